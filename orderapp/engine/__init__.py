@@ -1,0 +1,1 @@
+"""How the pipeline runs: batches, commits, dead letters and the broker. Knows no orders."""

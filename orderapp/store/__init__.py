@@ -1,0 +1,65 @@
+"""Where orders are kept: one small protocol, two adapters (SQLite, Couchbase)."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from orderapp.store.documents import (
+    AlertDocument,
+    Document,
+    OrderDocument,
+    OrderStory,
+    PaymentDocument,
+)
+
+__all__ = [
+    "AlertDocument",
+    "Document",
+    "OrderDocument",
+    "OrderStore",
+    "OrderStory",
+    "PaymentDocument",
+    "StoreError",
+    "StoreRejected",
+    "StoreUnavailable",
+]
+
+
+class StoreError(Exception):
+    """Base of what a store raises; its text is one line and holds no secret."""
+
+
+class StoreUnavailable(StoreError):
+    """The store does not answer now; the same call may work later."""
+
+
+class StoreRejected(StoreError):
+    """The store will never accept this: wrong credentials, missing bucket, no access."""
+
+
+class OrderStore(Protocol):
+    """Keeps documents by id; every write may be repeated and the last one wins.
+
+    All methods may be called at the same time from one event loop, never block it, and raise
+    `StoreUnavailable` or `StoreRejected` and nothing else.
+    """
+
+    async def open(self) -> None:
+        """Connect, and create what is missing (tables, indexes). May be called again after it
+        raised `StoreUnavailable`."""
+
+    async def close(self) -> None:
+        """Let go of connections and threads. May be called twice, and without `open`."""
+
+    async def ping(self) -> None:
+        """Return within 2 s if the store can answer, raise if not."""
+
+    async def upsert(self, documents: Sequence[Document]) -> None:
+        """Write all documents of one batch (any mix of types); on return they are durable.
+
+        When it raises, some may have been written: call it again with the same batch."""
+
+    async def story(self, order_id: int) -> OrderStory | None:
+        """The order with its alerts and payment, None if the order is not stored."""
+
+    async def latest(self, limit: int) -> list[OrderStory]:
+        """The last `limit` orders by `created_at`, newest first (ties: higher order id)."""
