@@ -1,0 +1,85 @@
+"""Settings become the Faust app: what runs, in which group, and who owns which lifetime."""
+
+import os
+import sys
+
+from orderapp.engine.app import BatchApp
+from orderapp.engine.cluster import Cluster
+from orderapp.settings import CONSUMERS, Settings, SettingsError
+from orderapp.engine.errors import Fatal
+from orderapp.store.keeper import StoreKeeper, store_for
+from orderapp.web.middleware import MIDDLEWARES
+
+
+def _read_settings() -> Settings:
+    try:
+        return Settings.from_env(os.environ)
+    except SettingsError as error:
+        sys.exit(f"orderapp: {error}")
+
+
+def _find_cluster() -> Cluster:
+    if settings.kafka_bootstrap_servers:
+        return cluster
+    # Only here: a production image has neither the broker nor its Java.
+    from orderapp.engine.embedded import EmbeddedBroker, EmbeddedBrokerError
+
+    try:
+        return Cluster((EmbeddedBroker(settings.data_dir).join(),))
+    except EmbeddedBrokerError as error:
+        raise Fatal(str(error)) from error
+
+
+settings = _read_settings()
+cluster = Cluster(
+    settings.kafka_bootstrap_servers, settings.confluent_api_key, settings.confluent_api_secret
+)
+
+#: What this worker runs.
+MODULES = [
+    "orderapp.topics",
+    *(f"orderapp.services.{name}" for name in ("producer", *CONSUMERS) if name in settings.services),
+    "orderapp.web.health",
+    *(["orderapp.web.views"] if "web" in settings.services else []),
+]
+
+app = BatchApp(
+    settings.group,
+    origin="orderapp",
+    cluster=_find_cluster,
+    datadir=str(settings.data_dir / "faust"),
+    # -- Kafka
+    broker="kafka://" + ";kafka://".join(settings.kafka_bootstrap_servers or ("embedded",)),
+    broker_credentials=cluster.credentials,
+    broker_session_timeout=10.0,  # a killed worker's partitions move after this (default 60)
+    broker_heartbeat_interval=3.0,
+    broker_max_poll_records=1000,
+    broker_commit_interval=1.0,
+    consumer_auto_offset_reset="earliest",
+    producer_request_timeout=30.0,
+    # A batch of payments is one request; a dead letter is a record of Kafka's full size, and
+    # its headers.
+    producer_max_batch_size=512 * 1024,
+    producer_max_request_size=4 * 1024 * 1024,
+    stream_wait_empty=True,
+    # No standby tables, hence Kafka's round-robin assignor instead of Faust's, which takes it
+    # for granted that all workers of a group subscribe to the same topics.
+    table_standby_replicas=0,
+    # Only workers that run the producer may become the leader, which runs it.
+    topic_disable_leader="producer" not in settings.services,
+    # -- web
+    web_bind=settings.web_host,
+    web_application_options={"middlewares": MIDDLEWARES, "client_max_size": 64 * 1024},
+    # Faust's own pages show data and internals.
+    web_router_enabled=False,
+    web_tables_enabled=False,
+    web_graph_enabled=False,
+    web_stats_enabled=False,
+    web_metrics_enabled=False,
+)
+store = StoreKeeper(
+    store_for(settings.couchbase, settings.data_dir),
+    rejected=lambda error: app.fail(Fatal(str(error))),
+)
+if settings.services & {"analytics", "web"}:
+    app.resources.append(store)

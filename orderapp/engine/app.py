@@ -1,0 +1,244 @@
+"""A Faust app whose agents take batches, and which waits for Kafka instead of crashing."""
+
+import asyncio
+import logging
+import signal
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import faust
+from aiokafka import ConsumerRecord
+from faust.app.base import BootStrategy
+from faust.types import ServiceT
+from mode import Service
+from yarl import URL
+
+from orderapp.engine import dead_letters
+from orderapp.engine.batching import BatchSchema, Complete, Decoder
+from orderapp.engine.cluster import Cluster, TopicSpec
+from orderapp.engine.delivery import Work, deliver, persist
+from orderapp.engine.errors import Fatal, Transient
+from orderapp.engine.transport import Consumer, Producer, Transport
+
+logger = logging.getLogger(__name__)
+
+V = TypeVar("V")
+
+#: The largest dead letter: a record of Kafka's default limit (1 MiB), and its headers.
+DEAD_LETTER_BYTES = 2 * 1024 * 1024
+
+#: Seconds that a stop, or a rebalance, waits for the agents to finish what they have.
+DRAIN_SECONDS = 5.0
+#: Seconds that a command (not a worker, which waits for ever) tries to reach Kafka.
+COMMAND_PATIENCE = 15.0
+
+
+class Boot(BootStrategy):
+    """What a worker starts, in this order, and stops in the reverse one.
+
+    The web server comes first, so that health checks are answered while Kafka is away."""
+
+    app: "BatchApp"
+
+    def server(self) -> Iterable[ServiceT]:
+        """The services of a worker."""
+        return self._chain(
+            self.sensors(),
+            self.web_server(),
+            self.app.resources,
+            [KafkaGate(self.app)],
+            self.kafka_producer(),
+            self.kafka_consumer(),
+            self.agents(),
+            self.kafka_conductor(),
+            self.tables(),
+        )
+
+
+class KafkaGate(Service):
+    """Lets the start go on when Kafka is there and has the topics."""
+
+    def __init__(self, app: "BatchApp") -> None:
+        self.app = app
+        super().__init__()
+
+    async def on_start(self) -> None:
+        try:
+            await self.app.prepare()
+        except Fatal as error:
+            self.app.fail(error)
+            await asyncio.Event().wait()  # until the shutdown cancels the start
+
+
+class Worker(faust.Worker):
+    """A Faust worker that ends with status 1 after `BatchApp.fail`."""
+
+    app: "BatchApp"
+
+    def execute_from_commandline(self) -> Any:
+        """Run until stopped; never returns."""
+        try:
+            super().execute_from_commandline()
+        except SystemExit:
+            if self.app.failure is not None:
+                raise SystemExit(1) from None
+            raise
+
+
+class BatchApp(faust.App):
+    """`faust.App` with batched topics, dead letters, and Kafka made ready before use.
+
+    `cluster` is called once, in a thread, before anything is sent or read: it may start a
+    broker. `resources` are services that are started before Kafka is looked for."""
+
+    BootStrategy = Boot
+
+    def __init__(
+        self,
+        id: str,
+        *,
+        cluster: Callable[[], Cluster],
+        **options: Any,
+    ) -> None:
+        super().__init__(id, Worker=Worker, **options)
+        self.resources: list[Service] = []
+        self.failure: str | None = None
+        self.ready = False
+        self._find_cluster = cluster
+        self._topic_specs: list[TopicSpec] = []
+        self._dead_letter_topic: str | None = None
+        self._readers: defaultdict[str, set[str]] = defaultdict(set)
+        self._decoders: dict[str, Decoder[Any]] = {}
+        self._schema = BatchSchema(self._decoders, self._reject)
+        self._preparing = asyncio.Lock()
+        self.transport = Transport(
+            [URL("kafka://127.0.0.1:0")],
+            self,
+            decoders=self._decoders,
+            drain_seconds=DRAIN_SECONDS,
+        )
+
+    # -- topics and agents --------------------------------------------------------------
+
+    def batched_topic(
+        self,
+        name: str,
+        record: type[V],
+        *,
+        partitions: int,
+        complete: Complete[V] | None = None,
+    ) -> Any:
+        """A topic whose agents get `Batch`es of `record`'s fast twin; use `deliver` in them.
+
+        `complete(value, record)` may fill in or refuse (ValueError) what was decoded. The
+        topic is created with so many partitions if it is missing."""
+        self._decoders[name] = Decoder(record, complete)
+        self._topic_specs.append(TopicSpec(name, partitions))
+        return self.topic(name, schema=self._schema)
+
+    def dead_letter_topic(self, name: str, *, partitions: int) -> None:
+        """Name the topic for what can't be processed; an app with batched topics needs one."""
+        self._dead_letter_topic = name
+        size = {"max.message.bytes": str(DEAD_LETTER_BYTES)}
+        self._topic_specs.append(TopicSpec(name, partitions, size))
+
+    async def deliver(
+        self, service: str, stream: Any, work: Work[V], *, overlap: int = 1
+    ) -> None:
+        """See `delivery.deliver`; what can't be processed goes to the dead-letter topic."""
+        for topic in stream.channel.topics:
+            self._readers[topic].add(service)
+        await deliver(service, stream, work, self._bury, overlap=overlap)
+
+    async def send_all(
+        self, topic: str, partition: int | None, messages: Iterable[tuple[bytes, bytes]]
+    ) -> None:
+        """See `transport.Producer.send_all`."""
+        await self._sender.send_all(topic, partition, messages)
+
+    @property
+    def _sender(self) -> Producer:
+        producer = self.producer
+        assert isinstance(producer, Producer)  # noqa: S101 - made by our own transport
+        return producer
+
+    async def _reject(self, bad: list[tuple[ConsumerRecord, Exception]]) -> None:
+        for record, error in bad:
+            await self._bury(record, error, ",".join(sorted(self._readers[record.topic])))
+
+    async def _bury(self, record: ConsumerRecord, error: Exception, service: str) -> None:
+        topic = self._dead_letter_topic
+        if topic is None:
+            raise RuntimeError("the app has no dead_letter_topic") from error
+        headers = dead_letters.headers_for(record, error, service)
+        where = f"dead letter of {record.topic}[{record.partition}]@{record.offset}"
+        await persist(
+            where,
+            lambda: self._sender.send_record(
+                topic, key=record.key, value=record.value, headers=headers
+            ),
+        )
+        dead_letters.log_line(record, error, service)
+
+    # -- Kafka --------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Find the cluster, wait until it lets us in, create missing topics. Once.
+
+        A worker waits as long as it takes, a command `COMMAND_PATIENCE`. Raises `Fatal`."""
+        async with self._preparing:
+            if self.ready:
+                return
+            cluster = await asyncio.to_thread(self._find_cluster)
+            self.transport.url = [URL(f"kafka://{server}") for server in cluster.servers]
+            topics = [*self._topic_specs, *self._leader_topic()]
+            if self.in_worker:
+                await persist("start", lambda: cluster.prepare(topics))
+            else:
+                await self._prepare_soon(cluster, topics)
+            self.ready = True
+
+    async def _prepare_soon(self, cluster: Cluster, topics: list[TopicSpec]) -> None:
+        try:
+            async with asyncio.timeout(COMMAND_PATIENCE):
+                await cluster.prepare(topics)
+        except (Transient, TimeoutError) as error:
+            raise Fatal(str(error) or f"Kafka at {cluster} does not answer") from error
+
+    def _leader_topic(self) -> list[TopicSpec]:
+        # Faust would create it with a replication factor of its own.
+        if self.conf.topic_disable_leader:
+            return []
+        return [TopicSpec(f"{self.conf.id}-__assignor-__leader", 1)]
+
+    async def maybe_start_producer(self) -> Any:
+        """What a command calls before it sends."""
+        await self.prepare()
+        return await super().maybe_start_producer()
+
+    def has_partitions(self) -> bool:
+        """Whether this worker has partitions to read."""
+        consumer = self._consumer
+        return consumer is not None and consumer.started and bool(consumer.assignment())
+
+    # -- start and stop -----------------------------------------------------------------
+
+    async def on_first_start(self) -> None:
+        """Faust makes its own directories, but not the one above them."""
+        Path(self.conf.datadir).mkdir(parents=True, exist_ok=True)
+        await super().on_first_start()
+
+    def fail(self, error: Fatal) -> None:
+        """End the worker in order, with this one line and exit status 1."""
+        self.failure = str(error)
+        logger.critical("%s", error)
+        signal.raise_signal(signal.SIGTERM)
+
+    async def on_stop(self) -> None:
+        """Finish what was read, commit, and only then let Faust stop the agents."""
+        consumer = self._consumer
+        if isinstance(consumer, Consumer) and consumer.started and not self.crashed:
+            await consumer.drain(DRAIN_SECONDS)
+        await super().on_stop()

@@ -1,0 +1,153 @@
+"""Batches: one turn of an agent for all that has arrived of one partition.
+
+Faust spends an event, two tasks and three queue hops on every record. Here a chunk of records
+passes all of that at once: the scheduler hands out one list for each partition, and the
+schema turns it into one event whose value is a `Batch`. A batch is what has arrived, in
+order; it is never waited for.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import faust
+import msgspec
+from aiokafka import ConsumerRecord
+from faust.transport.utils import DefaultSchedulingStrategy
+from faust.types import TP
+from faust.types.tuples import Message
+
+from orderapp.engine.twins import twin
+
+V = TypeVar("V")
+
+#: What decoding raises for bad bytes. RecursionError: a megabyte of "[" is only bad input.
+BAD_RECORD = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
+
+#: Called with each decoded value and its record; returns the value to use (the same, as a
+#: rule), or raises ValueError to reject the record.
+Complete = Callable[[V, ConsumerRecord], V]
+#: Takes records that can't be decoded, with the reasons; returns when they are safe.
+Reject = Callable[[list[tuple[ConsumerRecord, Exception]]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[V]):
+    """Records of one partition, in order. `values[i]` was decoded from `records[i]`."""
+
+    topic: str
+    partition: int
+    values: list[V]
+    records: list[ConsumerRecord]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[V]:
+        return iter(self.values)
+
+    def part(self, start: int, stop: int) -> "Batch[V]":
+        """The records from `start` up to and without `stop`."""
+        return Batch(
+            self.topic, self.partition, self.values[start:stop], self.records[start:stop]
+        )
+
+    def runs(self) -> Iterator["Batch[V]"]:
+        """Cut the batch so that no key occurs twice in one part; as a rule, one part."""
+        start, seen = 0, set[bytes]()
+        for index, record in enumerate(self.records):
+            if record.key in seen:
+                yield self.part(start, index)
+                start, seen = index, set()
+            seen.add(record.key)
+        yield self.part(start, len(self)) if start else self
+
+
+class BatchScheduler(DefaultSchedulingStrategy):
+    """Hands out a list of records for each partition of a batched topic.
+
+    Topics that are not batched pass through record by record."""
+
+    def __init__(self, batched: Mapping[str, object]) -> None:
+        self._batched = batched
+
+    def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
+        """Yield `(tp, list of records)` for batched topics, `(tp, record)` for others."""
+        single = {}
+        for tp, chunk in records.items():
+            if tp.topic in self._batched:
+                yield tp, chunk
+            else:
+                single[tp] = chunk
+        if single:
+            yield from super().iterate(single)
+
+
+class Decoder(Generic[V]):
+    """Turns the records of one topic into values of one Record type (its fast twin)."""
+
+    def __init__(self, record: type[V], complete: Complete[V] | None = None) -> None:
+        self._decode = msgspec.json.Decoder(twin(record)).decode  # type: ignore[type-var]
+        self._complete = complete
+
+    def one(self, record: ConsumerRecord) -> V:
+        """Decode one record; raise one of `BAD_RECORD`, which says what is wrong with it."""
+        if record.key is None:
+            raise ValueError("the record has no key")
+        if record.value is None:
+            raise ValueError("the record has no value")
+        value: V = self._decode(record.value)
+        return self._complete(value, record) if self._complete else value
+
+    def batch(
+        self, records: list[ConsumerRecord]
+    ) -> tuple[Batch[V], list[tuple[ConsumerRecord, Exception]]]:
+        """Decode what can be decoded; the second part is what can't, each with its error."""
+        first = records[0]
+        one = self.one
+        try:
+            values = [one(record) for record in records]
+        except BAD_RECORD:
+            return self._sort_out(records)
+        return Batch(first.topic, first.partition, values, records), []
+
+    def _sort_out(
+        self, records: list[ConsumerRecord]
+    ) -> tuple[Batch[V], list[tuple[ConsumerRecord, Exception]]]:
+        good: list[tuple[V, ConsumerRecord]] = []
+        bad: list[tuple[ConsumerRecord, Exception]] = []
+        for record in records:
+            try:
+                good.append((self.one(record), record))
+            except BAD_RECORD as error:
+                bad.append((record, error))
+        first = records[0]
+        values = [value for value, _ in good]
+        kept = [record for _, record in good]
+        return Batch(first.topic, first.partition, values, kept), bad
+
+
+class BatchSchema(faust.Schema):
+    """Decodes a list of records into one event whose value is a `Batch`.
+
+    One schema serves all batched topics of an app: Faust decodes a message once and shares
+    the event between the agents of its topic."""
+
+    def __init__(self, decoders: Mapping[str, Decoder[Any]], reject: Reject) -> None:
+        super().__init__()
+        self._decoders = decoders
+        self._reject = reject
+
+    def compile(self, app: faust.App, **_: Any) -> Callable[..., Awaitable[Any]]:  # type: ignore[override]
+        """The function that Faust calls for each message: a list of records, as handed out by
+        `BatchScheduler`."""
+        decoders, reject, create_event = self._decoders, self._reject, app.create_event
+
+        async def decode(message: Message, *, propagate: bool = False) -> Any:
+            batch, bad = decoders[message.topic].batch(message.value)  # type: ignore[arg-type]
+            if bad:
+                # Here, before any agent has a turn, so that it happens once for all of them.
+                await reject(bad)
+            return create_event(None, batch, None, message)
+
+        return decode

@@ -1,0 +1,190 @@
+"""The Kafka cluster: who it is, whether it lets us in, and the topics it must have."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import faust
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    InvalidReplicationFactorError,
+    KafkaError,
+    NoError,
+    SaslAuthenticationFailed,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+    for_code,
+)
+
+from orderapp.engine.errors import Fatal, Transient
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for one connection or request while the cluster is looked at.
+PATIENCE = 10
+
+_NOT_LET_IN = (
+    SaslAuthenticationFailed,
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    UnsupportedSaslMechanismError,
+)
+_FORBIDDEN = (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """A topic that has to exist, and how it is made when it does not."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Bootstrap servers (`host:port`) and, for SASL_SSL with PLAIN, the key and secret."""
+
+    servers: tuple[str, ...]
+    key: str | None = None
+    secret: str | None = field(default=None, repr=False)
+
+    @cached_property
+    def _ssl(self) -> ssl.SSLContext | None:
+        # The system's certificates; the variable SSL_CERT_FILE names others.
+        return ssl.create_default_context() if self.key else None
+
+    @property
+    def credentials(self) -> faust.SASLCredentials | None:
+        """What Faust's transport needs to log in; None for plaintext."""
+        if self.key is None:
+            return None
+        return faust.SASLCredentials(
+            username=self.key, password=self.secret, ssl_context=self._ssl, mechanism="PLAIN"
+        )
+
+    def client_options(self) -> dict[str, Any]:
+        """The same for an aiokafka client."""
+        options: dict[str, Any] = {"bootstrap_servers": list(self.servers)}
+        return options | self._security()
+
+    def _security(self) -> dict[str, Any]:
+        if self.key is None:
+            return {}
+        return {
+            "security_protocol": "SASL_SSL",
+            "ssl_context": self._ssl,
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": self.key,
+            "sasl_plain_password": self.secret,
+        }
+
+    async def prepare(self, topics: Iterable[TopicSpec]) -> None:
+        """Log in and create the topics that are missing.
+
+        Raises `Transient` when the cluster is away, `Fatal` when it does not let us in."""
+        await self._log_in()
+        admin = AIOKafkaAdminClient(
+            **self.client_options(), request_timeout_ms=PATIENCE * 1000
+        )
+        try:
+            async with asyncio.timeout(3 * PATIENCE):
+                await admin.start()
+                await _create_missing(admin, topics)
+        except _FORBIDDEN as error:
+            raise Fatal(f"Kafka does not allow this: {_text(error)}") from error
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise Transient(f"Kafka at {self} is not ready: {_text(error)}") from error
+        finally:
+            await admin.close()
+
+    async def _log_in(self) -> None:
+        # aiokafka's clients only log why a bootstrap server turned them away, and go on to
+        # the next; one connection by hand shows whether it is the credentials.
+        errors = []
+        for server in self.servers:
+            host, _, port = server.rpartition(":")
+            try:
+                conn = await create_conn(
+                    host.strip("[]"),
+                    int(port),
+                    request_timeout_ms=PATIENCE * 1000,
+                    **self._security(),
+                )
+            except _NOT_LET_IN as error:
+                raise Fatal(
+                    f"Kafka at {server} did not accept CONFLUENT_API_KEY {self.key!r} and its "
+                    f"secret: {_text(error)}"
+                ) from error
+            except ssl.SSLCertVerificationError as error:
+                raise Fatal(
+                    f"the certificate of Kafka at {server} is not trusted: "
+                    f"{error.verify_message} (SSL_CERT_FILE names other CA certificates)"
+                ) from error
+            except (KafkaError, OSError, TimeoutError) as error:
+                errors.append(f"{server}: {_text(error)}")
+            else:
+                conn.close()
+                return
+        raise Transient(f"Kafka is not reachable ({'; '.join(errors)})")
+
+    def __str__(self) -> str:
+        return ",".join(self.servers)
+
+
+async def _create_missing(admin: AIOKafkaAdminClient, topics: Iterable[TopicSpec]) -> None:
+    wanted = {topic.name: topic for topic in topics}
+    found = {
+        topic["topic"]: len(topic["partitions"])
+        for topic in await admin.describe_topics(list(wanted))
+        if topic["error_code"] == NoError.errno
+    }
+    for name, partitions in found.items():
+        if partitions < wanted[name].partitions:
+            logger.warning(
+                "topic %s has %d partitions instead of %d: it works, but fewer workers share it",
+                name,
+                partitions,
+                wanted[name].partitions,
+            )
+    if missing := [topic for name, topic in wanted.items() if name not in found]:
+        await _create(admin, missing)
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: list[TopicSpec]) -> None:
+    # -1 is the cluster's own default: 3 on Confluent Cloud, 1 on a single broker. A cluster
+    # that knows no default (before Kafka 2.4) gets 3, or as many as it has brokers.
+    try:
+        await _request(admin, topics, replication=-1)
+    except InvalidReplicationFactorError:
+        brokers = len((await admin.describe_cluster())["brokers"])
+        await _request(admin, topics, replication=min(3, brokers))
+    logger.info("created the topics %s", ", ".join(topic.name for topic in topics))
+
+
+async def _request(
+    admin: AIOKafkaAdminClient, topics: list[TopicSpec], replication: int
+) -> None:
+    wanted = [NewTopic(t.name, t.partitions, 1, topic_configs=dict(t.config)) for t in topics]
+    for topic in wanted:
+        topic.replication_factor = replication  # its constructor refuses -1
+    answer = await admin.create_topics(wanted)
+    for name, code, *message in answer.topic_errors:
+        error = for_code(code)
+        # Another worker may have been quicker.
+        if error not in (NoError, TopicAlreadyExistsError):
+            raise error(f"topic {name!r}: {message[0] if message else ''}")
+
+
+def _text(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text or type(error).__name__

@@ -1,0 +1,171 @@
+"""Settings: read once from the environment into one frozen object.
+
+Nothing here imports Faust or opens anything, so a bad setting is found before the program
+starts, and a test can make settings from a plain mapping.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn, Self
+
+#: Services that take orders from Kafka. They decide the consumer group.
+CONSUMERS = ("fraud", "payment", "analytics")
+SERVICES = ("producer", *CONSUMERS, "web")
+
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>\d{1,5}))?")
+# Couchbase's own rule for bucket names.
+_BUCKET = re.compile(r"[A-Za-z0-9_.%-]{1,100}")
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the text is one line: its name, its value and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Couchbase:
+    """Where the documents go when it is not SQLite."""
+
+    host: str
+    username: str
+    password: str = field(repr=False)
+    bucket: str
+
+    @property
+    def connection_string(self) -> str:
+        """`couchbases://` (TLS) for Capella, `couchbase://` for a cluster of one's own."""
+        scheme = "couchbases" if "cloud.couchbase.com" in self.host else "couchbase"
+        return f"{scheme}://{self.host}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a worker. The README has the table; a test holds both together."""
+
+    #: `host:port` of each broker; empty: the embedded broker.
+    kafka_bootstrap_servers: tuple[str, ...] = ()
+    confluent_api_key: str | None = None
+    confluent_api_secret: str | None = field(default=None, repr=False)
+    #: None: SQLite in the data directory.
+    couchbase: Couchbase | None = None
+    services: frozenset[str] = frozenset(SERVICES)
+    data_dir: Path = Path("orderapp-data")
+    #: Seconds between generated orders.
+    order_interval: float = 2.0
+    #: Seconds that the simulated gateway takes for each order.
+    payment_delay: float = 0.1
+    web_host: str = "127.0.0.1"
+    api_token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read all settings; raise `SettingsError` for the first one that is wrong."""
+        # An empty variable counts as unset: that is how Compose passes on what is not there.
+        env = {name: value.strip() for name, value in environ.items() if value.strip()}
+        key, secret = _confluent(env)
+        return cls(
+            kafka_bootstrap_servers=_servers(env),
+            confluent_api_key=key,
+            confluent_api_secret=secret,
+            couchbase=_couchbase(env),
+            services=_services(env),
+            data_dir=Path(env.get("ORDERAPP_DATA_DIR", cls.data_dir)),
+            order_interval=_seconds(env, "ORDERAPP_ORDER_INTERVAL", cls.order_interval, least=0.001),
+            payment_delay=_seconds(env, "ORDERAPP_PAYMENT_DELAY", cls.payment_delay, least=0.0),
+            web_host=_host(env),
+            api_token=env.get("ORDERAPP_API_TOKEN"),
+        )
+
+    @property
+    def group(self) -> str:
+        """The Faust id, which is Kafka's consumer group.
+
+        Only services that take orders count: workers of one group must all do the same work,
+        or orders would go to a worker that lacks a service, and be lost to it.
+        """
+        consumers = sorted(self.services.intersection(CONSUMERS))
+        if len(consumers) == len(CONSUMERS):
+            return "orderapp"
+        return "-".join([*(consumers or sorted(self.services)), "group"])
+
+
+def _wrong(name: str, value: str, allowed: str) -> NoReturn:
+    raise SettingsError(f"{name}={value!r} is not allowed: {allowed}")
+
+
+def _servers(env: Mapping[str, str]) -> tuple[str, ...]:
+    name = "KAFKA_BOOTSTRAP_SERVERS"
+    if name not in env:
+        return ()
+    servers = tuple(part.strip() for part in env[name].split(","))
+    for server in servers:
+        match = _HOST_AND_PORT.fullmatch(server)
+        if not match or not _is_port(match["port"]):
+            _wrong(name, env[name], "host:port[,host:port], with ports from 1 to 65535")
+    return servers
+
+
+def _is_port(text: str | None) -> bool:
+    return text is not None and 1 <= int(text) <= 65535
+
+
+def _confluent(env: Mapping[str, str]) -> tuple[str | None, str | None]:
+    names = ("CONFLUENT_API_KEY", "CONFLUENT_API_SECRET")
+    key, secret = (env.get(name) for name in names)
+    if (key is None) != (secret is None):
+        there, missing = names if key else reversed(names)
+        raise SettingsError(f"{missing} is not set, but {there} is: set both, or neither")
+    if key and "KAFKA_BOOTSTRAP_SERVERS" not in env:
+        raise SettingsError(
+            "KAFKA_BOOTSTRAP_SERVERS is not set, but CONFLUENT_API_KEY is: "
+            "set it to the cluster's host:port"
+        )
+    return key, secret
+
+
+def _couchbase(env: Mapping[str, str]) -> Couchbase | None:
+    host = env.get("COUCHBASE_HOST")
+    if host is None:
+        return None
+    for part in host.split(","):
+        match = _HOST_AND_PORT.fullmatch(part.strip())
+        if not match or (match["port"] and not _is_port(match["port"])):
+            _wrong("COUCHBASE_HOST", host, "host[:port][,host[:port]], without couchbase://")
+    for name in ("COUCHBASE_USERNAME", "COUCHBASE_PASSWORD", "COUCHBASE_BUCKET"):
+        if name not in env:
+            raise SettingsError(f"{name} is not set, but COUCHBASE_HOST is: set it too")
+    bucket = env["COUCHBASE_BUCKET"]
+    if not _BUCKET.fullmatch(bucket):
+        _wrong("COUCHBASE_BUCKET", bucket, "1 to 100 letters, digits and _ - . %")
+    return Couchbase(
+        host.replace(" ", ""), env["COUCHBASE_USERNAME"], env["COUCHBASE_PASSWORD"], bucket
+    )
+
+
+def _services(env: Mapping[str, str]) -> frozenset[str]:
+    name = "ORDERAPP_SERVICES"
+    wanted = frozenset(part.strip() for part in env.get(name, "all").split(","))
+    if wanted == {"all"}:
+        return frozenset(SERVICES)
+    if not wanted.issubset(SERVICES):
+        _wrong(name, env[name], f"all, or some of {','.join(SERVICES)}")
+    return wanted
+
+
+def _seconds(env: Mapping[str, str], name: str, default: float, least: float) -> float:
+    try:
+        seconds = float(env.get(name, default))
+    except ValueError:
+        seconds = -1.0
+    if not least <= seconds <= 86_400:
+        _wrong(name, env[name], f"a number of seconds from {least:g} to 86400")
+    return seconds
+
+
+def _host(env: Mapping[str, str]) -> str:
+    name = "ORDERAPP_WEB_HOST"
+    host = env.get(name, Settings.web_host)
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+", host):
+        _wrong(name, host, "a host name or an address, without a port")
+    return host

@@ -1,0 +1,1 @@
+"""What people see: health, the API, the dashboard."""
