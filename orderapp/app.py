@@ -5,8 +5,8 @@ import sys
 
 from orderapp.engine.app import BatchApp
 from orderapp.engine.cluster import Cluster
-from orderapp.settings import CONSUMERS, Settings, SettingsError
-from orderapp.engine.errors import Fatal
+from orderapp.engine.errors import FatalError
+from orderapp.settings import SERVICES, Settings, SettingsError
 from orderapp.store.keeper import StoreKeeper, store_for
 from orderapp.web.middleware import MIDDLEWARES
 
@@ -27,7 +27,7 @@ def _find_cluster() -> Cluster:
     try:
         return Cluster((EmbeddedBroker(settings.data_dir).join(),))
     except EmbeddedBrokerError as error:
-        raise Fatal(str(error)) from error
+        raise FatalError(str(error)) from error
 
 
 settings = _read_settings()
@@ -35,10 +35,17 @@ cluster = Cluster(
     settings.kafka_bootstrap_servers, settings.confluent_api_key, settings.confluent_api_secret
 )
 
+_MODULE_OF = {name: f"orderapp.services.{name}" for name in SERVICES} | {
+    "web": "orderapp.web.views"
+}
 #: What this worker runs.
 MODULES = [
     "orderapp.topics",
-    *(f"orderapp.services.{name}" for name in ("producer", *CONSUMERS) if name in settings.services),
+    *(
+        f"orderapp.services.{name}"
+        for name in ("producer", *CONSUMERS)
+        if name in settings.services
+    ),
     "orderapp.web.health",
     *(["orderapp.web.views"] if "web" in settings.services else []),
 ]
@@ -79,7 +86,7 @@ app = BatchApp(
 )
 store = StoreKeeper(
     store_for(settings.couchbase, settings.data_dir),
-    rejected=lambda error: app.fail(Fatal(str(error))),
+    rejected=lambda error: app.fail(FatalError(str(error))),
 )
 if settings.services & {"analytics", "web"}:
     app.resources.append(store)

@@ -14,7 +14,7 @@ from typing import NoReturn, Self
 CONSUMERS = ("fraud", "payment", "analytics")
 SERVICES = ("producer", *CONSUMERS, "web")
 
-_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>\d{1,5}))?")
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 # Couchbase's own rule for bucket names.
 _BUCKET = re.compile(r"[A-Za-z0-9_.%-]{1,100}")
 
@@ -71,8 +71,8 @@ class Settings:
             couchbase=_couchbase(env),
             services=_services(env),
             data_dir=Path(env.get("ORDERAPP_DATA_DIR", cls.data_dir)),
-            order_interval=_seconds(env, "ORDERAPP_ORDER_INTERVAL", cls.order_interval, least=0.001),
-            payment_delay=_seconds(env, "ORDERAPP_PAYMENT_DELAY", cls.payment_delay, least=0.0),
+            order_interval=_seconds(env, "ORDERAPP_ORDER_INTERVAL", cls.order_interval, 0.001),
+            payment_delay=_seconds(env, "ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
             web_host=_host(env),
             api_token=env.get("ORDERAPP_API_TOKEN"),
         )

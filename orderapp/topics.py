@@ -18,7 +18,7 @@ def _complete(order: Order, record: ConsumerRecord) -> Order:
     if created_at is order.created_at:
         return order
     # The twin that travels in batches is a msgspec Struct.
-    return replace(order, created_at=created_at)  # type: ignore[type-var]
+    return replace(order, created_at=created_at)
 
 
 # Orders of customers: from the producer, the API, or `faust -A orderapp send orders`.

@@ -19,7 +19,7 @@ from orderapp.engine import dead_letters
 from orderapp.engine.batching import BatchSchema, Complete, Decoder
 from orderapp.engine.cluster import Cluster, TopicSpec
 from orderapp.engine.delivery import Work, deliver, persist
-from orderapp.engine.errors import Fatal, Transient
+from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.transport import Consumer, Producer, Transport
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class KafkaGate(Service):
     async def on_start(self) -> None:
         try:
             await self.app.prepare()
-        except Fatal as error:
+        except FatalError as error:
             self.app.fail(error)
             await asyncio.Event().wait()  # until the shutdown cancels the start
 
@@ -97,12 +97,12 @@ class BatchApp(faust.App):
 
     def __init__(
         self,
-        id: str,
+        group: str,
         *,
         cluster: Callable[[], Cluster],
         **options: Any,
     ) -> None:
-        super().__init__(id, Worker=Worker, **options)
+        super().__init__(group, Worker=Worker, **options)
         self.resources: list[Service] = []
         self.failure: str | None = None
         self.ready = False
@@ -187,7 +187,7 @@ class BatchApp(faust.App):
     async def prepare(self) -> None:
         """Find the cluster, wait until it lets us in, create missing topics. Once.
 
-        A worker waits as long as it takes, a command `COMMAND_PATIENCE`. Raises `Fatal`."""
+        A worker waits as long as it takes, a command `COMMAND_PATIENCE`. Raises `FatalError`."""
         async with self._preparing:
             if self.ready:
                 return
@@ -204,8 +204,8 @@ class BatchApp(faust.App):
         try:
             async with asyncio.timeout(COMMAND_PATIENCE):
                 await cluster.prepare(topics)
-        except (Transient, TimeoutError) as error:
-            raise Fatal(str(error) or f"Kafka at {cluster} does not answer") from error
+        except (TransientError, TimeoutError) as error:
+            raise FatalError(str(error) or f"Kafka at {cluster} does not answer") from error
 
     def _leader_topic(self) -> list[TopicSpec]:
         # Faust would create it with a replication factor of its own.
@@ -227,10 +227,11 @@ class BatchApp(faust.App):
 
     async def on_first_start(self) -> None:
         """Faust makes its own directories, but not the one above them."""
-        Path(self.conf.datadir).mkdir(parents=True, exist_ok=True)
+        directory = Path(self.conf.datadir)
+        await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
         await super().on_first_start()
 
-    def fail(self, error: Fatal) -> None:
+    def fail(self, error: FatalError) -> None:
         """End the worker in order, with this one line and exit status 1."""
         self.failure = str(error)
         logger.critical("%s", error)

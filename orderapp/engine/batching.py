@@ -127,7 +127,7 @@ class Decoder(Generic[V]):
         return Batch(first.topic, first.partition, values, kept), bad
 
 
-class BatchSchema(faust.Schema):
+class BatchSchema(faust.Schema[Any, Any]):
     """Decodes a list of records into one event whose value is a `Batch`.
 
     One schema serves all batched topics of an app: Faust decodes a message once and shares

@@ -25,7 +25,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from orderapp.engine.errors import Fatal, Transient
+from orderapp.engine.errors import FatalError, TransientError
 
 logger = logging.getLogger(__name__)
 
@@ -91,19 +91,17 @@ class Cluster:
     async def prepare(self, topics: Iterable[TopicSpec]) -> None:
         """Log in and create the topics that are missing.
 
-        Raises `Transient` when the cluster is away, `Fatal` when it does not let us in."""
+        Raises `TransientError` when the cluster is away, `FatalError` when it does not let us in."""
         await self._log_in()
-        admin = AIOKafkaAdminClient(
-            **self.client_options(), request_timeout_ms=PATIENCE * 1000
-        )
+        admin = AIOKafkaAdminClient(**self.client_options(), request_timeout_ms=PATIENCE * 1000)
         try:
             async with asyncio.timeout(3 * PATIENCE):
                 await admin.start()
                 await _create_missing(admin, topics)
         except _FORBIDDEN as error:
-            raise Fatal(f"Kafka does not allow this: {_text(error)}") from error
+            raise FatalError(f"Kafka does not allow this: {_text(error)}") from error
         except (KafkaError, OSError, TimeoutError) as error:
-            raise Transient(f"Kafka at {self} is not ready: {_text(error)}") from error
+            raise TransientError(f"Kafka at {self} is not ready: {_text(error)}") from error
         finally:
             await admin.close()
 
@@ -121,12 +119,12 @@ class Cluster:
                     **self._security(),
                 )
             except _NOT_LET_IN as error:
-                raise Fatal(
+                raise FatalError(
                     f"Kafka at {server} did not accept CONFLUENT_API_KEY {self.key!r} and its "
                     f"secret: {_text(error)}"
                 ) from error
             except ssl.SSLCertVerificationError as error:
-                raise Fatal(
+                raise FatalError(
                     f"the certificate of Kafka at {server} is not trusted: "
                     f"{error.verify_message} (SSL_CERT_FILE names other CA certificates)"
                 ) from error
@@ -135,7 +133,7 @@ class Cluster:
             else:
                 conn.close()
                 return
-        raise Transient(f"Kafka is not reachable ({'; '.join(errors)})")
+        raise TransientError(f"Kafka is not reachable ({'; '.join(errors)})")
 
     def __str__(self) -> str:
         return ",".join(self.servers)
@@ -151,7 +149,7 @@ async def _create_missing(admin: AIOKafkaAdminClient, topics: Iterable[TopicSpec
     for name, partitions in found.items():
         if partitions < wanted[name].partitions:
             logger.warning(
-                "topic %s has %d partitions instead of %d: it works, but fewer workers share it",
+                "topic %s has %d partitions instead of %d: fewer workers can share it",
                 name,
                 partitions,
                 wanted[name].partitions,

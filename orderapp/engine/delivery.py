@@ -4,7 +4,7 @@ An agent hands its stream and a `work` function to `deliver`. A batch is acked w
 has returned, and only then. An exception in a Faust agent would ack the message and go on
 with the next, so none gets out of here:
 
-- an error that passes (`Transient`: store away, send not confirmed) is tried again with
+- an error that passes (`TransientError`: store away, send not confirmed) is tried again with
   growing waits, for as long as it takes; nothing is acked meanwhile;
 - any other error is cut down to the one record that causes it, and that record goes to the
   dead-letter topic. Its neighbours go on.
@@ -16,13 +16,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from aiokafka import ConsumerRecord
 from faust.types import EventT, StreamT
 
 from orderapp.engine.batching import Batch
-from orderapp.engine.errors import Transient
+from orderapp.engine.errors import TransientError
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ async def persist(what: str, attempt: Callable[[], Awaitable[None]]) -> None:
     for tries, wait in enumerate(waits(), start=1):
         try:
             await attempt()
-        except Transient as error:
+        except TransientError as error:
             logger.warning("%s: %s (try %d, next in %.1f s)", what, error, tries, wait)
             await asyncio.sleep(wait)
         else:
@@ -68,7 +68,7 @@ async def deliver(
     turns = _Turns(service, work, bury, overlap)
     # The end of the loop body would ack, also when it ends by an exception or because the
     # worker stops. Acks are given by hand instead.
-    stream.enable_acks = False  # type: ignore[attr-defined]
+    stream.enable_acks = False
     try:
         async for event in stream.events():
             await turns.start(event)
@@ -90,7 +90,7 @@ class _Turns:
             await self._turn(event)
             return
         await self._room.acquire()
-        batch: Batch[Any] = event.value
+        batch = cast(Batch[Any], event.value)
         keys = {record.key for record in batch.records}
         earlier = [
             task
@@ -117,7 +117,7 @@ class _Turns:
     ) -> None:
         if earlier:
             await asyncio.wait(earlier)
-        batch: Batch[Any] = event.value
+        batch = cast(Batch[Any], event.value)
         if len(batch):
             parts = batch.runs() if self._overlap > 1 else (batch,)
             for part in parts:
@@ -128,7 +128,7 @@ class _Turns:
         what = f"{self._service}: {len(batch)} from {batch.topic}[{batch.partition}]"
         try:
             await persist(what, lambda: self._work(batch))
-        except Exception as error:  # noqa: BLE001 - whatever a rule raises must stop nobody else
+        except Exception as error:  # whatever a rule raises must stop nobody else
             if len(batch) > 1:
                 for index in range(len(batch)):
                     await self._attempt(batch.part(index, index + 1))

@@ -82,7 +82,7 @@ class Consumer(driver.Consumer):
             last.offset,
             timestamp,
             last.timestamp_type,
-            (),
+            None,
             None,
             records,  # type: ignore[arg-type]  # what `BatchSchema` decodes
             None,
@@ -110,9 +110,7 @@ class Consumer(driver.Consumer):
         return records, active
 
     def _is_full(self) -> bool:
-        return (
-            self._held_bytes >= MAX_HELD_BYTES or self._held_messages >= MAX_HELD_MESSAGES
-        )
+        return self._held_bytes >= MAX_HELD_BYTES or self._held_messages >= MAX_HELD_MESSAGES
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Nothing: the ledger needs no gaps."""
@@ -170,7 +168,7 @@ class Consumer(driver.Consumer):
             await asyncio.sleep(0.01)
         if left := self._unfinished():
             logger.warning("%d deliveries are not finished; they will come again", left)
-        # A commit that is under way has not seen the last acks, and `commit` would only join it.
+        # A commit that is under way has not seen the last acks; `commit` would only join it.
         await self.maybe_wait_for_commit_to_finish()
         await self.commit()
 
@@ -233,7 +231,7 @@ class Producer(driver.Producer):
         Raises `SendFailed`; some may have been written then."""
         try:
             partitions = await self._ensure_producer().partitions_for(topic)
-            if partition in partitions:
+            if partition is not None and partition in partitions:
                 await self._send_batches(topic, partition, messages)
             else:
                 await self._send_by_key(topic, messages)
@@ -268,11 +266,9 @@ class Producer(driver.Producer):
         value: bytes | None,
         headers: list[tuple[str, bytes]],
     ) -> None:
-        """Send one record as it is and return when Kafka has confirmed it, else `SendFailed`."""
+        """Send one record and return when Kafka has confirmed it, else `SendFailed`."""
         try:
-            await self._ensure_producer().send_and_wait(
-                topic, value, key=key, headers=headers
-            )
+            await self._ensure_producer().send_and_wait(topic, value, key=key, headers=headers)
         except KafkaError as error:
             raise SendFailed(f"sending to {topic!r} failed: {error!r}") from error
 

@@ -37,4 +37,4 @@ def twin(record: type[R]) -> type[R]:
     Typed as the Record itself, since it is used in its place: same constructor (keywords
     only), same attributes, frozen.
     """
-    return cast(type[R], _struct(record))
+    return cast(type[R], _struct(record))  # type: ignore[arg-type]  # a class is hashable

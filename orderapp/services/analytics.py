@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import faust
+from faust.types import StreamT
 
 from orderapp import topics
 from orderapp.app import app, store
 from orderapp.engine.batching import Batch
-from orderapp.engine.errors import Transient
+from orderapp.engine.errors import TransientError
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.store import (
     AlertDocument,
@@ -81,22 +81,22 @@ async def keep(batch: Batch[Any]) -> None:
         await store.upsert(documents(batch))
     except StoreError as error:
         # Also when the store refuses: an order is never given up for the store's sake.
-        raise Transient(str(error)) from error
+        raise TransientError(str(error)) from error
 
 
 @app.agent(topics.orders, name="analytics")
-async def analytics(orders: faust.Stream[Batch[Order]]) -> None:
+async def analytics(orders: StreamT[Batch[Order]]) -> None:
     """Keep each order."""
     await app.deliver("analytics", orders, keep)
 
 
 @app.agent(topics.fraud_alerts, name="analytics-alerts")
-async def analytics_alerts(alerts: faust.Stream[Batch[FraudAlert]]) -> None:
+async def analytics_alerts(alerts: StreamT[Batch[FraudAlert]]) -> None:
     """Keep each fraud alert."""
     await app.deliver("analytics", alerts, keep)
 
 
 @app.agent(topics.payments, name="analytics-payments")
-async def analytics_payments(payments: faust.Stream[Batch[Payment]]) -> None:
+async def analytics_payments(payments: StreamT[Batch[Payment]]) -> None:
     """Keep each payment."""
     await app.deliver("analytics", payments, keep)

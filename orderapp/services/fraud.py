@@ -1,7 +1,7 @@
 """Fraud: large orders from countries that are not known to be safe."""
 
-import faust
 import msgspec
+from faust.types import StreamT
 
 from orderapp import topics
 from orderapp.app import app
@@ -43,6 +43,6 @@ async def check(orders: Batch[Order]) -> None:
 
 
 @app.agent(topics.orders, name="fraud")
-async def fraud(orders: faust.Stream[Batch[Order]]) -> None:
+async def fraud(orders: StreamT[Batch[Order]]) -> None:
     """Raise an alert for each risky order."""
     await app.deliver("fraud", orders, check)

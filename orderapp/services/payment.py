@@ -2,8 +2,8 @@
 
 import asyncio
 
-import faust
 import msgspec
+from faust.types import StreamT
 
 from orderapp import topics
 from orderapp.app import app, settings
@@ -56,6 +56,6 @@ async def charge_and_report(orders: Batch[Order]) -> None:
 
 
 @app.agent(topics.orders, name="payment")
-async def payment(orders: faust.Stream[Batch[Order]]) -> None:
+async def payment(orders: StreamT[Batch[Order]]) -> None:
     """Charge each order and report it."""
     await app.deliver("payment", orders, charge_and_report, overlap=OVERLAP)

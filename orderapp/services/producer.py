@@ -47,16 +47,14 @@ def make_order(order_id: int) -> Order:
 order_ids = OrderIds()
 
 
-@app.timer(settings.order_interval, on_leader=True)
+@app.timer(settings.order_interval, on_leader=True)  # type: ignore[untyped-decorator]
 async def produce() -> None:
     """Send a fake order."""
     order = make_order(order_ids.next())
     try:
         async with asyncio.timeout(PATIENCE):
             await (await topics.orders.send(key=str(order.order_id), value=order))
-    except Exception as error:  # noqa: BLE001 - an exception would end Faust's timer for good
+    except Exception as error:  # an exception would end Faust's timer for good
         logger.warning("order %d was not sent: %r", order.order_id, error)
     else:
-        logger.info(
-            "order %d: %.2f from %s", order.order_id, order.amount, order.country
-        )
+        logger.info("order %d: %.2f from %s", order.order_id, order.amount, order.country)
