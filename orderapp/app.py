@@ -41,13 +41,8 @@ _MODULE_OF = {name: f"orderapp.services.{name}" for name in SERVICES} | {
 #: What this worker runs.
 MODULES = [
     "orderapp.topics",
-    *(
-        f"orderapp.services.{name}"
-        for name in ("producer", *CONSUMERS)
-        if name in settings.services
-    ),
     "orderapp.web.health",
-    *(["orderapp.web.views"] if "web" in settings.services else []),
+    *(_MODULE_OF[name] for name in SERVICES if name in settings.services),
 ]
 
 app = BatchApp(

@@ -187,7 +187,8 @@ class BatchApp(faust.App):
     async def prepare(self) -> None:
         """Find the cluster, wait until it lets us in, create missing topics. Once.
 
-        A worker waits as long as it takes, a command `COMMAND_PATIENCE`. Raises `FatalError`."""
+        A worker waits as long as it takes, a command for `COMMAND_PATIENCE`.
+        Raises `FatalError`."""
         async with self._preparing:
             if self.ready:
                 return

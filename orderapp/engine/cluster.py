@@ -91,7 +91,8 @@ class Cluster:
     async def prepare(self, topics: Iterable[TopicSpec]) -> None:
         """Log in and create the topics that are missing.
 
-        Raises `TransientError` when the cluster is away, `FatalError` when it does not let us in."""
+        Raises `TransientError` while the cluster is away, `FatalError` when it does not let
+        us in."""
         await self._log_in()
         admin = AIOKafkaAdminClient(**self.client_options(), request_timeout_ms=PATIENCE * 1000)
         try:

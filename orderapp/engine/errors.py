@@ -5,7 +5,7 @@ class TransientError(Exception):
     """Base for errors that pass: the same work is tried again until it succeeds."""
 
 
-class SendFailed(TransientError):
+class SendFailedError(TransientError):
     """Kafka did not confirm a send. It may or may not have been written: send it again."""
 
 

@@ -16,7 +16,7 @@ from faust.types import TP, ConsumerMessage
 from faust.types.transports import ConsumerT, ProducerT
 
 from orderapp.engine.batching import BatchScheduler, Decoder
-from orderapp.engine.errors import SendFailed
+from orderapp.engine.errors import SendFailedError
 from orderapp.engine.ledger import Ledger
 
 logger = logging.getLogger(__name__)
@@ -164,7 +164,9 @@ class Consumer(driver.Consumer):
         and another had not would be given to both again."""
         self._draining = True
         deadline = time.monotonic() + seconds
-        while (self._reading or self._unfinished()) and time.monotonic() < deadline:
+        while (  # noqa: ASYNC110 - some acks come without a call
+            self._reading or self._unfinished()
+        ) and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
         if left := self._unfinished():
             logger.warning("%d deliveries are not finished; they will come again", left)
@@ -228,7 +230,7 @@ class Producer(driver.Producer):
         `partition` is that of the records they come from: the same key in the same partition
         number keeps an order, its alert and its payment side by side, whatever partitioner
         the order's sender used. Where the topic has no such partition the key decides.
-        Raises `SendFailed`; some may have been written then."""
+        Raises `SendFailedError`; some may have been written then."""
         try:
             partitions = await self._ensure_producer().partitions_for(topic)
             if partition is not None and partition in partitions:
@@ -236,7 +238,7 @@ class Producer(driver.Producer):
             else:
                 await self._send_by_key(topic, messages)
         except KafkaError as error:
-            raise SendFailed(f"sending to {topic!r} failed: {error!r}") from error
+            raise SendFailedError(f"sending to {topic!r} failed: {error!r}") from error
 
     async def _send_batches(
         self, topic: str, partition: int, messages: Iterable[tuple[bytes, bytes]]
@@ -266,11 +268,11 @@ class Producer(driver.Producer):
         value: bytes | None,
         headers: list[tuple[str, bytes]],
     ) -> None:
-        """Send one record and return when Kafka has confirmed it, else `SendFailed`."""
+        """Send one record and return when Kafka has confirmed it, else `SendFailedError`."""
         try:
             await self._ensure_producer().send_and_wait(topic, value, key=key, headers=headers)
         except KafkaError as error:
-            raise SendFailed(f"sending to {topic!r} failed: {error!r}") from error
+            raise SendFailedError(f"sending to {topic!r} failed: {error!r}") from error
 
 
 async def _all(futures: list[asyncio.Future[Any]]) -> None:
