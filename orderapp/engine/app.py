@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import socket
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -68,8 +69,7 @@ class KafkaGate(Service):
         try:
             await self.app.prepare()
         except FatalError as error:
-            self.app.fail(error)
-            await asyncio.Event().wait()  # until the shutdown cancels the start
+            await self.app.end(error)
 
 
 class Worker(faust.Worker):
@@ -229,7 +229,14 @@ class BatchApp(faust.App):
     async def on_first_start(self) -> None:
         """Faust makes its own directories, but not the one above them."""
         directory = Path(self.conf.datadir)
-        await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
+        try:
+            await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
+            if self.in_worker and self.conf.web_enabled:
+                _check_port(self.conf.web_bind, self.conf.web_port)
+        except FatalError as error:
+            await self.end(error)
+        except OSError as error:
+            await self.end(FatalError(f"{directory} can't be used: {error.strerror}"))
         await super().on_first_start()
 
     def fail(self, error: FatalError) -> None:
@@ -238,9 +245,28 @@ class BatchApp(faust.App):
         logger.critical("%s", error)
         signal.raise_signal(signal.SIGTERM)
 
+    async def end(self, error: FatalError) -> None:
+        """`fail`, and wait for it: what calls this while the app starts goes no further."""
+        self.fail(error)
+        await asyncio.Event().wait()  # until the shutdown cancels the start
+
     async def on_stop(self) -> None:
         """Finish what was read, commit, and only then let Faust stop the agents."""
         consumer = self._consumer
         if isinstance(consumer, Consumer) and consumer.started and not self.crashed:
             await consumer.drain(DRAIN_SECONDS)
         await super().on_stop()
+
+
+def _check_port(host: str, port: int) -> None:
+    # The web server would say the same, in a traceback.
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(address[0]) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address[4])
+    except OSError as error:
+        raise FatalError(
+            f"the web server can't listen on {host} port {port}: {error.strerror} "
+            "(`-p` chooses another port)"
+        ) from error

@@ -130,8 +130,7 @@ class Decoder(Generic[V]):
 class BatchSchema(faust.Schema[Any, Any]):
     """Decodes a list of records into one event whose value is a `Batch`.
 
-    One schema serves all batched topics of an app: Faust decodes a message once and shares
-    the event between the agents of its topic."""
+    One schema serves all batched topics of an app."""
 
     def __init__(self, decoders: Mapping[str, Decoder[Any]], reject: Reject) -> None:
         super().__init__()
@@ -144,10 +143,14 @@ class BatchSchema(faust.Schema[Any, Any]):
         decoders, reject, create_event = self._decoders, self._reject, app.create_event
 
         async def decode(message: Message, *, propagate: bool = False) -> Any:
-            batch, bad = decoders[message.topic].batch(message.value)  # type: ignore[arg-type]
-            if bad:
-                # Here, before any agent has a turn, so that it happens once for all of them.
-                await reject(bad)
-            return create_event(None, batch, None, message)
+            # Faust (its Cython part) decodes a message again for each agent of its topic. The
+            # agents share the first one's batch, so that bad records are rejected once.
+            value: Any = message.value
+            if not isinstance(value, Batch):
+                value, bad = decoders[message.topic].batch(value)
+                if bad:
+                    await reject(bad)
+                message.value = value
+            return create_event(None, value, None, message)
 
         return decode

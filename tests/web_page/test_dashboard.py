@@ -12,9 +12,6 @@ from playwright.async_api import Page, expect
 
 from tests.browser import OpenPage
 
-# Until tests/conftest.py registers it for every test.
-pytest_plugins = ("tests.browser",)
-
 # By its path: importing the package would make the whole app.
 STATIC = Path(__file__).parents[2] / "orderapp" / "web" / "static"
 CSP = (

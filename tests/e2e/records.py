@@ -1,0 +1,110 @@
+"""Sends records to Kafka and reads whole topics, with an aiokafka client of its own."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+Message = tuple[bytes | None, bytes | None]
+
+
+def order(order_id: int, amount: float = 100.0, country: str = "DE", **more: Any) -> Message:
+    """An order's key and value as a sender would write them."""
+    value = {"order_id": order_id, "customer_id": 1234, "amount": amount, "country": country}
+    return str(order_id).encode(), json.dumps({**value, **more}).encode()
+
+
+def send(
+    server: str,
+    messages: Iterable[Message],
+    topic: str = "orders",
+    headers: Sequence[tuple[str, bytes]] = (),
+) -> None:
+    """Send all, and return when Kafka has confirmed them."""
+
+    async def run() -> None:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=server, linger_ms=5, max_request_size=2_000_000
+        )
+        await producer.start()
+        try:
+            sent = [
+                await producer.send(topic, value, key=key, headers=list(headers))
+                for key, value in messages
+            ]
+            await asyncio.gather(*sent)
+        finally:
+            await producer.stop()
+
+    asyncio.run(run())
+
+
+def read(server: str, topic: str, **options: Any) -> list[ConsumerRecord]:
+    """All records of a topic, as it is now."""
+
+    async def run() -> list[ConsumerRecord]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=server, **options)
+        await consumer.start()
+        try:
+            return await _read_all(consumer, await _partitions(consumer, topic))
+        finally:
+            await consumer.stop()
+
+    return asyncio.run(run())
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    metadata = await consumer._client.fetch_all_metadata()
+    return [TopicPartition(topic, n) for n in sorted(metadata.partitions_for_topic(topic))]
+
+
+async def _read_all(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
+) -> list[ConsumerRecord]:
+    records: list[ConsumerRecord] = []
+    consumer.assign(partitions)
+    ends = await consumer.end_offsets(partitions)
+    for tp, offset in (await consumer.beginning_offsets(partitions)).items():
+        consumer.seek(tp, offset)
+    while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
+        for batch in (await consumer.getmany(timeout_ms=500)).values():
+            records += batch
+    return records
+
+
+def committed(server: str, group: str, topic: str) -> Mapping[int, int]:
+    """The committed offset of each partition of a topic."""
+
+    async def run() -> Mapping[int, int]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=server)
+        await admin.start()
+        try:
+            offsets = await admin.list_consumer_group_offsets(group)
+        finally:
+            await admin.close()
+        return {tp.partition: at.offset for tp, at in offsets.items() if tp.topic == topic}
+
+    return asyncio.run(run())
+
+
+def ends(server: str, topic: str) -> Mapping[int, int]:
+    """The end offset of each partition of a topic."""
+
+    async def run() -> Mapping[int, int]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=server)
+        await consumer.start()
+        try:
+            offsets = await consumer.end_offsets(await _partitions(consumer, topic))
+        finally:
+            await consumer.stop()
+        return {tp.partition: offset for tp, offset in offsets.items()}
+
+    return asyncio.run(run())
+
+
+def values(records: Iterable[ConsumerRecord]) -> list[dict[str, Any]]:
+    """The JSON of each record."""
+    return [json.loads(record.value) for record in records]

@@ -1,0 +1,161 @@
+"""Real workers: `faust -A orderapp worker` in processes of their own."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+FAUST = str(Path(sys.executable).with_name("faust"))
+READY_SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def environment(data_dir: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """That of a worker: nothing of orderapp's comes from outside."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "ORDERAPP_DATA_DIR": str(data_dir), **settings}
+
+
+def faust(
+    data_dir: Path, *arguments: str, timeout: float = 60, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of `faust -A orderapp` to its end."""
+    return subprocess.run(
+        [FAUST, "-A", "orderapp", *arguments],
+        env=environment(data_dir, settings),
+        cwd=data_dir.parent,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def eventually(check: Callable[[], T], what: str, seconds: float = 30) -> T:
+    """Return what `check` returns once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (result := check()):
+        assert time.monotonic() < deadline, f"after {seconds} s: {what}; last: {result!r}"
+        time.sleep(0.1)
+    return result
+
+
+class Worker:
+    """One worker process and its log."""
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        # As a rule a test sends its own orders.
+        self.settings = {"ORDERAPP_ORDER_INTERVAL": "3600", **settings}
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.log_file = data_dir.parent / f"worker-{self.port}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Worker":
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [FAUST, "-A", "orderapp", "worker", "-l", "info", "-p", str(self.port)],
+                env=environment(self.data_dir, self.settings),
+                cwd=self.data_dir.parent,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        return self
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    @property
+    def kafka(self) -> str:
+        """The bootstrap server of the embedded broker that it started or found."""
+        found = re.findall(r"the embedded Kafka at port (\d+)", self.log)
+        assert found, self.log
+        return f"127.0.0.1:{found[-1]}"
+
+    def get(self, path: str, timeout: float = 5) -> tuple[int, Any]:
+        """The status and the JSON of an answer; status 0 while nobody answers."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=timeout) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as answer:
+            return answer.code, json.load(answer)
+        except OSError as error:
+            return 0, str(error)
+
+    def is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"the worker ended:\n{self.log[-5000:]}"
+        return self.get("/readyz")[0] == 200
+
+    def wait_ready(self, seconds: float = READY_SECONDS) -> "Worker":
+        try:
+            eventually(self.is_ready, "the worker is ready", seconds)
+        except AssertionError as error:
+            raise AssertionError(
+                f"{error}\n{self.get('/readyz')}\n{self.log[-5000:]}"
+            ) from None
+        return self
+
+    def order(self, order_id: int) -> dict[str, Any] | None:
+        """An order with its alerts and its payment, None while it is not stored."""
+        status, answer = self.get(f"/api/orders/{order_id}")
+        return answer["order"] if status == 200 else None
+
+    def paid_order(self, order_id: int) -> dict[str, Any] | None:
+        order = self.order(order_id)
+        return order if order and order["payment"] else None
+
+    def terminate(self, seconds: float = 15) -> int:
+        """SIGTERM; the exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            try:
+                self.terminate()
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise AssertionError(f"the worker did not stop:\n{self.log[-5000:]}") from None
+
+
+@contextlib.contextmanager
+def workers(data_dir: Path) -> Iterator[Callable[..., Worker]]:
+    """A factory of workers of one data directory; all end with the block."""
+    started: list[Worker] = []
+
+    def start(**settings: str) -> Worker:
+        worker = Worker(data_dir, **settings)
+        started.append(worker)
+        return worker.start()
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: [stack.callback(worker.close) for worker in started])
+        yield start
