@@ -83,5 +83,7 @@ store = StoreKeeper(
     store_for(settings.couchbase, settings.data_dir),
     rejected=lambda error: app.fail(FatalError(str(error))),
 )
+# The web alone reads no topic, and Kafka's consumers can't subscribe to none.
+app.producer_only = settings.services == {"web"}
 if settings.services & {"analytics", "web"}:
     app.resources.append(store)

@@ -57,6 +57,16 @@ class Boot(BootStrategy):
             self.tables(),
         )
 
+    def producer_only(self) -> Iterable[ServiceT]:
+        """The services of a worker that reads nothing."""
+        return self._chain(
+            self.sensors(),
+            self.web_server(),
+            self.app.resources,
+            [KafkaGate(self.app)],
+            self.kafka_producer(),
+        )
+
 
 class KafkaGate(Service):
     """Lets the start go on when Kafka is there and has the topics."""

@@ -29,8 +29,8 @@ def send(
         producer = AIOKafkaProducer(
             bootstrap_servers=server, linger_ms=5, max_request_size=2_000_000
         )
-        await producer.start()
         try:
+            await producer.start()
             sent = [
                 await producer.send(topic, value, key=key, headers=list(headers))
                 for key, value in messages

@@ -1,0 +1,205 @@
+"""Several workers, restarts and kills: the load is shared, and nothing is lost."""
+
+import socket
+import sqlite3
+import time
+
+import psutil
+import pytest
+
+from tests.e2e import records
+from tests.e2e.worker import eventually
+
+
+def orders_from(first, count):
+    return [records.order(first + n) for n in range(count)]
+
+
+def stored(worker, table="orders"):
+    database = sqlite3.connect(f"file:{worker.data_dir}/orders.db?mode=ro", uri=True)
+    try:
+        return {row[0] for row in database.execute(f"SELECT order_id FROM {table}")}
+    finally:
+        database.close()
+
+
+def paid_ids(server):
+    return [payment["order_id"] for payment in records.values(records.read(server, "payments"))]
+
+
+def test_two_workers_share_the_partitions_and_one_takes_over_from_a_killed_one(start):
+    first = start().wait_ready()
+    second = start().wait_ready()
+    server = first.kafka
+    assert server == second.kafka
+    # The second has come into a rebalance of both.
+    eventually(lambda: first.is_ready() and second.is_ready(), "both are ready")
+
+    records.send(server, orders_from(1, 300))
+    eventually(lambda: len(stored(first, "payments")) == 300, "300 are paid")
+    by_worker = [
+        worker.log.count("Setting newly assigned partitions") for worker in (first, second)
+    ]
+    assert min(by_worker) >= 1
+
+    records.send(server, orders_from(1001, 500))
+    second.kill()
+    records.send(server, orders_from(2001, 500))
+
+    wanted = {*range(1, 301), *range(1001, 1501), *range(2001, 2501)}
+    eventually(lambda: stored(first, "payments") == wanted, "all are paid by the other", 40)
+    assert wanted == stored(first)
+    assert wanted == set(paid_ids(server))
+
+
+def test_a_restart_loses_nothing_and_does_nothing_twice(start):
+    worker = start(ORDERAPP_ORDER_INTERVAL="0.02").wait_ready()
+    server = worker.kafka
+    eventually(lambda: len(stored(worker)) > 50, "orders are generated")
+
+    began = time.monotonic()
+    assert worker.terminate() == 0
+    assert time.monotonic() - began < 10
+
+    again = start(ORDERAPP_ORDER_INTERVAL="0.02").wait_ready()
+    before = len(stored(again))
+    eventually(lambda: len(stored(again)) > before + 50, "orders are generated again")
+    assert again.terminate() == 0
+
+    # A third one, to look at what the two have left; it generates nothing.
+    last = start().wait_ready()
+    server = last.kafka
+    ends = records.ends(server, "orders")
+    eventually(
+        lambda: records.committed(server, "orderapp", "orders").items() >= ends.items(),
+        "everything is committed",
+    )
+    sent = [order["order_id"] for order in records.values(records.read(server, "orders"))]
+    assert len(sent) == len(set(sent)), "an id was repeated"
+    assert sorted(sent) == sorted(paid_ids(server))
+    assert set(sent) == stored(last)
+    assert set(sent) == stored(last, "payments")
+
+
+def test_a_killed_worker_is_restarted_and_every_order_is_paid(start):
+    worker = start().wait_ready()
+    records.send(worker.kafka, orders_from(1, 2000))
+    eventually(lambda: stored(worker, "payments"), "it is in the middle of them")
+    worker.kill()
+
+    again = start().wait_ready()
+
+    eventually(lambda: stored(again, "payments") == set(range(1, 2001)), "all are paid", 60)
+    payments = records.values(records.read(again.kafka, "payments"))
+    assert len({payment["payment_id"] for payment in payments}) == 2000
+
+
+def test_each_service_alone_gets_every_order(start):
+    names = ("fraud", "payment", "analytics", "web")
+    workers = {name: start(ORDERAPP_SERVICES=name) for name in names}
+    for worker in workers.values():
+        worker.wait_ready()
+    server = workers["fraud"].kafka
+
+    orders = [records.order(n, 350.0, "DE") for n in range(1, 101)]
+    records.send(server, orders)
+
+    wanted = set(range(1, 101))
+    web = workers["web"]
+    for table in ("orders", "alerts", "payments"):
+        eventually(lambda table=table: stored(web, table) == wanted, f"all {table} are stored")
+    assert web.order(7)["alerts"] != []
+    for name in ("fraud", "payment", "analytics"):
+        eventually(
+            lambda name=name: (
+                sum(records.committed(server, f"{name}-group", "orders").values()) == 100
+            ),
+            f"{name} has committed all orders in its own group",
+        )
+    for name in ("fraud", "payment", "analytics"):
+        assert workers[name].get("/healthz") == (200, {"status": "ok"})
+        assert workers[name].get("/api/analytics")[0] == 404
+
+
+def test_the_producer_alone_generates_orders_of_the_contract(start):
+    worker = start(ORDERAPP_SERVICES="producer", ORDERAPP_ORDER_INTERVAL="0.05").wait_ready()
+
+    sent = eventually(
+        lambda: (found := records.read(worker.kafka, "orders")) and len(found) > 20 and found,
+        "orders are generated",
+    )
+
+    for record in sent:
+        order = records.values([record])[0]
+        assert {"order_id", "customer_id", "amount", "country", "created_at"} == set(order)
+        assert str(order["order_id"]).encode() == record.key
+        assert 1000 <= order["customer_id"] <= 9999
+        assert 10 <= order["amount"] <= 500
+        assert order["amount"] == round(order["amount"], 2)
+        assert order["country"] in ("US", "CA", "DE", "IN", "GB")
+        assert len(order["created_at"]) == 27
+        assert order["created_at"].endswith("Z")
+
+
+def test_only_one_of_two_workers_generates(start):
+    start(ORDERAPP_ORDER_INTERVAL="0.1").wait_ready()
+    second = start(ORDERAPP_ORDER_INTERVAL="0.1").wait_ready()
+    time.sleep(2)
+    began = sum(records.ends(second.kafka, "orders").values())
+    time.sleep(5)
+
+    # One of them makes 50 in 5 s, both would make 100.
+    assert 25 <= sum(records.ends(second.kafka, "orders").values()) - began <= 60
+
+
+def test_the_broker_comes_back_after_a_kill_and_nothing_is_lost(start):
+    worker = start().wait_ready()
+    records.send(worker.kafka, orders_from(1, 100))
+    eventually(lambda: len(stored(worker, "payments")) == 100, "100 are paid")
+
+    java = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(worker.data_dir) in part for part in process.info["cmdline"] or ())
+        and "java" in process.name()
+    ]
+    assert java, "the broker is found"
+    for process in java:
+        process.kill()
+
+    def send_more():
+        try:
+            records.send(worker.kafka, orders_from(101, 100))
+        except Exception as error:  # it is not back yet
+            print(error)
+            return False
+        return True
+
+    eventually(send_more, "the broker is back", 60)
+    wanted = set(range(1, 201))
+    eventually(lambda: stored(worker, "payments") == wanted, "all are paid", 60)
+    assert worker.is_ready()
+
+
+@pytest.mark.parametrize("ending", ["terminate", "kill"])
+def test_nothing_is_left_when_the_last_worker_ends(start, ending):
+    worker = start().wait_ready()
+    port = worker.kafka
+
+    getattr(worker, ending)()
+
+    def left():
+        return [
+            process.info["cmdline"]
+            for process in psutil.process_iter(["cmdline"])
+            if any(str(worker.data_dir) in part for part in process.info["cmdline"] or ())
+        ]
+
+    eventually(lambda: not left(), "no process of the data directory is left")
+    for number in (worker.port, int(port.rpartition(":")[2])):
+        with pytest.raises(ConnectionRefusedError):
+            _connect(number)
+
+
+def _connect(port):
+    socket.create_connection(("127.0.0.1", port), timeout=2).close()
