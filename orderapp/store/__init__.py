@@ -28,11 +28,11 @@ class StoreError(Exception):
     """Base of what a store raises; its text is one line and holds no secret."""
 
 
-class StoreUnavailable(StoreError):
+class StoreUnavailable(StoreError):  # noqa: N818 - says what is so
     """The store does not answer now; the same call may work later."""
 
 
-class StoreRejected(StoreError):
+class StoreRejected(StoreError):  # noqa: N818
     """The store will never accept this: wrong credentials, missing bucket, no access."""
 
 

@@ -14,8 +14,13 @@ class Document(msgspec.Struct, tag_field="type", frozen=True, gc=False):
     kafka_partition: int
     kafka_offset: int
 
+    @property
+    def id(self) -> str:
+        """The document id."""
+        raise NotImplementedError
 
-class OrderDocument(Document, tag="order"):
+
+class OrderDocument(Document, tag="order", frozen=True):
     """An order; document id ``str(order_id)``."""
 
     customer_id: int
@@ -29,7 +34,7 @@ class OrderDocument(Document, tag="order"):
         return str(self.order_id)
 
 
-class AlertDocument(Document, tag="alert"):
+class AlertDocument(Document, tag="alert", frozen=True):
     """A fraud alert; document id ``alert::<order id>``."""
 
     reason: str
@@ -44,7 +49,7 @@ class AlertDocument(Document, tag="alert"):
         return f"alert::{self.order_id}"
 
 
-class PaymentDocument(Document, tag="payment"):
+class PaymentDocument(Document, tag="payment", frozen=True):
     """A payment; document id ``payment::<order id>``."""
 
     payment_id: str

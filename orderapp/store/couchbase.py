@@ -1,0 +1,146 @@
+"""Orders in a Couchbase bucket (a server, a cluster or Capella).
+
+The SDK's blocking `upsert_multi` in threads costs a third of what its asyncio API does, so
+that the event loop only waits here; the SDK itself is in `couchbase_client` and is imported
+when a store is opened.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from orderapp.store import OrderStory, StoreRejected, StoreUnavailable
+from orderapp.store.documents import Document
+
+if TYPE_CHECKING:
+    from orderapp.store.couchbase_client import Client
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Seconds. They are a little above the SDK's own limits, whose errors say more, and end calls
+# that never got a thread or that the SDK does not end.
+OPEN_LIMIT = 8.0
+READ_LIMIT = 1.9
+WRITE_LIMIT = 12.0
+CLOSE_LIMIT = 5.0
+
+# Couchbase's rule. The name is pasted into statements, where nothing but a backquote could
+# end it, so this check is also what keeps other text out of them.
+BUCKET_NAME = re.compile(r"[A-Za-z0-9_%-][A-Za-z0-9_.%-]{0,99}")
+
+
+class _Connection(NamedTuple):
+    client: "Client"
+    # Apart, so that reads of the web views do not queue behind writes that wait.
+    readers: ThreadPoolExecutor
+    writers: ThreadPoolExecutor
+
+
+class CouchbaseStore:
+    """`OrderStore` in the default collection of `bucket`.
+
+    How durable a write is on return is for the bucket to say (its minimum durability level): a
+    level asked for here would fail on a bucket without the replicas for it.
+    """
+
+    def __init__(
+        self, connection_string: str, username: str, password: str, bucket: str
+    ) -> None:
+        self._connection_string = connection_string
+        self._username = username
+        self._password = password
+        self._bucket = bucket
+        self._connection: _Connection | None = None
+
+    def __repr__(self) -> str:
+        where = f"{self._connection_string!r}, bucket={self._bucket!r}"
+        return f"CouchbaseStore({where}, username={self._username!r})"
+
+    async def open(self) -> None:
+        """Connect and open the bucket; does nothing when it is open."""
+        if self._connection is not None:
+            return
+        if not BUCKET_NAME.fullmatch(self._bucket):
+            raise StoreRejected(f"{self._bucket!r} is not a name that a bucket can have")
+        connecting = _in_thread(self._connect)
+        try:
+            client = await self._within(OPEN_LIMIT, connecting)
+        except BaseException:
+            # It may still come up after the time limit; nobody else would close it.
+            connecting.add_done_callback(_close_late)
+            raise
+        self._connection = _Connection(
+            client,
+            readers=ThreadPoolExecutor(4, thread_name_prefix="couchbase-read"),
+            writers=ThreadPoolExecutor(4, thread_name_prefix="couchbase-write"),
+        )
+
+    def _connect(self) -> "Client":
+        # The import takes 0.2 s and loads a large library: only for those who use it.
+        from orderapp.store.couchbase_client import connect
+
+        return connect(self._connection_string, self._username, self._password, self._bucket)
+
+    async def close(self) -> None:
+        """Disconnect. Without it the SDK may abort the process at its exit."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        connection.readers.shutdown(wait=False)
+        connection.writers.shutdown(wait=False)
+        closing = asyncio.wrap_future(_in_thread(connection.client.close))
+        await asyncio.wait([closing], timeout=CLOSE_LIMIT)
+        if not closing.done() or closing.exception():
+            log.warning("%s did not close in order", self._connection_string)
+
+    async def ping(self) -> None:
+        """Ask the data service for a document that need not exist."""
+        await self._read(lambda client: client.story(0))
+
+    async def story(self, order_id: int) -> OrderStory | None:
+        """The order with its alerts and payment, by the ids of its documents."""
+        return await self._read(lambda client: client.story(order_id))
+
+    async def latest(self, limit: int) -> list[OrderStory]:
+        """The newest orders that the index knows of: it follows writes within moments."""
+        return await self._read(lambda client: client.latest(limit))
+
+    async def upsert(self, documents: Sequence[Document]) -> None:
+        """Write one batch in parallel."""
+        client, _, writers = self._opened()
+        if documents:
+            await self._within(WRITE_LIMIT, writers.submit(client.upsert, documents))
+
+    async def _read(self, function: "Callable[[Client], T]") -> T:
+        client, readers, _ = self._opened()
+        return await self._within(READ_LIMIT, readers.submit(function, client))
+
+    def _opened(self) -> _Connection:
+        if self._connection is None:
+            raise StoreUnavailable(f"{self._connection_string}: the store is not open")
+        return self._connection
+
+    async def _within(self, limit: float, future: Future[T]) -> T:
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), limit)
+        except TimeoutError:
+            text = f"{self._connection_string}: no answer within {limit:g} s"
+            raise StoreUnavailable(text) from None
+
+
+def _in_thread(function: Callable[[], T]) -> Future[T]:
+    threads = ThreadPoolExecutor(1, thread_name_prefix="couchbase")
+    try:
+        return threads.submit(function)
+    finally:
+        threads.shutdown(wait=False)
+
+
+def _close_late(connecting: "Future[Client]") -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()

@@ -1,0 +1,58 @@
+"""What the errors of the Couchbase SDK mean to the caller of a store."""
+
+from collections.abc import Iterable
+
+from couchbase import exceptions as sdk
+
+from orderapp.store import StoreError, StoreRejected, StoreUnavailable
+
+# Trying again would give the same answer. Everything else is taken for passing, known or not:
+# an upsert may be repeated, and waiting loses no order, while giving up would.
+_FATAL = (
+    sdk.AuthenticationException,
+    sdk.BucketDoesNotExistException,
+    sdk.BucketNotFoundException,
+    sdk.CollectionNotFoundException,
+    sdk.DurabilityInvalidLevelException,
+    sdk.FeatureUnavailableException,
+    sdk.InvalidArgumentException,
+    sdk.InvalidValueException,
+    sdk.KeyspaceNotFoundException,
+    sdk.ParsingFailedException,
+    sdk.ScopeNotFoundException,
+    sdk.UnsupportedOperation,
+    sdk.ValueFormatException,
+)
+_VALUE_TOO_LARGE = 104  # has no class of its own in the SDK
+
+
+def _is_fatal(error: sdk.CouchbaseException) -> bool:
+    return isinstance(error, _FATAL) or error.error_code == _VALUE_TOO_LARGE
+
+
+def worst(errors: Iterable[sdk.CouchbaseException]) -> sdk.CouchbaseException:
+    """The one of a batch's errors that decides: a fatal one before a passing one."""
+    return max(errors, key=_is_fatal)
+
+
+def translated(error: sdk.CouchbaseException, where: str) -> StoreError:
+    """The `StoreError` for `error`, one line that begins with `where` it came from."""
+    kind = StoreRejected if _is_fatal(error) else StoreUnavailable
+    return kind(f"{where}: {_describe(error)}")
+
+
+def _describe(error: sdk.CouchbaseException) -> str:
+    """The error's name and reasons; its own text is a page, with statement and parameters."""
+    name = type(error).__name__.removesuffix("Exception")
+    if error.error_code == _VALUE_TOO_LARGE:
+        name = "ValueTooLarge"
+    context = error.error_context
+    document = getattr(context, "key", None)
+    reasons = [
+        f"document {document}" if document else "",
+        str(error.message or ""),
+        str(getattr(context, "first_error_message", None) or ""),
+        ", ".join(sorted(getattr(context, "retry_reasons", None) or ())),
+    ]
+    text = "; ".join(" ".join(reason.split()) for reason in reasons if reason)
+    return f"{name} ({text})" if text else name

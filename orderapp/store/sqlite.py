@@ -1,0 +1,145 @@
+"""Orders in one SQLite file: the store that needs no server.
+
+One thread writes and another reads, each with a connection of its own: with a write-ahead log
+a reader never waits for a writer. Several processes may share the file.
+"""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+from orderapp.store import OrderStory, StoreRejected, StoreUnavailable
+from orderapp.store import sqlite_schema as schema
+from orderapp.store.documents import Document
+from orderapp.store.sqlite_thread import ConnectionThread, open_connection, translated
+
+T = TypeVar("T")
+
+# Seconds. SQLite's own waits for a lock end before the limits of the calls around them.
+WRITE_LOCK_WAIT = 5.0
+READ_LOCK_WAIT = 1.0
+WRITE_LIMIT = 10.0
+READ_LIMIT = 1.8
+
+
+class SQLiteStore:
+    """`OrderStore` in the file `path`, created with its directory when missing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._waiting: deque[tuple[Sequence[Document], Future[None]]] = deque()
+        self._writer: ConnectionThread | None = None
+        self._reader: ConnectionThread | None = None
+
+    def __repr__(self) -> str:
+        return f"SQLiteStore({str(self._path)!r})"
+
+    async def open(self) -> None:
+        """Open the file and create the tables; does nothing when it is open."""
+        if self._reader is not None:
+            return
+        try:
+            self._writer = await open_connection(self._path, WRITE_LOCK_WAIT, _prepare_writer)
+            self._reader = await open_connection(self._path, READ_LOCK_WAIT, _prepare_reader)
+        except BaseException:  # also when cancelled: the threads must not stay
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Finish the writes that are under way and let go of the file."""
+        reader, self._reader = self._reader, None
+        writer, self._writer = self._writer, None
+        for thread in (reader, writer):
+            if thread is not None:
+                await thread.close()
+
+    async def ping(self) -> None:
+        """Read the file's header and schema."""
+        await self._read(lambda connection: schema.latest(connection, 0))
+
+    async def story(self, order_id: int) -> OrderStory | None:
+        """The order with its alerts and payment."""
+        if not -(2**63) <= order_id < 2**63:
+            return None  # no column holds it, so no order has it
+        return await self._read(lambda connection: schema.story(connection, order_id))
+
+    async def latest(self, limit: int) -> list[OrderStory]:
+        """The newest orders, newest first."""
+        # SQLite takes a negative LIMIT for none.
+        return await self._read(lambda connection: schema.latest(connection, max(limit, 0)))
+
+    async def upsert(self, documents: Sequence[Document]) -> None:
+        """Write one batch; callers that come while another writes share one transaction."""
+        writer = self._opened(self._writer)
+        if documents:
+            done: Future[None] = Future()
+            self._waiting.append((documents, done))
+            writer.submit(self._write_waiting)
+            await self._within(WRITE_LIMIT, done)
+
+    async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        reader = self._opened(self._reader)
+        return await self._within(READ_LIMIT, reader.submit(function))
+
+    def _opened(self, thread: ConnectionThread | None) -> ConnectionThread:
+        if thread is None:
+            raise StoreUnavailable(f"{self._path}: the store is not open")
+        return thread
+
+    async def _within(self, limit: float, future: Future[T]) -> T:
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), limit)
+        except TimeoutError:
+            raise StoreUnavailable(f"{self._path}: no answer within {limit:g} s") from None
+
+    def _write_waiting(self, connection: sqlite3.Connection) -> None:
+        """Write all batches that wait; runs in the writer's thread, once for each batch.
+
+        The sync to disk is most of the time of a small batch, so that one sync for 20 callers
+        is worth it. Runs that find nothing left are free.
+        """
+        batches = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        batches = [batch for batch in batches if batch[1].set_running_or_notify_cancel()]
+        if not batches:
+            return
+        try:
+            with translated(self._path):
+                schema.write(connection, [documents for documents, _ in batches])
+        except StoreRejected:
+            # One bad document must not take the batches of other callers with it.
+            for documents, done in batches:
+                self._write_alone(connection, documents, done)
+        except BaseException as error:  # somebody awaits its future
+            for _, done in batches:
+                done.set_exception(error)
+        else:
+            for _, done in batches:
+                done.set_result(None)
+
+    def _write_alone(
+        self, connection: sqlite3.Connection, documents: Sequence[Document], done: Future[None]
+    ) -> None:
+        try:
+            with translated(self._path):
+                schema.write(connection, [documents])
+        except BaseException as error:  # somebody awaits its future
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+
+def _prepare_writer(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    # FULL syncs the log at every commit. With NORMAL a power cut takes the last transactions,
+    # although the offsets of their orders are committed in Kafka: they would be lost for good.
+    connection.execute("PRAGMA synchronous = FULL")
+    schema.create(connection)
+
+
+def _prepare_reader(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA query_only = ON")
+    schema.latest(connection, 0)

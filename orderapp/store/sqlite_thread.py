@@ -1,0 +1,103 @@
+"""A thread with its own SQLite connection, and what its errors mean to a caller."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from orderapp.store import StoreRejected, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+LIMIT = 10.0  # seconds for an open or a close
+
+_PASSING = {
+    sqlite3.SQLITE_BUSY: "locked by another process",
+    sqlite3.SQLITE_LOCKED: "locked by another process",
+    sqlite3.SQLITE_PROTOCOL: "locked by another process",
+    sqlite3.SQLITE_FULL: "disk full",
+    sqlite3.SQLITE_IOERR: "disk error or disk full",
+    sqlite3.SQLITE_NOMEM: "out of memory",
+    sqlite3.SQLITE_INTERRUPT: "interrupted",
+}
+
+
+class ConnectionThread:
+    """A thread with its own connection: what is submitted runs there, one after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._connection: sqlite3.Connection
+
+    def connect(self, lock_wait: float, prepare: Callable[[sqlite3.Connection], None]) -> None:
+        """Connect and prepare the connection; for the thread itself."""
+        with translated(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self._path, timeout=lock_wait, isolation_level=None, cached_statements=16
+            )
+            try:
+                prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+        self._connection = connection
+
+    def submit(self, function: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Call `function` in the thread; its errors come translated."""
+        return self.thread.submit(self._call, function)
+
+    def _call(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        with translated(self._path):
+            return function(self._connection)
+
+    async def close(self) -> None:
+        """Close the connection after what was submitted before, and end the thread."""
+        closing = asyncio.wrap_future(self.submit(sqlite3.Connection.close))
+        self.thread.shutdown(wait=False)
+        # Bounded: a disk that hangs must not hold up the worker's end.
+        await asyncio.wait([closing], timeout=LIMIT)
+        if not closing.done() or closing.exception():
+            log.warning("%s did not close: what was committed is safe", self._path)
+
+
+async def open_connection(
+    path: Path, lock_wait: float, prepare: Callable[[sqlite3.Connection], None]
+) -> ConnectionThread:
+    """Start a thread and open its connection there."""
+    opened = ConnectionThread(path)
+    try:
+        connecting = opened.thread.submit(opened.connect, lock_wait, prepare)
+        await asyncio.wait_for(asyncio.wrap_future(connecting), LIMIT)
+    except BaseException as error:  # also when cancelled: the thread must end
+        opened.thread.shutdown(wait=False)
+        if isinstance(error, TimeoutError):
+            raise StoreUnavailable(f"{path}: no answer within {LIMIT:g} s") from None
+        raise
+    return opened
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite and Python raise into a `StoreError` of one line with the path."""
+    try:
+        yield
+    except StoreRejected as error:
+        raise StoreRejected(f"{path}: {error}") from None
+    except sqlite3.Error as error:
+        # The low byte is the primary code. Errors of Python's own binding have no code.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in _PASSING:
+            raise StoreUnavailable(f"{path}: {_PASSING[code]} ({error})") from error
+        raise StoreRejected(f"{path}: {error}") from error
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise StoreRejected(f"{path}: {' '.join(str(error).split())}") from error
+    except MemoryError as error:
+        raise StoreUnavailable(f"{path}: out of memory") from error

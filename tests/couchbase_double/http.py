@@ -1,0 +1,51 @@
+"""HTTP: `POST /query/service`."""
+
+import base64
+import json
+
+from tests.couchbase_double.node import Node
+from tests.couchbase_double.query import QueryError
+
+
+def answer(node: Node, received: bytearray) -> bytes:
+    """Take one whole request from `received` and give its answer."""
+    head, found, rest = bytes(received).partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    fields = {k.lower(): v.strip() for k, _, v in (x.partition(":") for x in lines[1:])}
+    length = int(fields.get("content-length", 0))
+    if not found or len(rest) < length:
+        return b""
+    del received[: len(head) + 4 + length]
+    if node.faults.hang_queries:
+        return b""
+    status, body = _query(node, lines[0], fields.get("authorization", ""), rest[:length])
+    return (
+        b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        % (status, len(body))
+    ) + body
+
+
+def _query(node: Node, request_line: str, authorization: str, body: bytes) -> tuple[int, bytes]:
+    node.requests["query"] += 1
+    if request_line.split()[:2] != ["POST", "/query/service"]:
+        return 404, b"{}"
+    try:
+        _check(node, authorization)
+        rows = node.queries.answer(json.loads(body))
+    except QueryError as error:
+        problem = {"code": error.code, "msg": str(error)}
+        answer = {"requestID": "1", "errors": [problem], "status": "fatal"}
+        return error.status, json.dumps(answer).encode()
+    return 200, (
+        b'{"requestID":"1","signature":{"*":"*"},"results":[%s],"status":"success",'
+        b'"metrics":{"elapsedTime":"1ms","executionTime":"1ms","resultCount":%d,'
+        b'"resultSize":1}}' % (b",".join(rows), len(rows))
+    )
+
+
+def _check(node: Node, authorization: str) -> None:
+    access = f"{node.username}:{node.password}".encode()
+    if authorization != "Basic " + base64.b64encode(access).decode():
+        raise QueryError(13014, "User does not have credentials to run queries.", 401)
+    if node.faults.query_error:
+        raise QueryError(*node.faults.query_error)

@@ -1,0 +1,106 @@
+"""The double itself: that it refuses what a server refuses."""
+
+import base64
+import hashlib
+import hmac
+
+import pytest
+
+from tests.couchbase_double import couchbase_double
+from tests.couchbase_double.query import Queries, QueryError
+from tests.couchbase_double.scram import HASHES, Scram, plain_is_right
+
+ORDERS = {
+    b"1": b'{"type":"order","order_id":1,"created_at":"a"}',
+    b"2": b'{"type":"order","order_id":2,"created_at":"b"}',
+    b"3": b'{"type":"payment","order_id":3,"created_at":"c"}',
+    b"4": b'{"type":"order","order_id":4}',
+}
+INDEX = 'CREATE INDEX `i` ON `orders` (created_at DESC, order_id DESC) WHERE type = "order"'
+LATEST = (
+    'SELECT b.* FROM `orders` AS b WHERE b.type = "order" AND b.created_at IS NOT MISSING '
+    "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count"
+)
+
+
+def proof(mechanism, password, client_first, server_first):
+    """The client's side of RFC 5802."""
+    name = HASHES[mechanism]
+    fields = dict(field.split(b"=", 1) for field in server_first.split(b","))
+    salt, rounds = base64.b64decode(fields[b"s"]), int(fields[b"i"])
+    salted = hashlib.pbkdf2_hmac(name, password, salt, rounds)
+    key = hmac.digest(salted, b"Client Key", name)
+    final = b"c=biws,r=" + fields[b"r"]
+    signed = b",".join((client_first, server_first, final))
+    signature = hmac.digest(hashlib.new(name, key).digest(), signed, name)
+    mixed = bytes(a ^ b for a, b in zip(key, signature, strict=True))
+    return final + b",p=" + base64.b64encode(mixed)
+
+
+@pytest.mark.parametrize("mechanism", HASHES)
+@pytest.mark.parametrize(
+    ("username", "password", "is_right"),
+    [(b"user", b"wrong", False), (b"nobody", b"secret", False), (b"user", b"secret", True)],
+)
+def test_scram_checks_username_and_password(mechanism, username, password, is_right):
+    scram = Scram(mechanism, "user", "secret")
+    first = b"n=%s,r=abc" % username
+    answer = scram.first(b"n,," + first)
+
+    final = scram.final(proof(mechanism, password, first, answer))
+    assert is_right == (final is not None)
+
+
+@pytest.mark.parametrize(
+    ("message", "is_right"),
+    [
+        (b"\0user\0wrong", False),
+        (b"\0x\0secret", False),
+        (b"", False),
+        (b"\0user\0secret", True),
+    ],
+)
+def test_plain_checks_username_and_password(message, is_right):
+    assert is_right == plain_is_right(message, "user", "secret")
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("SELECT 1", 3000),
+        (LATEST.replace("DESC", "ASC"), 3000),
+        (LATEST.replace("`orders`", "`others`"), 12003),
+        (LATEST.replace("$count", "10"), 3000),
+        (LATEST.replace("$count", "$other"), 5010),
+        (INDEX, 4300),
+    ],
+)
+def test_wrong_statement_is_an_error(statement, code):
+    queries = Queries("orders", ORDERS)
+    queries.answer({"statement": INDEX})
+
+    with pytest.raises(QueryError) as error:
+        queries.answer({"statement": statement, "$count": 10})
+    assert code == error.value.code
+
+
+def test_query_without_an_index_is_an_error():
+    with pytest.raises(QueryError, match="No index"):
+        Queries("orders", ORDERS).answer({"statement": LATEST, "$count": 10})
+
+
+@pytest.mark.parametrize(("limit", "ids"), [(0, []), (1, [b"2"]), (10, [b"2", b"1"])])
+def test_query_filters_sorts_and_limits(limit, ids):
+    queries = Queries("orders", ORDERS)
+    queries.answer({"statement": INDEX})
+
+    rows = queries.answer({"statement": LATEST, "$count": limit})
+    assert [ORDERS[i] for i in ids] == rows
+
+
+def test_double_ends_with_its_input():
+    with couchbase_double("--fail-sets", "TEMPFAIL:3", "--delay", "0.01") as double:
+        assert double.count() == 0
+        process = double.process
+
+    assert process.returncode == 0

@@ -1,0 +1,42 @@
+"""Documents for the tests of the stores; each argument has a value that fits."""
+
+from typing import Any
+
+from orderapp.store import AlertDocument, OrderDocument, PaymentDocument
+
+
+def order(order_id: int = 1, **fields: Any) -> OrderDocument:
+    defaults: dict[str, Any] = {
+        "kafka_partition": 3,
+        "kafka_offset": 41,
+        "customer_id": 1234,
+        "amount": 450.25,
+        "country": "IN",
+        "created_at": "2025-06-01T12:00:00.000000Z",
+    }
+    return OrderDocument(order_id=order_id, **(defaults | fields))
+
+
+def alert(order_id: int = 1, **fields: Any) -> AlertDocument:
+    defaults: dict[str, Any] = {
+        "kafka_partition": 3,
+        "kafka_offset": 7,
+        "reason": "HIGH_AMOUNT_RISKY_COUNTRY",
+        "amount": 450.25,
+        "country": "IN",
+        "customer_id": 1234,
+        "detected_at": "2025-06-01T12:00:00.010000Z",
+    }
+    return AlertDocument(order_id=order_id, **(defaults | fields))
+
+
+def payment(order_id: int = 1, **fields: Any) -> PaymentDocument:
+    defaults: dict[str, Any] = {
+        "kafka_partition": 3,
+        "kafka_offset": 40,
+        "payment_id": f"pay-{order_id}",
+        "status": "PAID",
+        "amount": 450.25,
+        "paid_at": "2025-06-01T12:00:00.110000Z",
+    }
+    return PaymentDocument(order_id=order_id, **(defaults | fields))

@@ -1,0 +1,404 @@
+"""What only the Couchbase store does: access, servers that fail or hang, its index, its end."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from orderapp.store import OrderStory, StoreRejected, StoreUnavailable
+from orderapp.store import couchbase as module
+from orderapp.store import couchbase_client as client
+from orderapp.store.couchbase import CouchbaseStore
+from tests.store.examples import alert, order, payment
+
+ROOT = Path(__file__).parents[2]
+
+
+async def error_of(awaitable):
+    """The store error that this raises; it is one line and without the password."""
+    with pytest.raises((StoreRejected, StoreUnavailable)) as caught:
+        await awaitable
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "p@ss word" not in text
+    return caught.value
+
+
+async def opening_error(*access):
+    store = CouchbaseStore(*access)
+    error = await error_of(store.open())
+    await store.close()
+    return error
+
+
+# Access
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"password": "wrong"}, "Authentication"),
+        ({"username": "nobody"}, "Authentication"),
+        ({"bucket": "nothing"}, "bucket nothing: BucketNotFound"),
+        ({"bucket": "or`ders"}, "not a name that a bucket can have"),
+        ({"bucket": ".hidden"}, "not a name that a bucket can have"),
+        ({"bucket": ""}, "not a name that a bucket can have"),
+        ({"bucket": "a" * 101}, "not a name that a bucket can have"),
+    ],
+    ids=str,
+)
+async def test_wrong_access_is_rejected(double, changed, reason):
+    access = dict(zip(("at", "username", "password", "bucket"), double.access, strict=True))
+    error = await opening_error(*(access | changed).values())
+
+    assert isinstance(error, StoreRejected)
+    assert reason in str(error)
+
+
+def test_repr_shows_no_password():
+    assert "p@ss word" not in repr(CouchbaseStore("couchbase://h", "user", "p@ss word", "b"))
+
+
+async def test_password_is_in_no_log(double, caplog):
+    caplog.set_level("DEBUG")
+    await opening_error(double.connection_string, "nobody", double.password, double.bucket)
+    double.inject(query_error=[5000, "internal", 500])
+    store = CouchbaseStore(*double.access)
+    await store.open()
+    await store.close()
+
+    assert "No index for the latest orders yet" in caplog.text
+    assert double.password not in caplog.text
+
+
+# A server that is away, fails or hangs
+
+
+@pytest.mark.parametrize("away", ["stop", "pause"])
+async def test_open_gives_up_in_time_and_works_when_the_server_is_back(double, away):
+    store = CouchbaseStore(*double.access)
+    getattr(double, away)()
+    start = time.monotonic()
+
+    assert isinstance(await error_of(store.open()), StoreUnavailable)
+    assert time.monotonic() - start < 8.5
+    double.heal()
+    await store.open()
+    await store.upsert([order()])
+    await store.close()
+    assert double.count() == 1
+
+
+async def test_open_goes_on_without_the_query_service(double):
+    double.inject(hang_queries=True)
+    store = CouchbaseStore(*double.access)
+    await store.open()
+    await store.upsert([order()])
+    assert order() == (await store.story(1)).order
+    assert double.indexes() == []
+
+    double.heal()
+    assert [OrderStory(order(), [], None)] == await store.latest(10)
+    assert len(double.indexes()) == 1
+    await store.close()
+
+
+async def test_passing_failures_of_a_write_are_not_seen(double, couchbase):
+    double.inject(fail_sets=[["TEMPFAIL", 3]])
+    await couchbase.upsert([order()])
+
+    assert double.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "name"),
+    [
+        ("TEMPFAIL", StoreUnavailable, "TemporaryFail"),
+        ("BUSY", StoreUnavailable, "TemporaryFail"),
+        ("LOCKED", StoreUnavailable, "DocumentLocked"),
+        ("INTERNAL", StoreUnavailable, "InternalServerFailure"),
+        ("AUTH_ERROR", StoreRejected, "Authentication"),
+        ("NO_ACCESS", StoreRejected, "Authentication"),
+        ("NO_BUCKET", StoreRejected, "BucketNotFound"),
+        ("INVALID", StoreRejected, "InvalidArgument"),
+        ("TOO_BIG", StoreRejected, "ValueTooLarge"),
+    ],
+)
+async def test_one_failed_document_of_a_batch_is_an_error(
+    double, monkeypatch, status, error, name
+):
+    monkeypatch.setattr(client, "KV_LIMIT", 0.5)
+    store = CouchbaseStore(*double.access)
+    await store.open()
+    double.inject(fail_keys={"2": status})
+
+    caught = await error_of(store.upsert([order(1), order(2), order(3)]))
+    assert type(caught) is error
+    assert f"{name} (document 2; " in str(caught)
+    assert double.documents().keys() == {"1", "3"}
+
+    double.heal()
+    await store.upsert([order(1), order(2), order(3)])
+    assert double.count() == 3
+    await store.close()
+
+
+async def test_fatal_failure_decides_among_passing_ones(double, couchbase):
+    double.inject(fail_keys={"1": "INTERNAL", "2": "TOO_BIG", "3": "INTERNAL"})
+
+    caught = await error_of(couchbase.upsert([order(1), order(2), order(3)]))
+    assert isinstance(caught, StoreRejected)
+
+
+@pytest.mark.parametrize("key", ["1", "alert::1", "payment::1"])
+async def test_story_with_a_failed_document_is_an_error(double, couchbase, key):
+    await couchbase.upsert([order(), alert(), payment()])
+    double.inject(fail_keys={key: "INTERNAL"})
+
+    assert isinstance(await error_of(couchbase.story(1)), StoreUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ([5000, "internal", 500], StoreUnavailable),
+        ([1080, "timeout", 200], StoreUnavailable),
+        ([4000, "No index available on keyspace", 404], StoreUnavailable),
+        ([13014, "no credentials", 401], StoreRejected),
+        ([3000, "syntax error", 400], StoreRejected),
+        ([12003, "Keyspace not found", 404], StoreRejected),
+    ],
+    ids=str,
+)
+async def test_failed_query_is_an_error(double, couchbase, answer, error):
+    double.inject(query_error=answer)
+
+    caught = await error_of(couchbase.latest(10))
+    assert type(caught) is error
+    assert answer[1] in str(caught)
+
+
+@pytest.mark.parametrize(
+    "read", [lambda s: s.ping(), lambda s: s.story(1), lambda s: s.latest(10)]
+)
+async def test_reads_of_a_hanging_server_end_within_two_seconds(double, couchbase, read):
+    double.pause()
+    upserts = [asyncio.ensure_future(couchbase.upsert([order(i)])) for i in range(10)]
+    await asyncio.sleep(0)
+    start = time.monotonic()
+    ticks = 0
+    reading = asyncio.ensure_future(error_of(read(couchbase)))
+    while not reading.done():
+        await asyncio.sleep(0.01)
+        ticks += 1
+
+    assert isinstance(reading.result(), StoreUnavailable)
+    assert time.monotonic() - start < 2
+    assert ticks > 50  # the loop was free
+    double.heal()
+    for upsert in upserts:
+        upsert.cancel()
+
+
+async def test_write_that_hangs_ends_at_its_limit(double, monkeypatch):
+    monkeypatch.setattr(client, "KV_LIMIT", 0.5)
+    store = CouchbaseStore(*double.access)
+    await store.open()
+    double.pause()
+    start = time.monotonic()
+
+    assert isinstance(await error_of(store.upsert([order()])), StoreUnavailable)
+    assert 0.4 < time.monotonic() - start < 3
+    double.heal()
+    await store.close()
+
+
+async def test_repeated_upsert_goes_through_when_the_server_comes_back(double, couchbase):
+    double.stop()
+    upsert = asyncio.ensure_future(repeat(couchbase, [order()]))
+    await asyncio.sleep(0.5)
+    assert not upsert.done()
+
+    double.start()
+    await asyncio.wait_for(upsert, 10)
+    assert double.count() == 1
+
+
+async def repeat(store, documents):
+    """Upsert as a service does it."""
+    while True:
+        try:
+            return await store.upsert(documents)
+        except StoreUnavailable:
+            await asyncio.sleep(0.05)
+
+
+# Documents
+
+
+async def test_documents_are_stored_under_their_ids_as_json(double, couchbase):
+    await couchbase.upsert([order(7), alert(7), payment(7)])
+
+    documents = double.documents()
+    assert documents.keys() == {"7", "alert::7", "payment::7"}
+    assert documents["7"] == {
+        "type": "order",
+        "order_id": 7,
+        "kafka_partition": 3,
+        "kafka_offset": 41,
+        "customer_id": 1234,
+        "amount": 450.25,
+        "country": "IN",
+        "created_at": "2025-06-01T12:00:00.000000Z",
+    }
+    assert documents["alert::7"]["type"] == "alert"
+    assert documents["payment::7"]["type"] == "payment"
+
+
+async def test_order_of_another_program_is_left_out(double, couchbase, caplog):
+    await couchbase.upsert([order(1), payment(2, payment_id="x"), order(3)])
+    strange = {"type": "order", "order_id": 2, "created_at": "2099"}
+    put(double, "2", strange)
+
+    assert [story.order.order_id for story in await couchbase.latest(10)] == [3, 1]
+    assert "Left out an order" in caplog.text
+    assert isinstance(await error_of(couchbase.story(2)), StoreRejected)
+
+
+def put(double, key, value):
+    """Write a document as another program would."""
+    code = """
+        import sys, json
+        from couchbase.cluster import Cluster
+        from couchbase.auth import PasswordAuthenticator
+        from couchbase.options import ClusterOptions
+        at, user, password, bucket, key, value = sys.argv[1:]
+        cluster = Cluster(at, ClusterOptions(PasswordAuthenticator(user, password)))
+        cluster.bucket(bucket).default_collection().upsert(key, json.loads(value))
+        cluster.close()
+    """
+    run(code, *double.access, key, json.dumps(value))
+
+
+async def test_document_that_json_cannot_hold_is_rejected(couchbase):
+    caught = await error_of(couchbase.upsert([order(1, country="\ud800")]))
+
+    assert isinstance(caught, StoreRejected)
+
+
+async def test_index_that_exists_already_is_used(double):
+    for i in range(3):
+        store = CouchbaseStore(*double.access)
+        await store.open()
+        await store.upsert([order(i)])
+        assert len(await store.latest(10)) == i + 1
+        await store.close()
+
+    assert len(double.indexes()) == 1
+
+
+async def test_index_that_was_dropped_is_made_again(double, couchbase):
+    await couchbase.upsert([order()])
+    double.drop_indexes()
+    assert isinstance(await error_of(couchbase.latest(10)), StoreUnavailable)
+
+    assert len(await couchbase.latest(10)) == 1
+
+
+# The end
+
+
+def run(code, *arguments, **options):
+    command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, timeout=60, check=True, capture_output=True, text=True, **options
+    )
+
+
+ENDS = {
+    "closed": "await store.open(); await store.upsert([order()]); await store.close()",
+    "not closed": "await store.open(); await store.upsert([order()])",
+    "closed while it writes": (
+        "await store.open(); task = asyncio.ensure_future(store.upsert(many)); "
+        "await asyncio.sleep(0.01); await store.close(); "
+        "await asyncio.gather(task, return_exceptions=True)"
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_process_ends_in_peace(double, end):
+    code = f"""
+        import asyncio, sys
+        from orderapp.store.couchbase import CouchbaseStore
+        from tests.store.examples import order
+        many = [order(i) for i in range(20_000)]
+        async def main(store):
+            {end}
+        asyncio.run(main(CouchbaseStore(*sys.argv[1:])))
+    """
+    assert run(code, *double.access).stderr == ""
+
+
+@pytest.mark.parametrize("bucket", ["orders", "nothing"])
+def test_process_ends_in_peace_after_a_failed_open(double, bucket):
+    code = """
+        import asyncio, sys
+        from orderapp.store import StoreError
+        from orderapp.store.couchbase import CouchbaseStore
+        async def main(store):
+            for _ in range(2):
+                try:
+                    await store.open()
+                except StoreError as error:
+                    print(error)
+        asyncio.run(main(CouchbaseStore(*sys.argv[1:])))
+    """
+    if bucket == "orders":
+        double.stop()
+    at, username, password, _ = double.access
+    ended = run(code, at, username, password, bucket)
+    assert ended.stderr == ""
+    assert len(ended.stdout.splitlines()) == 2
+
+
+async def test_close_does_not_wait_for_a_hanging_server(double, couchbase):
+    double.pause()
+    upsert = asyncio.ensure_future(couchbase.upsert([order()]))
+    await asyncio.sleep(0.1)
+    start = time.monotonic()
+    await couchbase.close()
+
+    assert time.monotonic() - start < 3
+    assert isinstance(await error_of(upsert), StoreUnavailable)
+
+
+async def test_client_of_a_late_connection_is_closed(double, monkeypatch):
+    closed = []
+    close = client.Client.close
+    monkeypatch.setattr(client.Client, "close", lambda self: (close(self), closed.append(1)))
+    monkeypatch.setattr(module, "OPEN_LIMIT", 0.1)
+    double.inject(delay=0.2)
+
+    error = await opening_error(*double.access)
+    assert re.search(r"no answer within 0\.1 s", str(error))
+    for _ in range(100):
+        if closed:
+            break
+        await asyncio.sleep(0.1)
+    assert closed == [1]
+
+
+def test_sdk_is_imported_only_when_a_store_is_opened():
+    code = """
+        import sys
+        import orderapp.store.couchbase
+        assert "couchbase" not in sys.modules
+    """
+    run(code)
