@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import sys
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -32,6 +35,8 @@ DEAD_LETTER_BYTES = 2 * 1024 * 1024
 
 #: Seconds that a stop, or a rebalance, waits for the agents to finish what they have.
 DRAIN_SECONDS = 5.0
+#: Seconds until a worker that is told to stop, and can't, ends anyhow.
+STOP_SECONDS = 8.0
 #: Seconds that a command (not a worker, which waits for ever) tries to reach Kafka.
 COMMAND_PATIENCE = 15.0
 
@@ -226,7 +231,11 @@ class BatchApp(faust.App):
 
     async def maybe_start_producer(self) -> Any:
         """What a command calls before it sends."""
-        await self.prepare()
+        try:
+            await self.prepare()
+        except FatalError as error:
+            # Faust would show an exception's traceback, twice.
+            sys.exit(f"orderapp: {error}")
         return await super().maybe_start_producer()
 
     def has_partitions(self) -> bool:
@@ -262,10 +271,21 @@ class BatchApp(faust.App):
 
     async def on_stop(self) -> None:
         """Finish what was read, commit, and only then let Faust stop the agents."""
+        if self.in_worker:
+            watchdog = threading.Timer(STOP_SECONDS, _leave)
+            watchdog.daemon = True
+            watchdog.start()
         consumer = self._consumer
         if isinstance(consumer, Consumer) and consumer.started and not self.crashed:
             await consumer.drain(DRAIN_SECONDS)
         await super().on_stop()
+
+
+def _leave() -> None:
+    # Some of Faust's and aiokafka's waits have no end while the broker is away. Nothing is
+    # lost: what was not committed comes again.
+    logger.error("the worker did not stop in %g s: it leaves as it is", STOP_SECONDS)
+    os._exit(1)
 
 
 def _check_port(host: str, port: int) -> None:

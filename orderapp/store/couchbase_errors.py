@@ -23,6 +23,10 @@ _FATAL = (
     sdk.UnsupportedOperation,
     sdk.ValueFormatException,
 )
+_WAY_OUT = {
+    sdk.AuthenticationException: "; check COUCHBASE_USERNAME and COUCHBASE_PASSWORD",
+    sdk.BucketNotFoundException: "; check COUCHBASE_BUCKET, and that the user may use it",
+}
 _VALUE_TOO_LARGE = 104  # has no class of its own in the SDK
 
 
@@ -38,7 +42,7 @@ def worst(errors: Iterable[sdk.CouchbaseException]) -> sdk.CouchbaseException:
 def translated(error: sdk.CouchbaseException, where: str) -> StoreError:
     """The `StoreError` for `error`, one line that begins with `where` it came from."""
     kind = StoreRejected if _is_fatal(error) else StoreUnavailable
-    return kind(f"{where}: {_describe(error)}")
+    return kind(f"{where}: {_describe(error)}{_WAY_OUT.get(type(error), '')}")
 
 
 def _describe(error: sdk.CouchbaseException) -> str:

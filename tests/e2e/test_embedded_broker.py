@@ -1,0 +1,418 @@
+"""The embedded broker with real processes: shared, ended, killed, started again."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import aiokafka
+import psutil
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError
+
+from orderapp.engine.embedded import EmbeddedBroker, EmbeddedBrokerError
+from orderapp.engine.embedded.ports import kafka_answers
+from tests.e2e.kafka import plain_kafka
+from tests.e2e.secure_kafka import secure_kafka
+
+# Joins, says where, and leaves on a line from us; it ignores the signals of a Ctrl-C, as a
+# worker that still drains does.
+USER = """
+import signal, sys
+from pathlib import Path
+from orderapp.engine.embedded import EmbeddedBroker
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+broker = EmbeddedBroker(Path(sys.argv[1]))
+print(broker.join(), flush=True)
+sys.stdin.readline()
+broker.leave()
+"""
+
+
+class User:
+    """Another process that uses the broker of a data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", USER, str(data_dir)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def address(self) -> str:
+        return self.process.stdout.readline().strip()
+
+    def leave(self) -> None:
+        self.process.communicate("leave\n", timeout=10)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    # A path as people have them, with all that a properties file or a list could trip over.
+    directory = tmp_path / "my orders, ünïcode=1"
+    yield directory
+    eventually(lambda: not broker_processes(directory))
+
+
+@pytest.fixture
+def user(data_dir: Path) -> Iterator[Callable[[], User]]:
+    users = []
+
+    def make() -> User:
+        users.append(User(data_dir))
+        return users[-1]
+
+    yield make
+    for one in users:
+        one.kill()
+
+
+@pytest.fixture
+def broker(data_dir: Path) -> Iterator[EmbeddedBroker]:
+    joined = EmbeddedBroker(data_dir)
+    yield joined
+    joined.leave()
+
+
+def broker_processes(data_dir: Path) -> list[psutil.Process]:
+    """Launcher, Java and guard of a data directory: all that work in its directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            at_work = process.status() != psutil.STATUS_ZOMBIE
+            if at_work and process.cwd() == str(data_dir / "kafka"):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def pid_of(data_dir: Path, role: str) -> int:
+    return int((data_dir / "kafka" / f"{role}.lock").read_text())
+
+
+def kill_launcher(data_dir: Path) -> None:
+    launcher = psutil.Process(pid_of(data_dir, "launcher"))
+    launcher.kill()
+    launcher.wait(10)
+
+
+def port_of(address: str) -> int:
+    return int(address.partition(":")[2])
+
+
+def eventually(check: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+async def create_topic(address: str, topic: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 6, 1)])
+    finally:
+        await admin.close()
+
+
+async def send(address: str, topic: str, values: list[bytes]) -> None:
+    producer = aiokafka.AIOKafkaProducer(bootstrap_servers=address, acks="all")
+    await producer.start()
+    try:
+        for value in values:
+            await producer.send_and_wait(topic, value, partition=0)
+    finally:
+        await producer.stop()
+
+
+async def read(address: str, topic: str, count: int) -> list[bytes]:
+    """Read the next `count` records in the group `readers`, and commit."""
+    consumer = aiokafka.AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=address,
+        group_id="readers",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        values = [(await consumer.getone()).value for _ in range(count)]
+        await consumer.commit()
+    finally:
+        await consumer.stop()
+    return values
+
+
+def test_processes_that_join_at_once_share_one_broker_that_ends_with_the_last(data_dir, user):
+    users = [user() for _ in range(3)]
+    addresses = {one.address() for one in users}
+
+    assert len(addresses) == 1
+    assert kafka_answers(port_of(addresses.pop()))
+    assert sum("java" in process.name() for process in broker_processes(data_dir)) == 1
+
+    for one in users[:2]:
+        one.leave()
+    time.sleep(1)
+    assert broker_processes(data_dir)
+
+    users[2].leave()
+    eventually(lambda: not broker_processes(data_dir))
+
+
+def test_the_broker_ends_when_all_users_are_killed(data_dir, user):
+    users = [user(), user()]
+    port = port_of(users[0].address())
+    users[1].address()
+
+    for one in users:
+        one.kill()
+
+    eventually(lambda: not broker_processes(data_dir))
+    assert not kafka_answers(port)
+
+
+def test_a_user_killed_during_the_start_leaves_nothing_behind(data_dir, user):
+    one = user()
+    eventually(lambda: len(broker_processes(data_dir)) >= 2)
+
+    one.kill()
+
+    eventually(lambda: not broker_processes(data_dir))
+
+
+def test_the_broker_listens_on_loopback_only_and_knows_no_secret(data_dir, broker, monkeypatch):
+    monkeypatch.setenv("CONFLUENT_API_SECRET", "hidden")
+
+    broker.join()
+
+    java = psutil.Process(pid_of(data_dir, "broker"))
+    listening = [c.laddr.ip for c in java.net_connections() if c.status == "LISTEN"]
+    assert len(listening) == 2
+    assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+    for process in broker_processes(data_dir):
+        assert "hidden" not in process.environ().values()
+
+
+def test_signals_of_the_users_terminal_do_not_reach_the_broker(data_dir, user):
+    one = user()
+    port = port_of(one.address())
+    java = pid_of(data_dir, "broker")
+
+    os.killpg(one.process.pid, signal.SIGINT)
+    os.kill(pid_of(data_dir, "launcher"), signal.SIGTERM)
+    time.sleep(1)
+
+    assert kafka_answers(port)
+    assert java == pid_of(data_dir, "broker")
+
+
+async def test_a_killed_broker_comes_back_with_its_records_and_offsets(data_dir, broker):
+    address = broker.join()
+    await create_topic(address, "orders")
+    await send(address, "orders", [b"1", b"2", b"3", b"4"])
+    assert await read(address, "orders", 2) == [b"1", b"2"]
+
+    java = pid_of(data_dir, "broker")
+    os.kill(java, signal.SIGKILL)
+    eventually(lambda: pid_of(data_dir, "broker") != java)
+    eventually(lambda: kafka_answers(port_of(address)))
+
+    assert await read(address, "orders", 2) == [b"3", b"4"]
+    assert address == broker.join()
+
+
+async def test_records_and_offsets_survive_the_last_user(data_dir, user, broker):
+    first = user()
+    address = first.address()
+    await create_topic(address, "orders")
+    await send(address, "orders", [b"1", b"2"])
+    assert await read(address, "orders", 1) == [b"1"]
+    first.leave()
+    eventually(lambda: not broker_processes(data_dir))
+
+    assert address == broker.join()
+    assert await read(address, "orders", 1) == [b"2"]
+
+
+def test_after_the_launcher_is_killed_the_next_join_gets_a_broker_on_the_same_port(
+    data_dir, user, broker
+):
+    address = user().address()
+    java = pid_of(data_dir, "broker")
+
+    kill_launcher(data_dir)
+
+    assert address == broker.join()
+    assert not psutil.pid_exists(java)
+    assert kafka_answers(port_of(address))
+
+
+def test_java_ends_when_the_launcher_is_killed_and_nobody_joins(data_dir, user):
+    user().address()
+
+    kill_launcher(data_dir)
+
+    eventually(lambda: not broker_processes(data_dir))
+
+
+def test_a_java_without_launcher_and_guard_is_replaced(data_dir, user, broker):
+    address = user().address()
+    java = pid_of(data_dir, "broker")
+    guard = next(p for p in broker_processes(data_dir) if p.name() in {"sh", "dash", "bash"})
+    guard.kill()
+    kill_launcher(data_dir)
+    assert psutil.pid_exists(java)
+
+    assert kafka_answers(port_of(broker.join()))
+
+    assert not psutil.pid_exists(java)
+    assert address
+
+
+def test_a_user_that_joins_during_the_end_gets_a_working_broker(data_dir, user, broker):
+    first = user()
+    address = first.address()
+
+    for pause in (0.0, 0.2, 0.5):
+        (first or broker).leave()
+        first = None
+        time.sleep(pause)
+        assert address == broker.join()
+        time.sleep(1)  # longer than a broker that is about to end would live
+        assert kafka_answers(port_of(address))
+
+
+def test_another_port_is_taken_when_something_else_holds_the_last_one(data_dir, user, broker):
+    first = user()
+    port = port_of(first.address())
+    first.leave()
+    eventually(lambda: not broker_processes(data_dir))
+
+    with socket.create_server(("127.0.0.1", port)):
+        other = port_of(broker.join())
+
+    assert port != other
+    assert kafka_answers(other)
+
+
+def test_a_broker_that_finds_its_port_taken_gives_up_and_a_join_moves_it(data_dir, broker):
+    port = port_of(broker.join())
+    launcher = psutil.Process(pid_of(data_dir, "launcher"))
+    launcher.suspend()  # or it would be faster than we are
+    os.kill(pid_of(data_dir, "broker"), signal.SIGKILL)
+    eventually(lambda: not kafka_answers(port))
+
+    with socket.create_server(("127.0.0.1", port)):
+        launcher.resume()
+        other = port_of(broker.join())
+
+    assert port != other
+    assert kafka_answers(other)
+
+
+def test_two_data_directories_have_two_brokers(data_dir, broker, tmp_path):
+    other = EmbeddedBroker(tmp_path / "other")
+    try:
+        assert broker.join() != other.join()
+    finally:
+        other.leave()
+    eventually(lambda: not broker_processes(tmp_path / "other"))
+
+
+def test_leave_interrupts_a_join_and_waits_for_nothing(data_dir):
+    broker, errors = EmbeddedBroker(data_dir), []
+
+    def join() -> None:
+        with pytest.raises(EmbeddedBrokerError, match="left before it was up"):
+            broker.join()
+        errors.append("left")
+
+    thread = threading.Thread(target=join)
+    thread.start()
+    eventually(lambda: broker_processes(data_dir))
+    started = time.monotonic()
+    broker.leave()
+    assert time.monotonic() - started < 1
+    thread.join(5)
+
+    assert errors == ["left"]
+
+
+def test_a_broker_that_cannot_start_is_one_line_with_the_reason_and_the_log(data_dir, broker):
+    broker.join()
+    broker.leave()
+    eventually(lambda: not broker_processes(data_dir))
+    log = data_dir / "kafka" / "log"
+    (log / "meta.properties").write_text("version=1\ncluster.id=other\nnode.id=7\n")
+
+    with pytest.raises(EmbeddedBrokerError) as caught:
+        broker.join()
+
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "node.id" in text or "node id" in text.lower()
+    assert str(data_dir / "kafka" / "broker.log") in text
+    assert "KAFKA_BOOTSTRAP_SERVERS" in text
+    eventually(lambda: not broker_processes(data_dir))
+
+
+async def test_the_secure_kafka_takes_the_right_secret_only(tmp_path, caplog):
+    with secure_kafka(tmp_path) as kafka:
+        settings = {
+            "bootstrap_servers": kafka.bootstrap_servers,
+            "security_protocol": "SASL_SSL",
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": kafka.api_key,
+            "ssl_context": ssl.create_default_context(cafile=str(kafka.ca_file)),
+        }
+        admin = AIOKafkaAdminClient(**settings, sasl_plain_password=kafka.api_secret)
+        await admin.start()
+        await admin.create_topics([NewTopic("orders", 6, 1)])
+        assert "orders" in await admin.list_topics()
+        await admin.close()
+
+        # aiokafka logs why each server refused it, and raises that none took it.
+        with pytest.raises(KafkaConnectionError):
+            await started(AIOKafkaAdminClient(**settings, sasl_plain_password="wrong"))
+        assert "SaslAuthenticationFailed" in caplog.text
+        caplog.clear()
+        distrustful = settings | {"ssl_context": ssl.create_default_context()}
+        with pytest.raises(KafkaConnectionError):
+            await started(
+                AIOKafkaAdminClient(**distrustful, sasl_plain_password=kafka.api_secret)
+            )
+        assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+
+
+async def started(admin: AIOKafkaAdminClient) -> None:
+    try:
+        await admin.start()
+    finally:
+        await admin.close()
+
+
+async def test_the_plain_kafka_keeps_its_port_and_records_through_a_kill(tmp_path):
+    with plain_kafka(tmp_path) as kafka:
+        await create_topic(kafka.bootstrap_servers, "orders")
+        await send(kafka.bootstrap_servers, "orders", [b"1"])
+        kafka.kill()
+        assert not kafka_answers(kafka.port)
+        kafka.restart()
+        assert await read(kafka.bootstrap_servers, "orders", 1) == [b"1"]
+    assert not kafka_answers(kafka.port)
