@@ -1,0 +1,85 @@
+"""Starting the broker: its files, its ports, and the launcher that holds it."""
+
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from orderapp.engine.embedded import jars, server
+from orderapp.engine.embedded.errors import OR_OWN_KAFKA, EmbeddedBrokerError
+from orderapp.engine.embedded.locks import FileLock
+from orderapp.engine.embedded.ports import free_ports
+
+logger = logging.getLogger(__name__)
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+LOG_NAME = "broker.log"
+
+
+def log_file(directory: Path) -> Path:
+    return directory / LOG_NAME
+
+
+def recorded_port(directory: Path) -> int:
+    """The port of the running or last broker, 0 if there was none."""
+    try:
+        return int((directory / "port").read_text("ascii"))
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def start(directory: Path, lock: FileLock, pause: Callable[[float], object]) -> int:
+    """Start the launcher, which takes `lock` over, and return the port that Kafka will have."""
+    classpath = jars.classpath(pause)
+    preferred = [port] if (port := recorded_port(directory)) else []
+    ports = free_ports(str(directory), preferred)
+    port, controller_port = next(ports), next(ports)
+    _write_files(directory, port, controller_port)
+    task = {
+        "launcher_lock": lock.fd,
+        "format": None if server.is_formatted(directory) else server.format_command(directory),
+        "command": server.server_command(directory),
+        "ports": [port, controller_port],
+    }
+    logger.info("Starting the embedded Kafka in %s", directory)
+    _launch(directory, task, lock, server.environment(classpath))
+    return port
+
+
+def _write_files(directory: Path, port: int, controller_port: int) -> None:
+    listeners = {"PLAINTEXT": port, "CONTROLLER": controller_port}
+    text = server.render(server.server_properties(listeners))
+    (directory / server.PROPERTIES_FILE).write_text(text, "ascii")
+    (directory / "port").write_text(f"{port}\n", "ascii")
+    # A broker that was killed leaves unpacked libraries behind.
+    shutil.rmtree(directory / "tmp", ignore_errors=True)
+    (directory / "tmp").mkdir(exist_ok=True)
+    if log_file(directory).exists():
+        log_file(directory).replace(directory / f"{LOG_NAME}.1")
+
+
+def _launch(
+    directory: Path, task: Mapping[str, object], lock: FileLock, environment: dict[str, str]
+) -> None:
+    with log_file(directory).open("ab") as log:
+        try:
+            subprocess.run(  # noqa: S603  # our own script, run by our own Python
+                [sys.executable, "-I", "-S", str(LAUNCHER), str(directory)],
+                input=json.dumps(task).encode(),
+                stdout=log,
+                stderr=log,
+                cwd=directory,
+                env=environment,
+                pass_fds=(lock.fd,),
+                # The terminal's Ctrl-C is for the worker, which needs the broker to finish.
+                start_new_session=True,
+                check=True,
+                timeout=30,
+            )
+        except subprocess.SubprocessError as error:
+            raise EmbeddedBrokerError(
+                f"the embedded broker's launcher failed; see {log.name}, {OR_OWN_KAFKA}"
+            ) from error

@@ -1,0 +1,293 @@
+"""The parts of the embedded broker that need no broker."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from orderapp.engine.embedded import EmbeddedBroker, EmbeddedBrokerError, launcher, server
+from orderapp.engine.embedded.launcher import Java
+from orderapp.engine.embedded.locks import FileLock
+from orderapp.engine.embedded.log import last_words
+from orderapp.engine.embedded.ports import FIRST, LAST, free_ports, is_free, kafka_answers
+
+LISTENERS = {"PLAINTEXT": 20001, "CONTROLLER": 20002}
+
+
+# What Kafka is told
+
+
+def test_every_listener_is_on_loopback():
+    properties = server.server_properties({**LISTENERS, "SASL_SSL": 20003})
+
+    urls = properties["listeners"].split(",")
+    assert len(urls) == 3
+    assert all("://127.0.0.1:" in url for url in urls)
+    assert "CONTROLLER" not in properties["advertised.listeners"]
+    assert properties["controller.quorum.voters"] == "1@127.0.0.1:20002"
+
+
+def test_only_the_controller_has_a_protocol_of_another_name():
+    properties = server.server_properties({**LISTENERS, "SASL_SSL": 20003})
+
+    assert properties["listener.security.protocol.map"] == (
+        "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        pytest.param("plain", "a=plain\n", id="nothing to escape"),
+        pytest.param("a=b:c#d", "a=a=b:c#d\n", id="separators are fine in a value"),
+        pytest.param("C:\\x", "a=C:\\\\x\n", id="backslash"),
+        pytest.param(" x", "a=\\ x\n", id="leading space"),
+        pytest.param("ü", "a=\\u00fc\n", id="not ASCII"),
+        pytest.param("🙂", "a=\\ud83d\\ude42\n", id="beyond 16 bits"),
+    ],
+)
+def test_a_value_reaches_java_as_it_is(value, line):
+    assert line == server.render({"a": value})
+
+
+def test_java_gets_nothing_of_our_environment(monkeypatch):
+    monkeypatch.setenv("CONFLUENT_API_SECRET", "hidden")
+
+    environment = server.environment([Path("/m2/a.jar"), Path("/m2/b.jar")])
+
+    assert environment["CLASSPATH"] == "/m2/a.jar:/m2/b.jar"
+    assert environment.keys() == {"CLASSPATH", "LANG", "PATH", "MALLOC_ARENA_MAX"}
+
+
+def test_two_clusters_have_two_ids(tmp_path):
+    first, second = server.format_command(tmp_path), server.format_command(tmp_path)
+
+    assert first != second
+
+
+# Ports
+
+
+def test_the_preferred_port_comes_first_while_it_is_free():
+    port = next(free_ports("somewhere"))
+
+    assert port == next(free_ports("elsewhere", [port]))
+    with socket.create_server(("127.0.0.1", port)):
+        assert port != next(free_ports("elsewhere", [port]))
+        assert port != next(free_ports("somewhere"))
+
+
+def test_ports_differ_and_are_none_that_a_client_can_be_given():
+    ports = free_ports("somewhere")
+    chosen = [next(ports) for _ in range(3)]
+
+    assert len(set(chosen)) == 3
+    assert all(FIRST <= port <= LAST for port in chosen)
+
+
+def answer_once(reply: bytes) -> int:
+    """A server that answers one connection with these bytes; its port."""
+    server_socket = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with server_socket, server_socket.accept()[0] as connection:
+            connection.recv(100)
+            connection.sendall(reply)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return server_socket.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("reply", "answers"),
+    [
+        pytest.param(b"", False, id="closes"),
+        pytest.param(b"short", False, id="too short"),
+        pytest.param(b"\0\0\0\x0c" + b"\0\0\0\1" + b"\0\0\0\0", False, id="no broker open yet"),
+        pytest.param(b"\0\0\0\x20" + b"\0\0\0\1" + b"\0\0\0\1", True, id="one broker"),
+    ],
+)
+def test_kafka_answers_when_a_broker_is_open_for_work(reply, answers):
+    assert answers == kafka_answers(answer_once(reply))
+
+
+def test_a_port_that_accepts_and_says_nothing_is_no_kafka():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert not kafka_answers(silent.getsockname()[1], timeout=0.1)
+
+
+# Locks
+
+
+def test_a_lock_can_be_shared_and_shuts_out_the_exclusive_one(tmp_path):
+    path = tmp_path / "lock"
+    with FileLock(path) as one, FileLock(path) as two, FileLock(path) as other:
+        assert one.try_lock(shared=True)
+        assert two.try_lock(shared=True)
+        assert not other.try_lock()
+        one.close()
+        two.close()
+        assert other.try_lock()
+
+
+def test_a_lock_that_is_never_free_is_an_error_that_names_it(tmp_path):
+    with FileLock(tmp_path / "lock") as holder, FileLock(tmp_path / "lock") as waiting:
+        holder.try_lock()
+
+        with pytest.raises(EmbeddedBrokerError, match=str(tmp_path / "lock")):
+            waiting.lock(timeout=0.1, pause=time.sleep)
+
+
+# The data directory
+
+
+def test_a_data_directory_below_a_file_is_one_line_that_names_it(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(EmbeddedBrokerError) as caught:
+        EmbeddedBroker(tmp_path / "file").join()
+
+    text = str(caught.value)
+    assert text.startswith(
+        f"the embedded broker cannot use {tmp_path / 'file' / 'kafka'}: Not a"
+    )
+    assert "ORDERAPP_DATA_DIR" in text
+    assert "KAFKA_BOOTSTRAP_SERVERS" in text
+    assert "\n" not in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc refuses new files even to root")
+def test_a_data_directory_that_cannot_be_made_is_one_line_that_names_it():
+    with pytest.raises(
+        EmbeddedBrokerError, match=r"cannot use /proc/orders.*ORDERAPP_DATA_DIR"
+    ):
+        EmbeddedBroker(Path("/proc/orders")).join()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX only")
+def test_a_read_only_data_directory_is_one_line_that_names_it(tmp_path):
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from orderapp.engine.embedded import EmbeddedBroker, EmbeddedBrokerError\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"  # root may write everywhere
+        "try: EmbeddedBroker(Path(sys.argv[1])).join()\n"
+        "except EmbeddedBrokerError as error: print(error)\n"
+    )
+    tmp_path.chmod(0o555)
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "orders")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert "Permission denied; set ORDERAPP_DATA_DIR" in done.stdout, done.stderr
+
+
+def test_leave_without_a_join_does_nothing(tmp_path):
+    broker = EmbeddedBroker(tmp_path / "orders")
+
+    broker.leave()
+    broker.leave()
+
+    assert not (tmp_path / "orders").exists()
+
+
+# The log
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        pytest.param("", "its log is empty", id="empty"),
+        pytest.param("one\ntwo\n\n", "two", id="no trouble: the last line"),
+        pytest.param("x ERROR bad\n\tat a.b(C.java:1)\n", "x ERROR bad", id="stack frames"),
+        pytest.param(
+            "ERROR fatal\nCaused by: a.BindException: in use\n\tat x\n\t... 3 more\nWARN y\n",
+            "Caused by: a.BindException: in use",
+            id="the cause, not what was said later",
+        ),
+    ],
+)
+def test_the_last_words_of_a_log_are_its_trouble(tmp_path, log, line):
+    (tmp_path / "broker.log").write_text(log)
+
+    assert line == last_words(tmp_path / "broker.log")
+
+
+def test_a_missing_log_has_no_last_words(tmp_path):
+    assert last_words(tmp_path / "broker.log") == "its log is empty"
+
+
+def test_a_growing_log_is_cut_and_its_last_part_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launcher, "LOG_BYTES", 10)
+    with (tmp_path / "broker.log").open("ab") as log:
+        monkeypatch.setattr(launcher.sys, "stderr", log)
+        log.write(b"more than ten bytes\n")
+        log.flush()
+
+        launcher.trim_log()
+        log.write(b"after\n")
+
+    assert (tmp_path / "broker.log").read_text() == "after\n"
+    assert (tmp_path / "broker.log.1").read_text() == "more than ten bytes\n"
+
+
+# The guard of a Java process, with `sleep` in its place
+
+
+def run(*command: str) -> Java:
+    return Java(list(command), log=2)
+
+
+def test_stopping_is_orderly_for_a_process_that_obeys():
+    java = run("sleep", "60")
+    time.sleep(0.2)  # the shell becomes the command
+
+    java.stop()
+
+    assert java.process.returncode == -15
+
+
+def test_a_process_that_ignores_the_request_is_killed(monkeypatch):
+    monkeypatch.setattr(launcher, "GRACE_SECONDS", 0.3)
+    java = run("/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.05; done")
+    time.sleep(0.3)
+
+    java.stop()
+
+    assert java.process.returncode == -9
+
+
+def test_a_process_dies_when_its_holder_is_gone_without_goodbye():
+    java = run("sleep", "60")
+    time.sleep(0.2)
+
+    os.close(java.process.stdin.fileno())  # as the system does for a killed holder
+
+    assert java.process.wait(5) == -9
+
+
+def test_the_launcher_imports_nothing_of_ours():
+    code = f"import runpy, sys; runpy.run_path({launcher.__file__!r}); print(*sys.modules)"
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=30
+    )
+
+    modules = done.stdout.split()
+    assert "fcntl" in modules
+    assert not {"orderapp", "faust", "asyncio"} & set(modules)
+
+
+def test_a_busy_port_is_not_free():
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        assert not is_free(busy.getsockname()[1])

@@ -1,0 +1,39 @@
+"""Producer: fake orders and their ids."""
+
+from orderapp.models import Order
+from orderapp.services.producer import OrderIds, make_order
+
+
+def test_generated_orders_are_those_of_the_contract():
+    orders = [make_order(n) for n in range(500)]
+
+    assert all(isinstance(order, Order) for order in orders)
+    assert {order.country for order in orders} == {"US", "CA", "DE", "IN", "GB"}
+    assert all(1000 <= order.customer_id <= 9999 for order in orders)
+    assert all(10 <= order.amount <= 500 for order in orders)
+    assert all(order.amount == round(order.amount, 2) for order in orders)
+    assert min(order.amount for order in orders) < 50
+    assert max(order.amount for order in orders) > 450
+    assert all(len(order.created_at) == 27 for order in orders)
+
+
+def test_ids_rise_and_never_repeat():
+    ids = OrderIds()
+    many = [ids.next() for _ in range(10_000)]
+
+    assert sorted(set(many)) == many
+    assert many[-1] < 2**53
+
+
+def test_ids_of_a_later_start_are_higher():
+    before = OrderIds().next()
+
+    assert OrderIds().next() > before
+
+
+def test_a_clock_that_is_set_back_repeats_no_id(monkeypatch):
+    ids = OrderIds()
+    first = ids.next()
+    monkeypatch.setattr("time.time_ns", lambda: 0)
+
+    assert ids.next() == first + 1

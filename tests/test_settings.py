@@ -1,0 +1,143 @@
+"""Settings: what is read, what is refused, and what never shows."""
+
+import dataclasses
+
+import pytest
+
+from orderapp.settings import SERVICES, Couchbase, Settings, SettingsError
+
+COUCHBASE = {
+    "COUCHBASE_HOST": "db1,db2:11210",
+    "COUCHBASE_USERNAME": "app",
+    "COUCHBASE_PASSWORD": "hush-hush",
+    "COUCHBASE_BUCKET": "orders",
+}
+
+
+def test_no_settings_at_all_are_the_defaults():
+    assert Settings.from_env({}) == Settings()
+
+
+def test_an_empty_variable_counts_as_unset():
+    assert Settings.from_env({"COUCHBASE_HOST": "", "ORDERAPP_SERVICES": "  "}) == Settings()
+
+
+def test_every_setting_is_read():
+    settings = Settings.from_env(
+        {
+            **COUCHBASE,
+            "KAFKA_BOOTSTRAP_SERVERS": "a:9092, b.example:9093,[::1]:9094",
+            "CONFLUENT_API_KEY": "key",
+            "CONFLUENT_API_SECRET": "hush",
+            "ORDERAPP_SERVICES": "web, fraud",
+            "ORDERAPP_DATA_DIR": "/data",
+            "ORDERAPP_ORDER_INTERVAL": "0.5",
+            "ORDERAPP_PAYMENT_DELAY": "0",
+            "ORDERAPP_WEB_HOST": "0.0.0.0",
+            "ORDERAPP_API_TOKEN": "hush-token",
+        }
+    )
+
+    assert settings.kafka_bootstrap_servers == ("a:9092", "b.example:9093", "[::1]:9094")
+    assert (settings.confluent_api_key, settings.confluent_api_secret) == ("key", "hush")
+    assert settings.couchbase == Couchbase("db1,db2:11210", "app", "hush-hush", "orders")
+    assert settings.services == {"web", "fraud"}
+    assert str(settings.data_dir) == "/data"
+    assert (settings.order_interval, settings.payment_delay) == (0.5, 0.0)
+    assert (settings.web_host, settings.api_token) == ("0.0.0.0", "hush-token")
+    assert "hush" not in repr(settings)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().web_host = "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("host", "connection_string"),
+    [
+        ("db", "couchbase://db"),
+        ("db1,db2:11210", "couchbase://db1,db2:11210"),
+        ("cb.abc.cloud.couchbase.com", "couchbases://cb.abc.cloud.couchbase.com"),
+    ],
+)
+def test_capella_is_reached_by_tls(host, connection_string):
+    assert Couchbase(host, "u", "p", "b").connection_string == connection_string
+
+
+@pytest.mark.parametrize(
+    ("services", "group"),
+    [
+        ("all", "orderapp"),
+        ("fraud,payment,analytics", "orderapp"),  # the same work as a worker with all
+        ("fraud", "fraud-group"),
+        ("payment", "payment-group"),
+        ("analytics", "analytics-group"),
+        ("producer", "producer-group"),
+        ("web", "web-group"),
+        ("fraud,web", "fraud-group"),  # shares the orders with workers of fraud alone
+        ("payment,fraud", "fraud-payment-group"),
+        ("producer,web", "producer-web-group"),
+    ],
+)
+def test_workers_of_one_group_do_the_same_work(services, group):
+    assert Settings.from_env({"ORDERAPP_SERVICES": services}).group == group
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:0"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "broker:65536"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka://broker:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,,b:9092"),
+        ("COUCHBASE_HOST", "couchbase://db"),
+        ("COUCHBASE_HOST", "db:"),
+        ("COUCHBASE_BUCKET", "two words"),
+        ("COUCHBASE_BUCKET", "or`ders"),
+        ("ORDERAPP_SERVICES", "fraud,fruad"),
+        ("ORDERAPP_SERVICES", "fraud,"),
+        ("ORDERAPP_ORDER_INTERVAL", "often"),
+        ("ORDERAPP_ORDER_INTERVAL", "0"),
+        ("ORDERAPP_ORDER_INTERVAL", "nan"),
+        ("ORDERAPP_ORDER_INTERVAL", "inf"),
+        ("ORDERAPP_PAYMENT_DELAY", "-0.1"),
+        ("ORDERAPP_WEB_HOST", "http://x"),
+        ("ORDERAPP_WEB_HOST", "127.0.0.1:80"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(name, value):
+    with pytest.raises(SettingsError) as error:
+        Settings.from_env({**COUCHBASE, name: value})
+
+    text = str(error.value)
+    assert text.startswith(f"{name}={value!r} is not allowed: ")
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("environ", "missing"),
+    [
+        ({"CONFLUENT_API_KEY": "k"}, "CONFLUENT_API_SECRET"),
+        ({"CONFLUENT_API_SECRET": "hush"}, "CONFLUENT_API_KEY"),
+        (
+            {"CONFLUENT_API_KEY": "k", "CONFLUENT_API_SECRET": "hush"},
+            "KAFKA_BOOTSTRAP_SERVERS",
+        ),
+        ({"COUCHBASE_HOST": "db"}, "COUCHBASE_USERNAME"),
+        ({**COUCHBASE, "COUCHBASE_PASSWORD": ""}, "COUCHBASE_PASSWORD"),
+        ({**COUCHBASE, "COUCHBASE_BUCKET": ""}, "COUCHBASE_BUCKET"),
+    ],
+)
+def test_what_belongs_together_is_set_together(environ, missing):
+    with pytest.raises(SettingsError) as error:
+        Settings.from_env(environ)
+
+    assert str(error.value).startswith(f"{missing} is not set, but ")
+    assert "hush" not in str(error.value)
+
+
+def test_each_service_can_run_alone():
+    for name in SERVICES:
+        assert Settings.from_env({"ORDERAPP_SERVICES": name}).services == {name}
