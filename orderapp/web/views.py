@@ -16,6 +16,7 @@ STATIC = Path(__file__).parent / "static"
 #: Seconds until a store that does not answer is answered for, with 503.
 STORE_PATIENCE = 1.8
 DEFAULT_LIMIT, MAX_LIMIT = 10, 100
+MAX_ID = 2**53 - 1
 
 app.web.add_static("/static", STATIC)
 
@@ -23,6 +24,15 @@ app.web.add_static("/static", STATIC)
 def error(view: View, status: int, text: str) -> Any:
     """An error answer."""
     return view.json({"status": "error", "error": text}, status=status)
+
+
+def number(text: str, least: int, most: int) -> int | None:
+    """`text` as a number from `least` to `most`, None if it is no such number."""
+    # Bounded before it is converted: Python refuses, in its own words, to convert what is huge.
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        return None
+    value = int(text)
+    return value if least <= value <= most else None
 
 
 def order_json(story: OrderStory) -> dict[str, Any]:
@@ -44,11 +54,9 @@ async def dashboard(view: View, request: Any) -> Any:
 async def analytics(view: View, request: Any) -> Any:
     """The last orders, newest first."""
     text = request.query.get("limit", str(DEFAULT_LIMIT))
-    limit = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
-    if not 1 <= limit <= MAX_LIMIT:
-        return error(
-            view, 400, f"limit={text!r} is not allowed: a number from 1 to {MAX_LIMIT}"
-        )
+    limit = number(text, 1, MAX_LIMIT)
+    if limit is None:
+        return error(view, 400, f"limit={text[:64]!r}: not a number from 1 to {MAX_LIMIT}")
     async with asyncio.timeout(STORE_PATIENCE):
         stories = await store.latest(limit)
     return view.json({"status": "ok", "orders": [order_json(story) for story in stories]})
@@ -57,12 +65,11 @@ async def analytics(view: View, request: Any) -> Any:
 @app.page("/api/orders/{order_id}")
 async def order(view: View, request: Any, order_id: str) -> Any:
     """One order with its alerts and its payment."""
-    if not (order_id.isascii() and order_id.isdigit() and int(order_id) < 2**53):
-        return error(
-            view, 400, f"order id {order_id[:64]!r} is not allowed: a number below 2^53"
-        )
+    wanted = number(order_id, 0, MAX_ID)
+    if wanted is None:
+        return error(view, 400, f"order id {order_id[:64]!r}: not a number up to {MAX_ID}")
     async with asyncio.timeout(STORE_PATIENCE):
-        story = await store.story(int(order_id))
+        story = await store.story(wanted)
     if story is None:
         return error(view, 404, f"order {order_id} is not known")
     return view.json({"status": "ok", "order": order_json(story)})

@@ -1,0 +1,280 @@
+"""The consumer's and producer's own parts, on Faust's real classes, without a broker."""
+
+import asyncio
+
+import faust
+import pytest
+from aiokafka.errors import KafkaTimeoutError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderapp.engine import transport
+from orderapp.engine.app import BatchApp
+from orderapp.engine.cluster import Cluster
+from orderapp.engine.errors import SendFailedError
+from tests.records import record
+
+TP0 = TP("readings", 0)
+
+
+class Reading(faust.Record, include_metadata=False):
+    sensor: int
+
+
+def make_app():
+    app = BatchApp("test", cluster=lambda: Cluster(("127.0.0.1:1",)))
+    app.finalize()
+    topic = app.batched_topic("readings", Reading, partitions=6)
+    app.dead_letter_topic("dead", partitions=6)
+    # What Faust does when an agent subscribes.
+    app.topics.add(topic)
+    app.topics._acking_topics.add("readings")
+    return app
+
+
+@pytest.fixture
+def consumer():
+    return make_app().consumer
+
+
+def chunk(first, last, size=100):
+    return [record(b"x" * size, topic="readings", offset=n) for n in range(first, last + 1)]
+
+
+def committable(consumer):
+    tps = list(consumer._filter_tps_with_pending_acks())
+    return consumer._filter_committable_offsets(tps).get(TP0)
+
+
+def test_a_batch_is_one_message_with_the_place_of_its_last_record(consumer):
+    records = chunk(5, 9)
+
+    message = consumer._to_message(TP0, records)
+
+    assert (message.topic, message.partition, message.offset) == ("readings", 0, 9)
+    assert message.value is records
+
+
+def test_all_offsets_of_a_batch_are_committed_with_its_ack(consumer):
+    message = consumer._to_message(TP0, chunk(0, 99))
+    assert committable(consumer) == 0
+
+    consumer.ack(message)
+
+    assert committable(consumer) == 100
+
+
+def test_a_first_batch_of_one_record_at_offset_0_is_committed(consumer):
+    consumer.ack(consumer._to_message(TP0, chunk(0, 0)))
+
+    assert committable(consumer) == 1
+
+
+def test_a_committed_offset_is_not_committed_again(consumer):
+    consumer.ack(consumer._to_message(TP0, chunk(0, 9)))
+    consumer._committed_offset[TP0] = 10
+
+    assert committable(consumer) is None
+
+
+def test_faust_itself_commits_past_an_unfinished_batch(consumer):
+    """Why the ledger exists. When this fails, Faust was mended: look what can go."""
+    faulty = driver.Consumer._new_offset
+    consumer._committed_offset[TP0] = 10
+    # Faust's way to say "one message for many offsets": gaps up to the last of each.
+    asyncio.run(driver.Consumer._add_gap(consumer, TP0, 10, 18))
+    asyncio.run(driver.Consumer._add_gap(consumer, TP0, 20, 28))
+    consumer._acked[TP0].append(29)  # the second batch (20 to 29) is done, the first is not
+
+    assert faulty(consumer, TP0) == 19
+
+
+def test_acks_of_fausts_own_iterator_count(consumer):
+    """Its Cython code writes to `_acked` itself, without a call of `ack`."""
+    consumer._to_message(TP0, chunk(0, 9))
+    consumer._acked[TP0].append(9)
+    consumer._acked_index[TP0].add(9)
+
+    assert committable(consumer) == 10
+
+
+@given(
+    sizes=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5)), min_size=1, max_size=20),
+    data=st.data(),
+)
+def test_what_is_committed_is_done_whatever_the_order_of_completion(sizes, data):
+    consumer, offset, unread = make_app().consumer, data.draw(st.integers(0, 5)), []
+    for gap, size in sizes:
+        offset += gap
+        unread.append((offset, offset + size - 1))
+        offset += size
+    running, unfinished = [], set()
+    while unread or running:
+        if unread and (not running or data.draw(st.booleans())):
+            first, last = unread.pop(0)
+            running.append(((first, last), consumer._to_message(TP0, chunk(first, last))))
+            unfinished.update(range(first, last + 1))
+        else:
+            (first, last), message = running.pop(
+                data.draw(st.integers(0, len(running) - 1), label="done")
+            )
+            consumer.ack(message)
+            unfinished.difference_update(range(first, last + 1))
+        to_commit = committable(consumer)
+        if to_commit is not None:
+            assert all(offset >= to_commit for offset in unfinished)
+            consumer._committed_offset[TP0] = to_commit
+    assert consumer._committed_offset[TP0] == offset
+    assert (consumer._held_bytes, consumer._held_messages) == (0, 0)
+
+
+@given(cut=st.integers(0, 9), again=st.integers(0, 9))
+def test_a_late_ack_of_a_partition_that_was_away_does_not_count(cut, again):
+    """After a rebalance the same offsets may be cut into other batches."""
+    consumer = make_app().consumer
+    late = consumer._to_message(TP0, chunk(10 + cut, 19))
+    consumer._abandon(consumer._ledgers.pop(TP0))
+    consumer._to_message(TP0, chunk(10, 10 + again))
+    if again < 9:
+        consumer._to_message(TP0, chunk(11 + again, 19))
+
+    consumer.ack(late)
+
+    assert committable(consumer) == 10
+
+
+async def test_reading_pauses_while_too_much_is_held_and_goes_on_with_room(
+    consumer, monkeypatch
+):
+    async def fetch(self, timeout):
+        return {}, set()
+
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", fetch)
+    monkeypatch.setattr(transport, "MAX_HELD_BYTES", 10_000)
+    message = consumer._to_message(TP0, chunk(0, 9))
+    reading = asyncio.create_task(consumer._wait_next_records(1.0))
+    await asyncio.sleep(0.2)
+    assert not reading.done()
+
+    consumer.ack(message)
+
+    assert await asyncio.wait_for(reading, 1) == ({}, set())
+
+
+async def test_a_drain_waits_for_what_was_read_commits_and_reads_no_more(consumer, monkeypatch):
+    commits = []
+
+    async def commit(*_args, **_options):
+        commits.append(committable(consumer))
+        return True
+
+    async def fetch(self, timeout):
+        return {TP0: chunk(100, 109)}, {TP0}
+
+    monkeypatch.setattr(consumer, "commit", commit)
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", fetch)
+    message = consumer._to_message(TP0, chunk(0, 9))
+    draining = asyncio.create_task(consumer.drain(10))
+    await asyncio.sleep(0.1)
+    assert not draining.done()
+
+    consumer.ack(message)
+    await asyncio.wait_for(draining, 1)
+
+    assert commits == [10]
+    reading = asyncio.create_task(consumer._wait_next_records(1.0))
+    await asyncio.sleep(0.2)
+    assert not reading.done()
+    reading.cancel()
+
+
+async def test_a_drain_gives_up_after_its_time_and_commits_what_is_done(
+    consumer, monkeypatch, caplog
+):
+    commits = []
+
+    async def commit(*_args, **_options):
+        commits.append(committable(consumer))
+
+    monkeypatch.setattr(consumer, "commit", commit)
+    consumer.ack(consumer._to_message(TP0, chunk(0, 9)))
+    consumer._to_message(TP0, chunk(10, 19))
+
+    await consumer.drain(0.1)
+
+    assert commits == [10]
+    assert "1 deliveries are not finished; they will come again" in caplog.text
+
+
+class Kafka:
+    """The parts of an aiokafka producer that a `Producer` uses, with batches of 3."""
+
+    def __init__(self, partitions, error=None):
+        self.partitions, self.error, self.sent = set(partitions), error, []
+
+    async def partitions_for(self, topic):
+        return self.partitions
+
+    def create_batch(self):
+        return FullAt3()
+
+    def _confirmation(self):
+        future = asyncio.get_running_loop().create_future()
+        if self.error:
+            future.set_exception(self.error)
+        else:
+            future.set_result(None)
+        return future
+
+    async def send_batch(self, batch, topic, *, partition):
+        self.sent.append((partition, [key for key, _ in batch.messages]))
+        return self._confirmation()
+
+    async def send(self, topic, value, *, key):
+        self.sent.append((None, [key]))
+        return self._confirmation()
+
+
+class FullAt3:
+    def __init__(self):
+        self.messages = []
+
+    def append(self, *, key, value, timestamp):
+        if len(self.messages) == 3:
+            return None
+        self.messages.append((key, value))
+        return object()
+
+    def record_count(self):
+        return len(self.messages)
+
+
+async def send_to(kafka, count, partition=4):
+    producer = make_app().producer
+    producer._producer = kafka
+    await producer.send_all("t", partition, [(b"%d" % n, b"v") for n in range(count)])
+    return kafka.sent
+
+
+async def test_nothing_is_sent_for_no_messages():
+    assert await send_to(Kafka(range(6)), 0) == []
+
+
+async def test_messages_go_in_whole_batches_to_the_partition_they_came_from():
+    assert await send_to(Kafka(range(6)), 7) == [
+        (4, [b"0", b"1", b"2"]),
+        (4, [b"3", b"4", b"5"]),
+        (4, [b"6"]),
+    ]
+
+
+async def test_the_key_decides_where_the_topic_has_no_such_partition():
+    assert await send_to(Kafka(range(2)), 2) == [(None, [b"0"]), (None, [b"1"])]
+
+
+@pytest.mark.parametrize("partitions", [6, 1])
+async def test_a_send_that_is_not_confirmed_raises(partitions):
+    with pytest.raises(SendFailedError, match="sending to 't' failed"):
+        await send_to(Kafka(range(partitions), KafkaTimeoutError()), 5)
