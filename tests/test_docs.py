@@ -1,0 +1,94 @@
+"""README and code are held together: settings, routes, topics and commands."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orderapp import settings
+from orderapp.app import app
+from orderapp.engine.dead_letters import HEADERS
+from orderapp.settings import SERVICES, Settings
+from tests.e2e.worker import FAUST
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+CODE = Path(settings.__file__).read_text()
+
+
+def rows(heading):
+    """The table under a heading: the first two cells of each row."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    return [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in lines]
+
+
+def names(cells):
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_every_setting_is_documented_and_every_documented_one_exists():
+    in_code = set(re.findall(r'"((?:KAFKA|CONFLUENT|COUCHBASE|ORDERAPP)_[A-Z_]+)"', CODE))
+
+    assert set(names(cell for cell, _ in rows("Settings"))) == in_code
+
+
+def test_documented_defaults_are_those_of_the_code():
+    documented = {name: default for cell, default in rows("Settings") for name in names([cell])}
+    defaults = Settings()
+
+    assert documented["ORDERAPP_DATA_DIR"] == f"`{defaults.data_dir}`"
+    assert documented["ORDERAPP_ORDER_INTERVAL"] == f"`{defaults.order_interval}`"
+    assert documented["ORDERAPP_PAYMENT_DELAY"] == f"`{defaults.payment_delay}`"
+    assert documented["ORDERAPP_WEB_HOST"] == f"`{defaults.web_host}`"
+    assert ",".join(SERVICES) in README
+
+
+def test_every_route_is_documented_and_every_documented_one_exists():
+    routes = {
+        f"{route.method} {route.resource.canonical}"
+        for route in app.web.web_app.router.routes()
+        if route.method == "GET" and not route.resource.canonical.startswith("/static")
+    }
+
+    assert set(names(cell for cell, _ in rows("Endpoints"))) == routes
+
+
+def test_every_topic_and_header_is_documented():
+    topics = [spec.name for spec in app._topic_specs]
+
+    assert names(cell for cell, _ in rows("Command line")) == topics
+    for header in HEADERS:
+        assert f"`{header}`" in README
+
+
+def test_the_two_commands_stand_alone_on_their_lines():
+    commands = re.findall(r"^python3 -m venv .*$", README, re.MULTILINE)
+
+    assert len(commands) == 2
+    assert commands[0].endswith("faust -A orderapp worker -l info")
+    assert commands[1].endswith("pytest")
+
+
+@pytest.mark.parametrize(
+    "command", sorted(set(re.findall(r"faust -A orderapp ([a-z]+)", README)))
+)
+def test_every_documented_command_exists(command):
+    shown = subprocess.run(
+        [FAUST, "-A", "orderapp", command, "--help"], capture_output=True, check=False
+    )
+
+    assert shown.returncode == 0, shown.stderr
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_to_files_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^):#]+)\)", (ROOT / document).read_text()):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_places_named_in_contributing_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for name in re.findall(r"`(tests/[a-z_/.]+)`", text):
+        assert (ROOT / name).exists(), name
