@@ -1,6 +1,7 @@
 """A Faust app whose agents take batches, and which waits for Kafka instead of crashing."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -256,6 +257,8 @@ class BatchApp(faust.App):
             await self.end(error)
         except OSError as error:
             await self.end(FatalError(f"{directory} can't be used: {error.strerror}"))
+        if self.in_worker:
+            _quieten_garbage_collector()
         await super().on_first_start()
 
     def fail(self, error: FatalError) -> None:
@@ -279,6 +282,14 @@ class BatchApp(faust.App):
         if isinstance(consumer, Consumer) and consumer.started and not self.crashed:
             await consumer.drain(DRAIN_SECONDS)
         await super().on_stop()
+
+
+def _quieten_garbage_collector() -> None:
+    # Thousands of records live for a moment in every batch, and none of them is in a cycle.
+    # Python's default is to look for cycles at each 700th new object: a tenth of the CPU time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _leave() -> None:

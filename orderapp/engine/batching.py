@@ -103,10 +103,14 @@ class Decoder(Generic[V]):
         self, records: list[ConsumerRecord]
     ) -> tuple[Batch[V], list[tuple[ConsumerRecord, Exception]]]:
         """Decode what can be decoded; the second part is what can't, each with its error."""
-        first = records[0]
-        one = self.one
+        first, decode, complete = records[0], self._decode, self._complete
         try:
-            values = [one(record) for record in records]
+            # One pass for each step is the quickest in Python; `one` does the same by one.
+            if None in [record.key for record in records]:
+                return self._sort_out(records)
+            values = [decode(record.value) for record in records]
+            if complete:
+                values = list(map(complete, values, records))
         except BAD_RECORD:
             return self._sort_out(records)
         return Batch(first.topic, first.partition, values, records), []

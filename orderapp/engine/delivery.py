@@ -70,8 +70,10 @@ async def deliver(
     # worker stops. Acks are given by hand instead.
     stream.enable_acks = False
     try:
-        async for event in stream.events():
-            await turns.start(event)
+        async for _ in stream:
+            event = stream.current_event
+            if event is not None:
+                await turns.start(event)
     finally:
         turns.cancel()
 

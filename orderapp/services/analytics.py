@@ -59,6 +59,10 @@ def payment_document(payment: Payment, partition: int, offset: int) -> PaymentDo
     )
 
 
+#: Batches that are on their way to the store at one time; SQLite writes those that wait in one
+#: transaction.
+OVERLAP = 16
+
 DOCUMENTS: dict[str, Callable[[Any, int, int], Document]] = {
     "orders": order_document,
     "fraud-alerts": alert_document,
@@ -87,16 +91,16 @@ async def keep(batch: Batch[Any]) -> None:
 @app.agent(topics.orders, name="analytics")
 async def analytics(orders: StreamT[Batch[Order]]) -> None:
     """Keep each order."""
-    await app.deliver("analytics", orders, keep)
+    await app.deliver("analytics", orders, keep, overlap=OVERLAP)
 
 
 @app.agent(topics.fraud_alerts, name="analytics-alerts")
 async def analytics_alerts(alerts: StreamT[Batch[FraudAlert]]) -> None:
     """Keep each fraud alert."""
-    await app.deliver("analytics", alerts, keep)
+    await app.deliver("analytics", alerts, keep, overlap=OVERLAP)
 
 
 @app.agent(topics.payments, name="analytics-payments")
 async def analytics_payments(payments: StreamT[Batch[Payment]]) -> None:
     """Keep each payment."""
-    await app.deliver("analytics", payments, keep)
+    await app.deliver("analytics", payments, keep, overlap=OVERLAP)

@@ -30,9 +30,10 @@ class Stream:
         self._events = events
         self.enable_acks = True
 
-    async def events(self):
+    async def __aiter__(self):
         for event in self._events:
-            yield event
+            self.current_event = event
+            yield event.value
 
 
 class Bury:
@@ -132,9 +133,9 @@ async def test_an_unfinished_batch_is_not_acked_when_the_agent_is_stopped():
 class Stay(Stream):
     """A stream that stays open, as Faust's do."""
 
-    async def events(self):
-        async for event in super().events():
-            yield event
+    async def __aiter__(self):
+        async for value in super().__aiter__():
+            yield value
         await asyncio.sleep(60)
 
 

@@ -1,0 +1,120 @@
+"""The command line of the benchmarks; see the package."""
+
+import argparse
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import __doc__ as description
+from tests.benchmarks import latency, report, sdk
+from tests.benchmarks.contenders import CONTENDERS, ORDERAPP, Contender
+from tests.benchmarks.orders import WARM_UP, Workload
+from tests.benchmarks.processes import end_like_ctrl_c
+from tests.benchmarks.profiler import Profiler
+from tests.benchmarks.scale import TWO_WORKERS
+from tests.benchmarks.stores import STORES
+from tests.benchmarks.throughput import ContenderError, Limits, Result, measure
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m tests.benchmarks",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    modes = parser.add_subparsers(dest="mode", required=True)
+    throughput, slow, scale = (
+        modes.add_parser(name) for name in ("throughput", "latency", "scale")
+    )
+    throughput.add_argument(
+        "--contender", action="append", choices=CONTENDERS, help="only this one (repeatable)"
+    )
+    throughput.add_argument(
+        "--profile", action="store_true", help="also show the top functions of orderapp"
+    )
+    for mode in (throughput, scale):
+        mode.add_argument("--orders", type=int, default=100_000)
+        mode.add_argument(
+            "--store", action="append", choices=STORES, help="default: sqlite, then none"
+        )
+        mode.add_argument("--limit", type=float, default=Limits.total, help="seconds for each")
+    slow.add_argument("--rate", action="append", type=int, help="orders/s (repeatable)")
+    slow.add_argument("--seconds", type=float, default=30.0, help="measured, for each rate")
+    slow.add_argument("--warm-up", type=float, default=10.0, help="seconds before that")
+    for mode in (throughput, slow, scale):
+        mode.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    return parser.parse_args(arguments)
+
+
+async def _series(
+    contenders: Sequence[Contender], store: str, options: argparse.Namespace, work: Workload
+) -> list[Result]:
+    results = []
+    for who in contenders:
+        if store not in who.stores:
+            continue
+        profile = getattr(options, "profile", False) and who is ORDERAPP
+        profiler = Profiler() if profile else None
+        print(f"... {who.name}", end="", flush=True)
+        result = await measure(who, store, work, Limits(total=options.limit), profiler)
+        print(f": {result.problem or f'{result.orders_per_second:,.0f} orders/s'}", flush=True)
+        if result.profile:
+            print("\n".join(result.profile))
+        results.append(result)
+    return results
+
+
+async def throughput(
+    contenders: Sequence[Contender], options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Every contender with every store; prints a table for each store."""
+    work = Workload(options.orders)
+    figures: list[dict[str, Any]] = []
+    for store in options.store or ("sqlite", "none"):
+        results = await _series(contenders, store, options, work)
+        print(f"\n{options.orders:,} orders, store: {store}\n")
+        print(report.throughput_table(results))
+        figures += report.as_json(results)
+        if store == "couchbase":
+            share = await sdk.measure(work)
+            print(share)
+            figures.append({"contender": "sdk alone", "store": store, **share.figures()})
+        print()
+    print(report.FOOTNOTE.format(orders=options.orders, warm_up=WARM_UP))
+    return figures
+
+
+async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
+    if options.mode == "latency":
+        rates = options.rate or latency.RATES
+        return await latency.series(rates, options.warm_up, options.seconds)
+    if options.mode == "scale":
+        return await throughput((ORDERAPP, TWO_WORKERS), options)
+    names = options.contender or list(CONTENDERS)
+    return await throughput([CONTENDERS[name] for name in names], options)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one mode."""
+    options = _arguments(arguments)
+    # aiokafka builds DEBUG records even when nobody reads them.
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    end_like_ctrl_c()
+    try:
+        figures = asyncio.run(_run(options))
+    except KeyboardInterrupt:
+        raise SystemExit("\ninterrupted: everything is stopped") from None
+    except ContenderError as error:
+        raise SystemExit(f"failed: {error}") from None
+    print()
+    print(report.machine_lines())
+    if options.json:
+        facts = {"mode": options.mode, "machine": report.machine(), "results": figures}
+        options.json.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

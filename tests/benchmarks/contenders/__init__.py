@@ -1,0 +1,132 @@
+"""The contenders, a file for each.
+
+All do the same work: three roles, and topics between them. Fraud reads every order and sends
+an alert for a risky one, payment reads every order and sends a payment, analytics reads
+orders, alerts and payments from Kafka and upserts each into the store. In a run without store
+there is no analytics. A `-direct` contender stores alerts and payments when it makes them,
+and does not read them back: less work, and no service of its own that owns the store.
+
+Each has the settings that its library recommends. Kept equal: `acks=all`, at least once
+(an offset is committed after the work), JSON with orjson, no logging below warnings.
+For the SQLite of the others `synchronous` is NORMAL; orderapp syncs every commit (FULL).
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orderapp.engine.embedded.ports import LOOPBACK, free_ports
+
+#: Roles that are processes of their own where the library wants it so.
+ROLES = ("fraud", "payment", "analytics")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """How to start a contender, and what it is expected to do."""
+
+    name: str
+    #: What follows `python -m`.
+    command: tuple[str, ...]
+    #: The distribution whose version is shown.
+    library: str
+    #: One process for each role, with the role as its last argument.
+    by_role: bool = False
+    #: Whether each role has a consumer group of its own.
+    groups_by_role: bool = False
+    #: Stores alerts and payments when it makes them.
+    direct: bool = False
+    stores: tuple[str, ...] = ("sqlite", "none")
+    #: How many times it is started, to share the work.
+    copies: int = 1
+    #: Whether it has a web server, which needs a port.
+    has_web: bool = False
+
+    def roles(self, store: str) -> Sequence[str]:
+        return ROLES if store != "none" else ROLES[:2]
+
+    def groups(self, store: str) -> int:
+        """How many consumer groups read the orders."""
+        return len(self.roles(store)) if self.groups_by_role else 1
+
+    def topics(self, store: str) -> set[str]:
+        """What it reads."""
+        if store == "none" or self.direct:
+            return {"orders"}
+        return {"orders", "fraud-alerts", "payments"}
+
+    def commands(self, store: str) -> list[list[str]]:
+        command = [sys.executable, "-m", *self.command]
+        if self.by_role:
+            return [[*command, role] for role in self.roles(store)]
+        if self.has_web:
+            ports = free_ports(f"{self.name} {time.time_ns()}")
+            return [[*command, "-p", str(next(ports))] for _ in range(self.copies)]
+        return [command] * self.copies
+
+    def environment(self, store: str, kafka: str, data_dir: str) -> Mapping[str, str]:
+        """Settings of orderapp and of the other contenders."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": kafka,
+            "ORDERAPP_DATA_DIR": data_dir,
+            "ORDERAPP_SERVICES": ",".join(self.roles(store)),
+            "ORDERAPP_PAYMENT_DELAY": "0",
+            "ORDERAPP_WEB_HOST": LOOPBACK,
+        }
+
+
+def _ours(module: str) -> str:
+    return f"{__name__}.{module}"
+
+
+WORKER = ("worker", "-l", "warn")
+
+ORDERAPP = Contender(
+    "orderapp",
+    ("faust", "-A", "orderapp", *WORKER),
+    "orderapp",
+    stores=("sqlite", "couchbase", "none"),
+    has_web=True,
+)
+
+CONTENDERS = {
+    contender.name: contender
+    for contender in (
+        ORDERAPP,
+        Contender(
+            "loop",
+            (_ours("loop"),),
+            "confluent-kafka",
+            stores=("sqlite", "couchbase", "none"),
+        ),
+        Contender(
+            "loop-direct",
+            (_ours("loop"), "--direct"),
+            "confluent-kafka",
+            direct=True,
+            stores=("sqlite", "couchbase"),
+        ),
+        Contender("quix", (_ours("quix"),), "quixstreams", by_role=True, groups_by_role=True),
+        Contender(
+            "kafka-python",
+            (_ours("kafka_python"),),
+            "kafka-python",
+            by_role=True,
+            groups_by_role=True,
+        ),
+        Contender(
+            "faust",
+            (_ours("faust"), "worker", "-l", "warn", "--without-web"),
+            "faust-streaming",
+        ),
+        Contender(
+            "faust-direct",
+            (_ours("faust_direct"), "worker", "-l", "warn", "--without-web"),
+            "faust-streaming",
+            direct=True,
+            stores=("sqlite",),
+        ),
+        Contender("faststream", (_ours("faststream"),), "faststream", groups_by_role=True),
+    )
+}

@@ -1,0 +1,164 @@
+"""The benchmark itself, at a small size: what it counts, and that it believes nobody."""
+
+import asyncio
+import json
+import sys
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from tests.benchmarks import latency, profiler, report
+from tests.benchmarks.contenders import ORDERAPP, Contender
+from tests.benchmarks.orders import WARM_UP, Workload
+from tests.benchmarks.throughput import Limits, Result, measure
+
+# Pays all orders, apart from one for whose payment it "has no time", and commits all.
+LOSER = """
+import asyncio, json, os
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+async def main():
+    broker = os.environ["KAFKA_BOOTSTRAP_SERVERS"]
+    producer = AIOKafkaProducer(bootstrap_servers=broker)
+    consumer = AIOKafkaConsumer(
+        "orders", bootstrap_servers=broker, group_id="loser", auto_offset_reset="earliest",
+        auto_commit_interval_ms=100,
+    )
+    await producer.start()
+    await consumer.start()
+    async for record in consumer:
+        order = json.loads(record.value)
+        paid = {"order_id": order["order_id"], "payment_id": "pay", "status": "PAID"}
+        if order["order_id"] == LOST:
+            paid["order_id"] = INSTEAD
+        await producer.send("payments", key=record.key, value=json.dumps(paid).encode())
+        if order["amount"] > 300 and order["country"] not in ("US", "CA"):
+            alert = {"order_id": order["order_id"], "reason": "HIGH_AMOUNT_RISKY_COUNTRY"}
+            value = json.dumps(alert).encode()
+            await producer.send("fraud-alerts", key=record.key, value=value)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def work() -> Workload:
+    return Workload(500)
+
+
+def make_loser(tmp_path, lost: int, instead: int) -> Contender:
+    (tmp_path / "loser.py").write_text(
+        LOSER.replace("LOST", str(lost)).replace("INSTEAD", str(instead))
+    )
+    code = f"import runpy; runpy.run_path({str(tmp_path / 'loser.py')!r})"
+    return Script("loser", (code,), "aiokafka")
+
+
+class Script(Contender):
+    """Runs a text instead of a module."""
+
+    def commands(self, store: str) -> list[list[str]]:
+        return [[sys.executable, "-c", *self.command]]
+
+
+def test_orders_are_the_same_every_time():
+    assert Workload(50).messages == Workload(50).messages
+
+
+def test_orders_have_the_ids_from_one_on_and_some_are_risky(work):
+    assert frozenset(range(1, WARM_UP + 501)) == work.ids
+    assert 0 < len(work.risky_ids) < len(work.ids)
+
+
+@pytest.mark.parametrize("store", ["none", "sqlite"])
+async def test_orderapp_does_the_work_and_has_figures(work, store):
+    result = await measure(ORDERAPP, store, work, Limits(total=60, standstill=30))
+
+    assert result.problem is None
+    assert result.seconds > 0
+    assert result.cpu_seconds > 0
+    assert result.peak_mb > 20
+
+
+async def test_a_payment_that_never_comes_is_no_result(tmp_path, work):
+    loser = make_loser(tmp_path, WARM_UP + 7, WARM_UP + 8)
+
+    result = await measure(loser, "none", work, Limits(total=60, standstill=10))
+
+    assert "1,099 of 1,100 payments" in result.problem
+
+
+async def test_a_contender_that_sends_nothing_is_given_up(work):
+    idle = Script("idle", ("import time; time.sleep(600)",), "aiokafka")
+
+    result = await measure(idle, "none", work, Limits(total=60, standstill=2))
+
+    assert result.problem.startswith("0 of 600 payments")
+
+
+async def test_a_contender_that_ends_is_failed_with_its_last_line(work):
+    broken = Script("broken", ("raise SystemExit('no such thing')",), "aiokafka")
+
+    result = await measure(broken, "none", work, Limits(total=60, standstill=10))
+
+    assert "no such thing" in result.problem
+
+
+async def test_nothing_is_left_running(work):
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    running = asyncio.create_task(measure(ORDERAPP, "sqlite", work))
+    await asyncio.sleep(6)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    after = {process.pid for process in psutil.Process().children(recursive=True)}
+    assert after <= before
+
+
+def test_a_failed_contender_shows_a_reason_and_no_figures():
+    good = Result("orderapp", "none", 1000, seconds=0.1, cpu_seconds=0.01, peak_bytes=10**8)
+    bad = replace(good, contender="other", problem="9 of 10 payments")
+
+    table = report.throughput_table([good, bad])
+
+    assert "10,000" in table
+    assert "10.0" in table
+    assert "| other     |   failed |" in table
+    assert "other failed: 9 of 10 payments" in table
+    assert {"contender", "store", "orders", "problem"} == set(report.as_json([good, bad])[1])
+
+
+def test_ratios_are_those_of_cpu_to_orderapp():
+    ours = Result("orderapp", "none", 1000, seconds=1, cpu_seconds=0.01)
+    other = Result("other", "none", 1000, seconds=1, cpu_seconds=0.05)
+
+    assert [one["cpu_to_orderapp"] for one in report.as_json([ours, other])] == [1.0, 5.0]
+
+
+def test_latency_leaves_out_the_warm_up_and_keeps_each_order():
+    lines = [
+        json.dumps(["stored", 2.0, [1000, 1500]]),
+        json.dumps(["stored", 3.0, [2000, 2990]]),
+        json.dumps(["paid", 3.0, [2900]]),
+    ]
+
+    assert latency.read_notes(lines, 2000) == {"stored": [10, 1000], "paid": [100]}
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(0, 1), (50, 51), (99, 100), (100, 100)])
+def test_percentiles(percent, expected):
+    assert expected == latency.percentile(range(1, 101), percent)
+
+
+def test_a_profile_adds_up_by_function():
+    stacks = "thread A;run (x/y/a.py:1);work (x/y/b.py:7) 3\nthread A;run (x/y/a.py:9) 1\n"
+
+    lines = profiler.table(stacks)
+
+    assert lines[0].startswith("4 samples")
+    assert lines[2:] == [
+        " 75.0%   75.0%  work (y/b.py)",
+        " 25.0%  100.0%  run (y/a.py)",
+    ]
