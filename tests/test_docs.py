@@ -56,7 +56,7 @@ def test_every_route_is_documented_and_every_documented_one_exists():
 
 
 def test_every_topic_and_header_is_documented():
-    topics = [spec.name for spec in app._topic_specs]
+    topics = [spec.name for spec in app.topic_specs]
 
     assert names(cell for cell, _ in rows("Command line")) == topics
     for header in HEADERS:

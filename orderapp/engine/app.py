@@ -107,7 +107,8 @@ class BatchApp(faust.App):
     """`faust.App` with batched topics, dead letters, and Kafka made ready before use.
 
     `cluster` is called once, in a thread, before anything is sent or read: it may start a
-    broker. `resources` are services that are started before Kafka is looked for."""
+    broker. `resources` are services that are started before Kafka is looked for, and
+    `topic_specs` are topics that are created when they are missing."""
 
     BootStrategy = Boot
 
@@ -120,10 +121,10 @@ class BatchApp(faust.App):
     ) -> None:
         super().__init__(group, Worker=Worker, **options)
         self.resources: list[Service] = []
+        self.topic_specs: list[TopicSpec] = []
         self.failure: str | None = None
         self.ready = False
         self._find_cluster = cluster
-        self._topic_specs: list[TopicSpec] = []
         self._dead_letter_topic: str | None = None
         self._readers: defaultdict[str, set[str]] = defaultdict(set)
         self._decoders: dict[str, Decoder[Any]] = {}
@@ -151,14 +152,14 @@ class BatchApp(faust.App):
         `complete(value, record)` may fill in or refuse (ValueError) what was decoded. The
         topic is created with so many partitions if it is missing."""
         self._decoders[name] = Decoder(record, complete)
-        self._topic_specs.append(TopicSpec(name, partitions))
+        self.topic_specs.append(TopicSpec(name, partitions))
         return self.topic(name, schema=self._schema)
 
     def dead_letter_topic(self, name: str, *, partitions: int) -> None:
         """Name the topic for what can't be processed; an app with batched topics needs one."""
         self._dead_letter_topic = name
         size = {"max.message.bytes": str(DEAD_LETTER_BYTES)}
-        self._topic_specs.append(TopicSpec(name, partitions, size))
+        self.topic_specs.append(TopicSpec(name, partitions, size))
 
     async def deliver(
         self, service: str, stream: Any, work: Work[V], *, overlap: int = 1
@@ -210,7 +211,7 @@ class BatchApp(faust.App):
                 return
             cluster = await asyncio.to_thread(self._find_cluster)
             self.transport.url = [URL(f"kafka://{server}") for server in cluster.servers]
-            topics = [*self._topic_specs, *self._leader_topic()]
+            topics = [*self.topic_specs, *self._leader_topic()]
             if self.in_worker:
                 await persist("start", lambda: cluster.prepare(topics))
             else:

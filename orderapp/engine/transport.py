@@ -60,8 +60,6 @@ class Consumer(driver.Consumer):
         self._draining = False
         self._reading = False
         self._changed = asyncio.Event()
-        #: `time.monotonic()` of the last commit that moved an offset.
-        self.last_commit = time.monotonic()
 
     # -- reading ------------------------------------------------------------------------
 
@@ -171,16 +169,11 @@ class Consumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self._ledgers[tp].committable
 
-    async def _commit_offsets(self, offsets: Mapping[TP, int], *args: Any, **kw: Any) -> bool:
-        committed = await super()._commit_offsets(offsets, *args, **kw)
-        if committed:
-            self.last_commit = time.monotonic()
-        return committed
-
     # -- letting go ---------------------------------------------------------------------
 
     async def drain(self, seconds: float) -> None:
-        """Stop reading, let the agents finish what was read (at most `seconds`), and commit.
+        """Stop reading, let the agents finish what was read (at most `seconds`), commit, and
+        forget the rest: it comes again, here or at another worker.
 
         Faust clears the agents' queues instead, so that an order that one agent had finished
         and another had not would be given to both again."""
@@ -195,6 +188,16 @@ class Consumer(driver.Consumer):
         # A commit that is under way has not seen the last acks; `commit` would only join it.
         await self.maybe_wait_for_commit_to_finish()
         await self.commit()
+        self._forget()
+
+    def _forget(self) -> None:
+        for ledger in self._ledgers.values():
+            for held in ledger.pending:
+                # No late ack may count. Faust acks what it drops while it gives partitions
+                # up; and when one comes back its offsets may be cut into other batches.
+                held.message.acked = True
+                self._release(held)
+        self._ledgers.clear()
 
     def _unfinished(self) -> int:
         self._settle()
@@ -209,36 +212,18 @@ class Consumer(driver.Consumer):
         """Finish and commit before the partitions go to another worker.
 
         Faust drops its notes of what was acked first and commits then, which hands finished
-        but uncommitted records to the next owner."""
-        if not self.app.should_stop:  # else `App.on_stop` has drained
+        but uncommitted records to the next owner. Kafka's rebalance gives up all partitions
+        at once."""
+        if not self.app.should_stop:  # else `BatchApp.on_stop` has drained
             await self.drain(self.transport.drain_seconds)  # type: ignore[attr-defined]
         await super().on_partitions_revoked(revoked)
-        for tp in revoked:
-            self._abandon(self._ledgers.pop(tp, Ledger()))
         self._changed.set()
-
-    def _abandon(self, ledger: Ledger[Held]) -> None:
-        for held in ledger.pending:
-            # A late ack must not count for the next time this partition is assigned, when
-            # the same offsets may be cut into other batches.
-            held.message.acked = True
-            self._release(held)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Start reading again."""
         self._draining = False
         self._changed.set()
         await super().on_partitions_assigned(assigned, generation_id)
-
-    def backlog(self) -> dict[TP, int]:
-        """For each assigned partition that orders come from: how many records wait."""
-        waiting = {}
-        for tp in self.assignment():
-            if self.app.topics.acks_enabled_for(tp.topic):
-                done = self._ledgers[tp].committable if tp in self._ledgers else None
-                done = done if done is not None else self._committed_offset[tp]
-                waiting[tp] = max(0, (self.highwater(tp) or 0) - (done or 0))
-        return waiting
 
 
 class Producer(driver.Producer):

@@ -5,7 +5,14 @@ import os
 import psutil
 import pytest
 
+from tests.e2e.kafka import plain_kafka
 from tests.e2e.worker import workers
+
+
+@pytest.fixture
+def own_kafka(tmp_path):
+    with plain_kafka(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

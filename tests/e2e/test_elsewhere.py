@@ -22,12 +22,6 @@ def kafka(tmp_path_factory):
 
 
 @pytest.fixture
-def own_kafka(tmp_path):
-    with plain_kafka(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
 def secured(tmp_path):
     with secure_kafka(tmp_path) as running:
         yield running

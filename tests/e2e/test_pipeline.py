@@ -170,6 +170,37 @@ def test_bad_records_go_unchanged_to_the_dead_letters_and_stop_nobody(pipeline):
         assert sum(where in line for line in pipeline.log.splitlines()) == 1
 
 
+def test_a_batch_of_only_bad_records_stalls_nothing(pipeline):
+    before = len(records.read(pipeline.kafka, "orders-dlq"))
+
+    records.send(pipeline.kafka, [(b"%d" % n, b"bad") for n in range(200)])
+
+    eventually(
+        lambda: len(records.read(pipeline.kafka, "orders-dlq")) == before + 200,
+        "all are dead letters",
+    )
+
+
+# What fits into a record of Kafka's default limit, beside its key and its own frame.
+LARGEST = 1_048_400
+
+
+def test_records_at_the_size_limit_are_processed_or_become_dead_letters(pipeline):
+    order_id = next(_ids)
+    key, small = records.order(order_id, note="")
+    good = small.replace(b'""', b'"' + b"x" * (LARGEST - len(small)) + b'"')
+    bad = b"x" * LARGEST
+
+    records.send(pipeline.kafka, [(key, good), (b"largest", bad)])
+
+    eventually(lambda: pipeline.paid_order(order_id), "the large order is paid")
+    letter = eventually(
+        lambda: [r for r in records.read(pipeline.kafka, "orders-dlq") if r.key == b"largest"],
+        "the large bad record is a dead letter",
+    )
+    assert [bad] == [r.value for r in letter]
+
+
 def test_all_offsets_are_committed(pipeline):
     for topic in ("orders", "fraud-alerts", "payments"):
         ends = {p: end for p, end in records.ends(pipeline.kafka, topic).items() if end}

@@ -1,5 +1,6 @@
 """Several workers, restarts and kills: the load is shared, and nothing is lost."""
 
+import os
 import socket
 import sqlite3
 import time
@@ -92,6 +93,63 @@ def test_a_killed_worker_is_restarted_and_every_order_is_paid(start):
     eventually(lambda: stored(again, "payments") == set(range(1, 2001)), "all are paid", 60)
     payments = records.values(records.read(again.kafka, "payments"))
     assert len({payment["payment_id"] for payment in payments}) == 2000
+
+
+# `ORDERAPP_TEST_KILL_ORDERS=200000` for the figure in the README.
+KILL_ORDERS = int(os.environ.get("ORDERAPP_TEST_KILL_ORDERS", "20000"))
+
+
+def test_every_order_is_paid_once_when_one_of_two_workers_is_killed_in_the_middle(start):
+    first = start(ORDERAPP_PAYMENT_DELAY="0.05").wait_ready()
+    second = start(ORDERAPP_PAYMENT_DELAY="0.05").wait_ready()
+    eventually(lambda: first.is_ready() and second.is_ready(), "both are ready")
+    wanted = set(range(1, KILL_ORDERS + 1))
+
+    records.send(first.kafka, orders_from(1, KILL_ORDERS))
+    eventually(lambda: len(stored(first, "payments")) > KILL_ORDERS / 10, "it is on its way")
+    second.kill()
+
+    eventually(lambda: stored(first, "payments") == wanted, "all are paid", 90)
+    assert wanted == stored(first)
+    ids = {}
+    for payment in records.values(records.read(first.kafka, "payments")):
+        ids.setdefault(payment["order_id"], set()).add(payment["payment_id"])
+    assert wanted == set(ids)
+    assert all(len(values) == 1 for values in ids.values())
+
+
+def test_a_rebalance_while_reading_is_paused_loses_nothing(start):
+    # A slow gateway: what may be held is soon full, and reading pauses.
+    slow = {"ORDERAPP_PAYMENT_DELAY": "1"}
+    first = start(**slow).wait_ready()
+    records.send(first.kafka, orders_from(1, 3000))
+    eventually(lambda: len(stored(first)) > 100, "it has begun")
+
+    second = start(**slow).wait_ready()
+
+    wanted = set(range(1, 3001))
+    eventually(lambda: stored(first, "payments") == wanted, "all are paid", 90)
+    eventually(lambda: first.is_ready() and second.is_ready(), "both are ready")
+
+
+def test_tables_and_unbatched_agents_work_on_the_same_engine(own_kafka, start):
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": own_kafka.bootstrap_servers}
+    app = "tests.e2e.counting_app"
+    worker = start(app, **settings)
+    eventually(lambda: "Worker ready" in worker.log, "it is ready")
+    clicks = [(b"%d" % n, b'{"page": "p%d"}' % (n % 3)) for n in range(300)]
+    counted = {"p0": 100, "p1": 100, "p2": 100}
+
+    records.send(own_kafka.bootstrap_servers, clicks, topic="clicks")
+
+    eventually(lambda: worker.get("/counts")[1] == counted, "all are counted")
+    assert worker.terminate() == 0
+    again = start(app, **settings)
+    eventually(lambda: "Worker ready" in again.log, "it is ready again")
+    eventually(lambda: again.get("/counts")[1] == counted, "the table came back from Kafka")
+    records.send(own_kafka.bootstrap_servers, clicks[:3], topic="clicks")
+    more = {page: count + 1 for page, count in counted.items()}
+    eventually(lambda: again.get("/counts")[1] == more, "only the new ones were counted")
 
 
 def test_each_service_alone_gets_every_order(start):

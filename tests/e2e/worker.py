@@ -30,7 +30,9 @@ def free_port() -> int:
 def environment(data_dir: Path, settings: Mapping[str, str]) -> dict[str, str]:
     """That of a worker: nothing of orderapp's comes from outside."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "ORDERAPP_DATA_DIR": str(data_dir), **settings}
+    # For apps that are themselves a part of the tests.
+    root = str(Path(__file__).parents[2])
+    return {**kept, "PYTHONPATH": root, "ORDERAPP_DATA_DIR": str(data_dir), **settings}
 
 
 def faust(
@@ -60,7 +62,8 @@ def eventually(check: Callable[[], T], what: str, seconds: float = 30) -> T:
 class Worker:
     """One worker process and its log."""
 
-    def __init__(self, data_dir: Path, **settings: str) -> None:
+    def __init__(self, data_dir: Path, app: str = "orderapp", **settings: str) -> None:
+        self.app = app
         # As a rule a test sends its own orders.
         self.settings = {"ORDERAPP_ORDER_INTERVAL": "3600", **settings}
         self.data_dir = data_dir
@@ -71,7 +74,7 @@ class Worker:
     def start(self) -> "Worker":
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [FAUST, "-A", "orderapp", "worker", "-l", "info", "-p", str(self.port)],
+                [FAUST, "-A", self.app, "worker", "-l", "info", "-p", str(self.port)],
                 env=environment(self.data_dir, self.settings),
                 cwd=self.data_dir.parent,
                 stdout=log,
@@ -151,8 +154,8 @@ def workers(data_dir: Path) -> Iterator[Callable[..., Worker]]:
     """A factory of workers of one data directory; all end with the block."""
     started: list[Worker] = []
 
-    def start(**settings: str) -> Worker:
-        worker = Worker(data_dir, **settings)
+    def start(app: str = "orderapp", **settings: str) -> Worker:
+        worker = Worker(data_dir, app, **settings)
         started.append(worker)
         return worker.start()
 

@@ -135,7 +135,7 @@ def test_a_late_ack_of_a_partition_that_was_away_does_not_count(cut, again):
     """After a rebalance the same offsets may be cut into other batches."""
     consumer = make_app().consumer
     late = consumer._to_message(TP0, chunk(10 + cut, 19))
-    consumer._abandon(consumer._ledgers.pop(TP0))
+    consumer._forget()
     consumer._to_message(TP0, chunk(10, 10 + again))
     if again < 9:
         consumer._to_message(TP0, chunk(11 + again, 19))
@@ -200,11 +200,14 @@ async def test_a_drain_gives_up_after_its_time_and_commits_what_is_done(
 
     monkeypatch.setattr(consumer, "commit", commit)
     consumer.ack(consumer._to_message(TP0, chunk(0, 9)))
-    consumer._to_message(TP0, chunk(10, 19))
+    unfinished = consumer._to_message(TP0, chunk(10, 19))
 
     await consumer.drain(0.1)
 
     assert commits == [10]
+    assert (consumer._held_bytes, consumer._held_messages) == (0, 0)
+    consumer.ack(unfinished)
+    assert committable(consumer) is None
     assert "1 deliveries are not finished; they will come again" in caplog.text
 
 
