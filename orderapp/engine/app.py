@@ -213,7 +213,7 @@ class BatchApp(faust.App):
             self.transport.url = [URL(f"kafka://{server}") for server in cluster.servers]
             topics = [*self.topic_specs, *self._leader_topic()]
             if self.in_worker:
-                await persist("start", lambda: cluster.prepare(topics))
+                await persist("start", lambda: cluster.prepare(topics, self.conf.id))
             else:
                 await self._prepare_soon(cluster, topics)
             self.ready = True

@@ -15,6 +15,8 @@ from aiokafka.errors import (
     AuthenticationFailedError,
     AuthenticationMethodNotSupported,
     ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
     InvalidReplicationFactorError,
     KafkaError,
     NoError,
@@ -38,7 +40,11 @@ _NOT_LET_IN = (
     AuthenticationMethodNotSupported,
     UnsupportedSaslMechanismError,
 )
-_FORBIDDEN = (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)
+_FORBIDDEN = (
+    TopicAuthorizationFailedError,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+)
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,9 @@ class Cluster:
             "sasl_plain_password": self.secret,
         }
 
-    async def prepare(self, topics: Iterable[TopicSpec]) -> None:
-        """Log in and create the topics that are missing.
+    async def prepare(self, topics: Iterable[TopicSpec], group: str | None = None) -> None:
+        """Log in, create the topics that are missing, and find the consumer group's
+        coordinator.
 
         Raises `TransientError` while the cluster is away, `FatalError` when it does not let
         us in."""
@@ -99,6 +106,8 @@ class Cluster:
             async with asyncio.timeout(3 * PATIENCE):
                 await admin.start()
                 await _create_missing(admin, topics)
+                if group is not None:
+                    await _find_coordinator(admin, group)
         except _FORBIDDEN as error:
             raise FatalError(f"Kafka does not allow this: {_text(error)}") from error
         except (KafkaError, OSError, TimeoutError) as error:
@@ -157,6 +166,18 @@ async def _create_missing(admin: AIOKafkaAdminClient, topics: Iterable[TopicSpec
             )
     if missing := [topic for name, topic in wanted.items() if name not in found]:
         await _create(admin, missing)
+
+
+async def _find_coordinator(admin: AIOKafkaAdminClient, group: str) -> None:
+    # A new cluster makes its offsets topic when it is asked first, and says no until then;
+    # the consumer would show that as an error.
+    while True:
+        try:
+            await admin.find_coordinator(group)
+        except GroupCoordinatorNotAvailableError:
+            await asyncio.sleep(0.1)
+        else:
+            return
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: list[TopicSpec]) -> None:
