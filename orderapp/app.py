@@ -5,6 +5,7 @@ import sys
 
 from orderapp.engine.app import BatchApp
 from orderapp.engine.cluster import Cluster
+from orderapp.engine.embedded.service import EmbeddedKafka
 from orderapp.engine.errors import FatalError
 from orderapp.settings import SERVICES, Settings, SettingsError
 from orderapp.store.keeper import StoreKeeper, store_for
@@ -18,22 +19,11 @@ def _read_settings() -> Settings:
         sys.exit(f"orderapp: {error}")
 
 
-def _find_cluster() -> Cluster:
-    if settings.kafka_bootstrap_servers:
-        return cluster
-    # Only here: a production image has neither the broker nor its Java.
-    from orderapp.engine.embedded import EmbeddedBroker, EmbeddedBrokerError
-
-    try:
-        return Cluster((EmbeddedBroker(settings.data_dir).join(),))
-    except EmbeddedBrokerError as error:
-        raise FatalError(str(error)) from error
-
-
 settings = _read_settings()
 cluster = Cluster(
     settings.kafka_bootstrap_servers, settings.confluent_api_key, settings.confluent_api_secret
 )
+embedded = None if cluster.servers else EmbeddedKafka(settings.data_dir)
 
 _MODULE_OF = {name: f"orderapp.services.{name}" for name in SERVICES} | {
     "web": "orderapp.web.views"
@@ -48,7 +38,7 @@ MODULES = [
 app = BatchApp(
     settings.group,
     origin="orderapp",
-    cluster=_find_cluster,
+    cluster=embedded.find if embedded else lambda: cluster,
     datadir=str(settings.data_dir / "faust"),
     # -- Kafka
     broker="kafka://" + ";kafka://".join(settings.kafka_bootstrap_servers or ("embedded",)),
@@ -83,6 +73,8 @@ store = StoreKeeper(
     store_for(settings.couchbase, settings.data_dir),
     rejected=lambda error: app.fail(FatalError(str(error))),
 )
+if embedded:
+    app.resources.append(embedded)
 # The web alone reads no topic, and Kafka's consumers can't subscribe to none.
 app.producer_only = settings.services == {"web"}
 if settings.services & {"analytics", "web"}:

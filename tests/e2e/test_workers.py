@@ -225,18 +225,28 @@ def test_the_broker_comes_back_after_a_kill_and_nothing_is_lost(start):
     for process in java:
         process.kill()
 
-    def send_more():
-        try:
-            records.send(worker.kafka, orders_from(101, 100))
-        except Exception as error:  # it is not back yet
-            print(error)
-            return False
-        return True
-
-    eventually(send_more, "the broker is back", 60)
+    eventually(lambda: _sends(worker.kafka, orders_from(101, 100)), "the broker is back", 60)
     wanted = set(range(1, 201))
     eventually(lambda: stored(worker, "payments") == wanted, "all are paid", 60)
     assert worker.is_ready()
+
+
+def test_the_broker_comes_back_when_its_launcher_is_killed(start):
+    worker = start().wait_ready()
+    records.send(worker.kafka, orders_from(1, 100))
+    eventually(lambda: len(stored(worker, "payments")) == 100, "100 are paid")
+
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or ()
+        if any("launcher.py" in part for part in command) and any(
+            str(worker.data_dir) in part for part in command
+        ):
+            process.kill()
+
+    eventually(lambda: "starting it again" in worker.log, "the worker notices")
+    eventually(lambda: _sends(worker.kafka, orders_from(101, 100)), "the broker is back", 60)
+    wanted = set(range(1, 201))
+    eventually(lambda: stored(worker, "payments") == wanted, "all are paid", 60)
 
 
 @pytest.mark.parametrize("ending", ["terminate", "kill"])
@@ -261,3 +271,11 @@ def test_nothing_is_left_when_the_last_worker_ends(start, ending):
 
 def _connect(port):
     socket.create_connection(("127.0.0.1", port), timeout=2).close()
+
+
+def _sends(server, messages):
+    try:
+        records.send(server, messages)
+    except Exception as error:  # it is not back yet
+        return print(error)
+    return True

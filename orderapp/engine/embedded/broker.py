@@ -57,6 +57,10 @@ class EmbeddedBroker:
                 self._drop()
                 raise
 
+    def is_running(self) -> bool:
+        """Whether the launcher lives, which brings back a broker that dies."""
+        return self._launcher_lives()
+
     def leave(self) -> None:
         """Stop using the broker; it ends soon if this was the last user. Never waits for it.
 
