@@ -18,9 +18,9 @@ def main() -> int:
         connection.request("GET", "/healthz")
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        print(f"no answer on port {PORT}: {error}")
+        sys.stdout.write(f"no answer on port {PORT}: {error}\n")
         return 1
-    print(f"/healthz answers with {status}")
+    sys.stdout.write(f"/healthz answers with {status}\n")
     return 0 if status == 200 else 1
 
 
