@@ -186,7 +186,7 @@ class _Answers(http.server.BaseHTTPRequestHandler):
 def server():
     httpd = http.server.HTTPServer(("127.0.0.1", 0), _Answers)
     httpd.asked = []
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield httpd
     httpd.shutdown()
