@@ -5,12 +5,12 @@
 #
 # Needs BuildKit, the default of Docker since 23. The Python image is pinned by version; to pin
 # it for good, append the digest that `docker buildx imagetools inspect` shows.
-ARG PYTHON_IMAGE=python:3.13.14-slim-trixie
+FROM python:3.13.14-slim-trixie AS slim
 
 
 # -- Dependencies: every package by version and hash, wheels only, so that no compiler is needed.
 #    A layer of their own: a change to the code leaves it as it is.
-FROM ${PYTHON_IMAGE} AS dependencies
+FROM slim AS dependencies
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 # Without pip of its own: nothing is to be installed at run time.
 RUN python -m venv --without-pip /opt/orderapp
@@ -34,7 +34,7 @@ RUN /opt/orderapp/bin/python -c \
 
 
 # -- The wheel.
-FROM ${PYTHON_IMAGE} AS wheel
+FROM slim AS wheel
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 COPY deploy/requirements-build.lock /locks/
 RUN pip install --only-binary :all: --require-hashes -r /locks/requirements-build.lock
@@ -45,7 +45,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 
 # -- What both images have in common, and what they are run with.
-FROM ${PYTHON_IMAGE} AS base
+FROM slim AS base
 # A fixed id, so that volumes and task definitions can name it. The data directory is the only
 # place that is written; a volume on it takes over its owner.
 RUN groupadd --gid 10001 orderapp \

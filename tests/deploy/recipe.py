@@ -27,25 +27,20 @@ class Stage:
         return found
 
 
-def parse(text: str) -> tuple[dict[str, str], dict[str, Stage]]:
-    """The arguments before the first stage, and the stages in order."""
+def parse(text: str) -> dict[str, Stage]:
+    """The stages in order."""
     text = re.sub(r"^\s*#.*\n", "", text, flags=re.M)
     text = re.sub(r"\\\n\s*", " ", text)
-    arguments: dict[str, str] = {}
     stages: dict[str, Stage] = {}
-    stage = None
     for line in filter(str.strip, text.splitlines()):
         name, rest = line.split(None, 1)
         if name == "FROM":
             base, _, alias = rest.partition(" AS ")
             stage = Stage(alias, base)
             stages[alias] = stage
-        elif stage is None:
-            key, _, value = rest.partition("=")
-            arguments[key] = value
         else:
             stage.instructions.append((name, rest))
-    return arguments, stages
+    return stages
 
 
 def lineage(stages: dict[str, Stage], name: str) -> list[Stage]:
