@@ -14,6 +14,8 @@ FROM slim AS dependencies
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 # Without pip of its own: nothing is to be installed at run time.
 RUN python -m venv --without-pip /opt/orderapp
+# A stop in the worker's first second is heard too.
+COPY deploy/sitecustomize.py /opt/orderapp/lib/python3.13/site-packages/sitecustomize.py
 COPY deploy/requirements.lock /locks/
 RUN pip --python /opt/orderapp/bin/python install --only-binary :all: --no-deps \
     --require-hashes -r /locks/requirements.lock

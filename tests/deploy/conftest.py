@@ -1,5 +1,6 @@
 """What is built once for all tests: the wheel, and the environments that the image has."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,8 @@ def environment(directory: Path, lock: str, wheel: Path) -> Path:
     locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r"]
     run(*install, *locked, known.ROOT / lock)
     run(*install, "--no-deps", "--no-index", "--compile-bytecode", wheel)
+    (packages,) = directory.glob("lib/python*/site-packages")
+    shutil.copy(known.ROOT / "deploy/sitecustomize.py", packages)
     return directory
 
 

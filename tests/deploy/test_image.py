@@ -95,7 +95,14 @@ def test_dependencies_have_a_layer_of_their_own_and_are_checked_by_hash(stages):
         assert "--require-hashes" in install
         assert "--only-binary :all:" in install
         sources = [source for _, sources, _ in stages[name].copies() for source in sources]
-        assert all(source.endswith(".lock") for source in sources), "code would undo the cache"
+        cached = (".lock", "sitecustomize.py")
+        assert all(source.endswith(cached) for source in sources), "code would undo the cache"
+
+
+def test_the_first_second_is_covered_in_the_python_that_the_image_has(stages):
+    (target,) = (to for _, names, to in stages["dependencies"].copies() if "site" in names[0])
+    version = re.match(r"python:(\d+\.\d+)", stages["slim"].base)[1]
+    assert target == f"/opt/orderapp/lib/python{version}/site-packages/sitecustomize.py"
 
 
 def test_the_base_image_is_pinned_by_version_and_named_in_a_label(stages):

@@ -110,16 +110,36 @@ def test_it_ends_in_order_within_10_seconds_of_sigterm(ready):
     assert "Traceback" not in ready.log
 
 
-def test_the_health_check_fails_while_the_worker_hangs(production, tmp_path):
+@pytest.fixture
+def hanging(production, tmp_path):
+    """A container whose process number 1 is a Python that does nothing."""
     jail = Jail("production", production, tmp_path)
-    jail.command = ["sleep", "60"]  # in place of a worker that answers nothing
+    jail.command = ["python", "-c", "import time; print('here', flush=True); time.sleep(60)"]
     jail.start()
+    eventually(lambda: "here" in jail.log, "it has begun")
+    yield jail
+    jail.close()
+
+
+def test_the_health_check_fails_while_the_worker_hangs(hanging):
+    checked = hanging.run(*hanging.health_command)
+    assert checked.returncode == 1
+    assert "no answer on port 6066" in checked.stdout
+
+
+def test_a_stop_is_heard_before_faust_listens_for_it(hanging):
+    # The kernel keeps signals without a handler from process number 1.
+    assert hanging.terminate(5) == 128 + 15
+
+
+def test_a_container_that_waits_for_kafka_ends_in_order_too(production, tmp_path):
+    jail = Jail("production", production, tmp_path)
+    jail.start(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9", ORDERAPP_SERVICES="payment")
     try:
-        eventually(lambda: jail.process.poll() is None and jail.first, "it runs")
-        checked = eventually(
-            lambda: (done := jail.run(*jail.health_command)).stdout and done, "it has begun"
-        )
-        assert checked.returncode == 1
-        assert "no answer on port 6066" in checked.stdout
+        eventually(lambda: "Kafka is not reachable" in jail.log, "it waits for Kafka")
+        assert jail.run(*jail.health_command).returncode == 0, "alive, though not ready"
+        started = time.monotonic()
+        assert jail.terminate(15) == 0, jail.log
+        assert time.monotonic() - started < 10
     finally:
         jail.close()
