@@ -213,7 +213,9 @@ class BatchApp(faust.App):
             self.transport.url = [URL(f"kafka://{server}") for server in cluster.servers]
             topics = [*self.topic_specs, *self._leader_topic()]
             if self.in_worker:
-                await persist("start", lambda: cluster.prepare(topics, self.conf.id))
+                # A worker that reads nothing has no group, and need not be allowed one.
+                group = None if self.producer_only else self.conf.id
+                await persist("start", lambda: cluster.prepare(topics, group))
             else:
                 await self._prepare_soon(cluster, topics)
             self.ready = True

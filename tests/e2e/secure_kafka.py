@@ -1,6 +1,6 @@
 """A Kafka as a cloud offers it: SASL_SSL with an API key and secret, its own CA."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,11 @@ class SecureKafka:
 
 
 @contextmanager
-def secure_kafka(tmp_path: Path) -> Iterator[SecureKafka]:
-    """A running Kafka with SASL_SSL; its certificate fits localhost and 127.0.0.1."""
+def secure_kafka(
+    tmp_path: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[SecureKafka]:
+    """A running Kafka with SASL_SSL, and with `settings` of the test's own; its certificate
+    fits localhost and 127.0.0.1."""
     kafka = Kafka(tmp_path / "secure-kafka-server", secure=True)
     secure = SecureKafka(
         bootstrap_servers=f"localhost:{kafka.listeners['SASL_SSL']}",
@@ -44,6 +47,7 @@ def secure_kafka(tmp_path: Path) -> Iterator[SecureKafka]:
             ),
             "listener.name.sasl_ssl.ssl.keystore.type": "PEM",
             "listener.name.sasl_ssl.ssl.keystore.location": str(keystore),
+            **(settings or {}),
         }
     )
     try:

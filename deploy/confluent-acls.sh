@@ -1,0 +1,27 @@
+#!/bin/sh
+# Gives a service account of Confluent Cloud what orderapp needs, and no more:
+#   deploy/confluent-acls.sh sa-123456
+# The Confluent CLI has to be logged in, with the cluster chosen (`confluent kafka cluster use`).
+set -eu
+account=${1:?the id of the service account, such as sa-123456}
+
+allow() {
+    operations=$1
+    shift
+    confluent kafka acl create --allow --service-account "$account" --operations "$operations" "$@"
+}
+
+# orderapp makes its topics itself, with 6 partitions. To make them by hand, leave out `create`.
+allow create,read,write --topic orders
+allow create,read,write --topic fraud-alerts
+allow create,read,write --topic payments
+# Read: for the commands that show dead letters and send them again.
+allow create,read,write --topic orders-dlq
+# Producers agree by it on the one that produces.
+allow create,read --topic producer-group-__assignor-__leader
+
+# One group for each service.
+allow read --consumer-group producer-group
+allow read --consumer-group fraud-group
+allow read --consumer-group payment-group
+allow read --consumer-group analytics-group

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Writes the lock files anew from setup.cfg: every package of the image with its hashes.
+# Needs uv (part of the `dev` extra). Look at the difference before it is committed.
+#   deploy/lock.sh            keep the versions, add what is missing
+#   deploy/lock.sh --upgrade  take the newest ones
+set -eu
+cd "$(dirname "$0")/.."
+
+lock() {
+    output=$1
+    shift
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+        --custom-compile-command deploy/lock.sh --output-file "$output" "$@"
+}
+
+lock deploy/requirements.lock setup.cfg "$@"
+lock deploy/requirements-embedded.lock setup.cfg --extra embedded \
+    --constraints deploy/requirements.lock "$@"
+# What builds the wheel, and does not get into the image.
+echo 'setuptools>=68' | lock deploy/requirements-build.lock - "$@"

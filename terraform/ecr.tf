@@ -1,0 +1,28 @@
+# The image's home.
+
+resource "aws_ecr_repository" "orderapp" {
+  name                 = var.name
+  image_tag_mutability = "IMMUTABLE" # what was deployed under a tag stays what it was
+  force_delete         = !var.deletion_protection
+
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+
+  encryption_configuration {
+    encryption_type = "AES256"
+  }
+}
+
+resource "aws_ecr_lifecycle_policy" "orderapp" {
+  repository = aws_ecr_repository.orderapp.name
+
+  policy = jsonencode({
+    rules = [{
+      rulePriority = 1
+      description  = "Keep the last 30 images, more than any rollback needs."
+      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 30 }
+      action       = { type = "expire" }
+    }]
+  })
+}

@@ -1,0 +1,135 @@
+# One Fargate service for each entry of var.services, all from one image.
+
+resource "aws_cloudwatch_log_group" "tasks" {
+  name              = "/ecs/${var.name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_ecs_cluster" "main" {
+  name = var.name
+
+  setting {
+    name  = "containerInsights"
+    value = "enabled"
+  }
+}
+
+locals {
+  data_dir = "/var/lib/orderapp" # as in the Dockerfile
+}
+
+resource "aws_ecs_task_definition" "service" {
+  for_each = var.services
+
+  family                   = "${var.name}-${each.key}"
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = each.value.cpu
+  memory                   = each.value.memory
+  execution_role_arn       = aws_iam_role.execution.arn
+  task_role_arn            = aws_iam_role.task.arn
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = var.cpu_architecture
+  }
+
+  # The only thing that the container may write to.
+  volume {
+    name = "data"
+  }
+
+  container_definitions = jsonencode([{
+    name                   = each.key
+    image                  = "${aws_ecr_repository.orderapp.repository_url}:${var.image_tag}"
+    essential              = true
+    user                   = "10001:10001"
+    readonlyRootFilesystem = true
+    linuxParameters        = { capabilities = { drop = ["ALL"] }, initProcessEnabled = false }
+    mountPoints            = [{ sourceVolume = "data", containerPath = local.data_dir, readOnly = false }]
+    portMappings           = [{ containerPort = local.web_port, protocol = "tcp" }]
+    # A worker that is told to stop ends within 8 s, whatever it does.
+    stopTimeout = 30
+
+    environment = [
+      { name = "ORDERAPP_SERVICES", value = each.key },
+      { name = "ORDERAPP_DATA_DIR", value = local.data_dir },
+      { name = "ORDERAPP_WEB_HOST", value = "0.0.0.0" },
+      { name = "ORDERAPP_ORDER_INTERVAL", value = tostring(var.order_interval) },
+      { name = "ORDERAPP_PAYMENT_DELAY", value = tostring(var.payment_delay) },
+    ]
+    secrets = [
+      for name, source in merge(local.kafka_secrets, each.value.store ? local.store_secrets : {}) :
+      { name = name, valueFrom = source }
+    ]
+    # Tasks read secrets when they start: another version is another revision, so that they do.
+    dockerLabels = { "orderapp.secrets-version" = tostring(var.secrets_version) }
+
+    healthCheck = {
+      command     = ["CMD", "python", "-IS", "/usr/local/lib/orderapp/healthcheck.py"]
+      interval    = 10
+      timeout     = 5
+      startPeriod = 60
+      retries     = 3
+    }
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        "awslogs-group"         = aws_cloudwatch_log_group.tasks.name
+        "awslogs-region"        = var.region
+        "awslogs-stream-prefix" = each.key
+      }
+    }
+  }])
+}
+
+resource "aws_ecs_service" "service" {
+  for_each = var.services
+
+  name                               = each.key
+  cluster                            = aws_ecs_cluster.main.id
+  task_definition                    = aws_ecs_task_definition.service[each.key].arn
+  desired_count                      = each.value.desired_count
+  launch_type                        = "FARGATE"
+  platform_version                   = "LATEST"
+  deployment_minimum_healthy_percent = 100
+  deployment_maximum_percent         = 200
+  enable_ecs_managed_tags            = true
+  propagate_tags                     = "SERVICE"
+  health_check_grace_period_seconds  = each.key == "web" ? 60 : null
+
+  network_configuration {
+    subnets          = [for subnet in aws_subnet.private : subnet.id]
+    security_groups  = [aws_security_group.tasks.id]
+    assign_public_ip = false
+  }
+
+  # New tasks that do not get healthy are given up, and the old ones stay.
+  deployment_circuit_breaker {
+    enable   = true
+    rollback = true
+  }
+
+  dynamic "load_balancer" {
+    for_each = each.key == "web" ? [aws_lb_target_group.web.arn] : []
+
+    content {
+      target_group_arn = load_balancer.value
+      container_name   = each.key
+      container_port   = local.web_port
+    }
+  }
+
+  lifecycle {
+    ignore_changes = [desired_count] # autoscaling's from now on
+  }
+
+  depends_on = [
+    # A task that starts sooner finds no secret, may not read it, or has no listener.
+    aws_secretsmanager_secret_version.confluent,
+    aws_secretsmanager_secret_version.couchbase,
+    aws_iam_role_policy.execution,
+    aws_lb_listener.https,
+    aws_lb_listener.plain,
+  ]
+}

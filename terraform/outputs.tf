@@ -1,0 +1,38 @@
+output "url" {
+  description = "The web view."
+  value       = "${local.https ? "https" : "http"}://${coalesce(var.domain_name, aws_lb.web.dns_name)}"
+}
+
+output "load_balancer" {
+  description = "Host name for the CNAME or alias record of domain_name."
+  value       = aws_lb.web.dns_name
+}
+
+output "repository" {
+  description = "The image's home."
+  value       = aws_ecr_repository.orderapp.repository_url
+}
+
+output "push_image" {
+  description = "Commands that build the image and push it, to be run where the Dockerfile is."
+  value       = <<-EOT
+    aws ecr get-login-password --region ${var.region} | docker login --username AWS --password-stdin ${split("/", aws_ecr_repository.orderapp.repository_url)[0]}
+    docker build --platform ${var.cpu_architecture == "ARM64" ? "linux/arm64" : "linux/amd64"} --build-arg VERSION=${var.image_tag} -t ${aws_ecr_repository.orderapp.repository_url}:${var.image_tag} .
+    docker push ${aws_ecr_repository.orderapp.repository_url}:${var.image_tag}
+  EOT
+}
+
+output "cluster" {
+  description = "The ECS cluster, for `aws ecs` commands."
+  value       = aws_ecs_cluster.main.name
+}
+
+output "log_group" {
+  description = "Where the tasks' logs are: `aws logs tail --follow` shows them."
+  value       = aws_cloudwatch_log_group.tasks.name
+}
+
+output "outbound_addresses" {
+  description = "The tasks' public addresses: allow these in Capella. Empty without NAT."
+  value       = [for address in aws_eip.nat : address.public_ip]
+}

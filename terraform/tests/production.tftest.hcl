@@ -1,0 +1,308 @@
+# What a production stack is, applied to a provider that only pretends: nothing is created, and
+# no credentials are needed. `terraform init -backend=false && terraform test`
+
+mock_provider "aws" {
+  override_data {
+    target = data.aws_availability_zones.available
+    values = { names = ["eu-central-1a", "eu-central-1b", "eu-central-1c"] }
+  }
+
+  override_data {
+    target = data.aws_caller_identity.current
+    values = { account_id = "111122223333" }
+  }
+
+  override_resource {
+    target = aws_secretsmanager_secret.confluent
+    values = { arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:orderapp/confluent-AbCdEf" }
+  }
+
+  override_resource {
+    target = aws_secretsmanager_secret.couchbase
+    values = { arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:orderapp/couchbase-AbCdEf" }
+  }
+
+  override_resource {
+    target = aws_ecr_repository.orderapp
+    values = {
+      arn            = "arn:aws:ecr:eu-central-1:111122223333:repository/orderapp"
+      repository_url = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/orderapp"
+    }
+  }
+
+  override_resource {
+    target = aws_cloudwatch_log_group.tasks
+    values = { arn = "arn:aws:logs:eu-central-1:111122223333:log-group:/ecs/orderapp" }
+  }
+
+  mock_resource "aws_lb" {
+    defaults = {
+      arn      = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/orderapp/0123456789abcdef"
+      dns_name = "orderapp-1.eu-central-1.elb.amazonaws.com"
+    }
+  }
+
+  mock_resource "aws_lb_target_group" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/orderapp-web/0123456789abcdef" }
+  }
+
+  mock_resource "aws_lb_listener" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/orderapp/0123456789abcdef/0123456789abcdef" }
+  }
+
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::111122223333:role/orderapp" }
+  }
+
+  mock_resource "aws_ecs_task_definition" {
+    defaults = { arn = "arn:aws:ecs:eu-central-1:111122223333:task-definition/orderapp:1" }
+  }
+
+  mock_resource "aws_ecs_cluster" {
+    defaults = { id = "arn:aws:ecs:eu-central-1:111122223333:cluster/orderapp" }
+  }
+}
+
+variables {
+  region          = "eu-central-1"
+  image_tag       = "0.1.0"
+  certificate_arn = "arn:aws:acm:eu-central-1:111122223333:certificate/00000000-0000-0000-0000-000000000000"
+
+  confluent_bootstrap_servers = "pkc-test.eu-central-1.aws.confluent.cloud:9092"
+  confluent_api_key           = "TESTKEY"
+  confluent_api_secret        = "test-secret"
+  couchbase_host              = "cb.test.cloud.couchbase.com"
+  couchbase_bucket            = "orders"
+  couchbase_username          = "orderapp"
+  couchbase_password          = "test-password"
+}
+
+run "services" {
+  assert {
+    condition     = toset(keys(aws_ecs_service.service)) == toset(["producer", "fraud", "payment", "analytics", "web"])
+    error_message = "There must be one service for each of producer, fraud, payment, analytics and web."
+  }
+
+  assert {
+    condition     = alltrue([for service in aws_ecs_service.service : !service.network_configuration[0].assign_public_ip])
+    error_message = "No task may have a public address."
+  }
+
+  assert {
+    condition = alltrue([
+      for service in aws_ecs_service.service :
+      toset(service.network_configuration[0].subnets) == toset([for subnet in aws_subnet.private : subnet.id])
+    ])
+    error_message = "Tasks belong into the private subnets."
+  }
+
+  assert {
+    condition = alltrue([
+      for service in aws_ecs_service.service :
+      service.deployment_circuit_breaker[0].enable && service.deployment_circuit_breaker[0].rollback
+    ])
+    error_message = "A deployment that fails must be rolled back."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, service in aws_ecs_service.service :
+      length(service.load_balancer) == (name == "web" ? 1 : 0)
+    ])
+    error_message = "The load balancer leads to web, and to nothing else."
+  }
+}
+
+run "tasks" {
+  assert {
+    condition = alltrue([
+      for name, task in aws_ecs_task_definition.service :
+      { for secret in jsondecode(task.container_definitions)[0].secrets : secret.name => secret.valueFrom } == merge(
+        {
+          KAFKA_BOOTSTRAP_SERVERS = "${aws_secretsmanager_secret.confluent.arn}:bootstrap_servers::"
+          CONFLUENT_API_KEY       = "${aws_secretsmanager_secret.confluent.arn}:api_key::"
+          CONFLUENT_API_SECRET    = "${aws_secretsmanager_secret.confluent.arn}:api_secret::"
+        },
+        contains(["analytics", "web"], name) ? {
+          COUCHBASE_HOST     = "${aws_secretsmanager_secret.couchbase.arn}:host::"
+          COUCHBASE_BUCKET   = "${aws_secretsmanager_secret.couchbase.arn}:bucket::"
+          COUCHBASE_USERNAME = "${aws_secretsmanager_secret.couchbase.arn}:username::"
+          COUCHBASE_PASSWORD = "${aws_secretsmanager_secret.couchbase.arn}:password::"
+        } : {}
+      )
+    ])
+    error_message = "Every secret of a task must come from its key, and only from there."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, task in aws_ecs_task_definition.service :
+      [for variable in jsondecode(task.container_definitions)[0].environment : variable.value if variable.name == "ORDERAPP_SERVICES"] == [name]
+    ])
+    error_message = "Each task must run the service that it is named after."
+  }
+
+  assert {
+    condition = alltrue([
+      for task in aws_ecs_task_definition.service :
+      jsondecode(task.container_definitions)[0].readonlyRootFilesystem
+      && jsondecode(task.container_definitions)[0].user == "10001:10001"
+      && jsondecode(task.container_definitions)[0].linuxParameters.capabilities.drop == ["ALL"]
+    ])
+    error_message = "Containers must be read-only, without root and without capabilities."
+  }
+
+  assert {
+    condition = alltrue([
+      for task in aws_ecs_task_definition.service :
+      jsondecode(task.container_definitions)[0].image == "111122223333.dkr.ecr.eu-central-1.amazonaws.com/orderapp:0.1.0"
+    ])
+    error_message = "All services must run the same image, by its tag."
+  }
+}
+
+run "roles" {
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : statement.Resource
+      if contains(statement.Action, "secretsmanager:GetSecretValue")
+    ])) == toset([aws_secretsmanager_secret.confluent.arn, aws_secretsmanager_secret.couchbase.arn])
+    error_message = "The execution role must read exactly the two secrets."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement :
+      !contains(statement.Resource, "*") || statement.Action == ["ecr:GetAuthorizationToken"]
+    ])
+    error_message = "No statement of the execution role may be for everything, but the one that AWS knows no narrower resource for."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : [
+        for action in statement.Action : !strcontains(action, "*")
+      ]
+    ]))
+    error_message = "The execution role's actions must be spelled out."
+  }
+}
+
+run "way_in" {
+  assert {
+    condition     = aws_lb_target_group.web.health_check[0].path == "/healthz" && aws_lb_target_group.web.port == 6066
+    error_message = "The target group must ask /healthz on port 6066."
+  }
+
+  assert {
+    condition     = aws_lb_listener.https[0].protocol == "HTTPS" && aws_lb_listener.https[0].port == 443
+    error_message = "There must be an HTTPS listener."
+  }
+
+  assert {
+    condition     = aws_lb_listener.redirect[0].default_action[0].type == "redirect" && aws_lb_listener.redirect[0].default_action[0].redirect[0].protocol == "HTTPS"
+    error_message = "HTTP must be redirected to HTTPS."
+  }
+
+  assert {
+    condition     = length(aws_lb_listener.plain) == 0
+    error_message = "With a certificate nothing may be served over plain HTTP."
+  }
+
+  assert {
+    condition     = aws_lb.web.enable_deletion_protection && aws_lb.web.access_logs[0].enabled
+    error_message = "The load balancer must be protected from deletion, and keep access logs."
+  }
+}
+
+run "way_out" {
+  assert {
+    condition = toset([
+      for rule in aws_vpc_security_group_egress_rule.tasks_to_clusters : "${rule.from_port}-${rule.to_port}"
+    ]) == toset(["9092-9092", "11207-11207", "18091-18096"])
+    error_message = "Tasks must reach Kafka and Couchbase on their ports, and on no other."
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.main) == 1 && length(aws_route.outbound) == 2
+    error_message = "One NAT gateway must serve both zones."
+  }
+
+  assert {
+    condition     = length(aws_vpc_endpoint.aws) == 0
+    error_message = "With NAT there are no interface endpoints to pay for."
+  }
+}
+
+run "scaling" {
+  assert {
+    condition     = alltrue([for name in ["fraud", "payment", "analytics"] : aws_appautoscaling_target.service[name].max_capacity <= 6])
+    error_message = "No consumer may get more tasks than there are partitions."
+  }
+
+  assert {
+    condition     = toset(keys(aws_appautoscaling_policy.cpu)) == toset(["fraud", "payment", "analytics", "web"])
+    error_message = "All but the producer scale on CPU."
+  }
+
+  assert {
+    condition     = length(aws_appautoscaling_policy.lag) == 0
+    error_message = "Without a metric nothing can scale on lag."
+  }
+}
+
+run "lag" {
+  variables {
+    lag_metric = { namespace = "orderapp", metric_name = "ConsumerLag" }
+  }
+
+  assert {
+    condition     = toset(keys(aws_appautoscaling_policy.lag)) == toset(["fraud", "payment", "analytics"])
+    error_message = "With a metric the consumers scale on lag too."
+  }
+}
+
+run "plain_http_when_it_is_meant" {
+  variables {
+    certificate_arn  = null
+    allow_plain_http = true
+  }
+
+  assert {
+    condition     = length(aws_lb_listener.plain) == 1 && length(aws_lb_listener.https) + length(aws_lb_listener.redirect) == 0
+    error_message = "Plain HTTP must have one listener, and no redirect to nowhere."
+  }
+
+  assert {
+    condition     = toset([for rule in aws_vpc_security_group_ingress_rule.visitors : rule.from_port]) == toset([80])
+    error_message = "Without a certificate only port 80 is open."
+  }
+}
+
+run "a_gateway_for_each_zone" {
+  variables {
+    outbound   = "nat-per-zone"
+    zone_count = 3
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.main) == 3 && length(toset([for route in aws_route.outbound : route.nat_gateway_id])) == 3
+    error_message = "Each zone must have a NAT gateway of its own, and use it."
+  }
+}
+
+run "no_way_to_the_internet" {
+  variables {
+    outbound = "endpoints"
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.main) + length(aws_route.outbound) == 0
+    error_message = "With endpoints no task may have a route to the Internet."
+  }
+
+  assert {
+    condition     = toset(keys(aws_vpc_endpoint.aws)) == toset(["ecr.api", "ecr.dkr", "logs", "secretsmanager"])
+    error_message = "Tasks need the registry, the log and the secrets."
+  }
+}

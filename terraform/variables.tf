@@ -1,0 +1,359 @@
+# Variables without a default are asked for by `terraform apply`, or come from TF_VAR_… or a
+# .tfvars file. The seven at the end are ephemeral: Terraform keeps them in neither its state nor
+# its plans, and they never belong into a file.
+
+variable "region" {
+  description = "AWS region, best that of the Confluent and Capella clusters, such as eu-central-1."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be the name of an AWS region, such as eu-central-1."
+  }
+}
+
+variable "image_tag" {
+  description = "Tag of the image in the ECR repository, such as 0.1.0. Tags are immutable, so each release has its own."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$", var.image_tag)) && lower(var.image_tag) != "latest"
+    error_message = "image_tag must be a tag of one release, such as 0.1.0, and not latest: a rollback needs to know what ran before."
+  }
+}
+
+variable "name" {
+  description = "Prefix of the names of all resources."
+  type        = string
+  default     = "orderapp"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,18}[a-z0-9]$", var.name))
+    error_message = "name must be 2 to 20 lower-case letters, digits and dashes, beginning with a letter."
+  }
+}
+
+variable "tags" {
+  description = "Further tags of all resources."
+  type        = map(string)
+  default     = {}
+}
+
+# -- Services -----------------------------------------------------------------------------------
+
+variable "services" {
+  description = <<-EOT
+    One ECS service for each entry; its name is what ORDERAPP_SERVICES gets, so a new service of
+    orderapp is one line here. desired_count is where scaling starts and its lower end, max_count
+    its upper end; services with the same two do not scale. consumes: reads topics, so that more
+    tasks than partitions would have nothing to do. store: is given the Couchbase secret.
+  EOT
+  type = map(object({
+    desired_count = number
+    max_count     = number
+    cpu           = optional(number, 256)
+    memory        = optional(number, 512)
+    consumes      = optional(bool, true)
+    store         = optional(bool, false)
+  }))
+  default = {
+    producer  = { desired_count = 1, max_count = 1, consumes = false }
+    fraud     = { desired_count = 1, max_count = 6 }
+    payment   = { desired_count = 1, max_count = 6 }
+    analytics = { desired_count = 1, max_count = 6, store = true }
+    web       = { desired_count = 2, max_count = 4, consumes = false, store = true }
+  }
+
+  validation {
+    condition     = alltrue([for name, _ in var.services : can(regex("^[a-z][a-z0-9]{0,19}$", name))]) && contains(keys(var.services), "web")
+    error_message = "services must have names of lower-case letters and digits, and web among them."
+  }
+
+  validation {
+    condition = alltrue([
+      for service in values(var.services) :
+      service.desired_count >= 0 && service.max_count >= service.desired_count && service.max_count >= 1 &&
+      floor(service.desired_count) == service.desired_count && floor(service.max_count) == service.max_count
+    ])
+    error_message = "services: desired_count must be a whole number from 0 to max_count, and max_count at least 1."
+  }
+
+  validation {
+    condition = alltrue([
+      for service in values(var.services) : !service.consumes || max(service.desired_count, service.max_count) <= var.partitions
+    ])
+    error_message = "services: desired_count and max_count of a service that consumes must not be above the number of partitions (${var.partitions}): further tasks would get no orders."
+  }
+}
+
+variable "partitions" {
+  description = "Partitions of the topic orders: the ceiling of every service that consumes."
+  type        = number
+  default     = 6
+
+  validation {
+    condition     = var.partitions >= 1 && var.partitions <= 1000 && floor(var.partitions) == var.partitions
+    error_message = "partitions must be a whole number from 1 to 1000."
+  }
+}
+
+variable "order_interval" {
+  description = "Seconds between two generated orders (ORDERAPP_ORDER_INTERVAL)."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.order_interval >= 0.001 && var.order_interval <= 86400
+    error_message = "order_interval must be a number of seconds from 0.001 to 86400."
+  }
+}
+
+variable "payment_delay" {
+  description = "Seconds that the simulated payment gateway takes (ORDERAPP_PAYMENT_DELAY)."
+  type        = number
+  default     = 0.1
+
+  validation {
+    condition     = var.payment_delay >= 0 && var.payment_delay <= 86400
+    error_message = "payment_delay must be a number of seconds from 0 to 86400."
+  }
+}
+
+variable "cpu_architecture" {
+  description = "X86_64, or ARM64, which costs a fifth less; the image has to be built for it."
+  type        = string
+  default     = "X86_64"
+
+  validation {
+    condition     = contains(["X86_64", "ARM64"], var.cpu_architecture)
+    error_message = "cpu_architecture must be X86_64 or ARM64."
+  }
+}
+
+variable "cpu_target_percent" {
+  description = "Average CPU of a service's tasks above which it gets more of them."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.cpu_target_percent >= 10 && var.cpu_target_percent <= 90
+    error_message = "cpu_target_percent must be from 10 to 90."
+  }
+}
+
+variable "lag_metric" {
+  description = "CloudWatch metric with the lag of a consumer group, in its dimension `group`, if something publishes one. Services that consume then also scale so that each task has at most target_per_task orders waiting."
+  type = object({
+    namespace       = string
+    metric_name     = string
+    target_per_task = optional(number, 10000)
+  })
+  default = null
+
+  validation {
+    condition     = var.lag_metric == null ? true : var.lag_metric.target_per_task >= 1
+    error_message = "lag_metric.target_per_task must be at least 1."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that the logs of the tasks and of the load balancer are kept."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
+    error_message = "log_retention_days must be a number of days that CloudWatch knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545 or 731."
+  }
+}
+
+# -- Network ------------------------------------------------------------------------------------
+
+variable "vpc_cidr" {
+  description = "Addresses of the VPC, a /16 to /20."
+  type        = string
+  default     = "10.42.0.0/16"
+
+  validation {
+    condition     = can(cidrhost(var.vpc_cidr, 0)) && try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 20, false)
+    error_message = "vpc_cidr must be an IPv4 range from /16 to /20, such as 10.42.0.0/16."
+  }
+}
+
+variable "zone_count" {
+  description = "Availability zones to spread over."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.zone_count >= 2 && var.zone_count <= 4 && floor(var.zone_count) == var.zone_count
+    error_message = "zone_count must be 2, 3 or 4."
+  }
+}
+
+variable "outbound" {
+  description = <<-EOT
+    How tasks in their private subnets reach Kafka, Couchbase and AWS (prices of us-east-1):
+    nat: one NAT gateway, about 33 USD a month and 0.045 USD for each GB; its zone is a single
+    point of failure. nat-per-zone: one in each zone, that price for each. endpoints: no way to
+    the Internet at all, for clusters that are reached through peering or PrivateLink; AWS is
+    reached by four interface endpoints, each about 7 USD a month and zone.
+  EOT
+  type        = string
+  default     = "nat"
+
+  validation {
+    condition     = contains(["nat", "nat-per-zone", "endpoints"], var.outbound)
+    error_message = "outbound must be nat, nat-per-zone or endpoints."
+  }
+}
+
+variable "cluster_cidrs" {
+  description = "Addresses of Kafka and Couchbase, to which tasks may connect. Confluent Cloud and Capella have none that are fixed, unless they are peered."
+  type        = list(string)
+  default     = ["0.0.0.0/0"]
+
+  validation {
+    condition     = length(var.cluster_cidrs) > 0 && alltrue([for cidr in var.cluster_cidrs : can(cidrhost(cidr, 0))])
+    error_message = "cluster_cidrs must be IPv4 ranges, such as 10.0.0.0/16."
+  }
+}
+
+variable "visitor_cidrs" {
+  description = "Addresses that may open the web view. The default is everybody: it shows orders, so narrow it where they are real."
+  type        = list(string)
+  default     = ["0.0.0.0/0"]
+
+  validation {
+    condition     = length(var.visitor_cidrs) > 0 && alltrue([for cidr in var.visitor_cidrs : can(cidrhost(cidr, 0))])
+    error_message = "visitor_cidrs must be IPv4 ranges, such as 203.0.113.0/24."
+  }
+}
+
+variable "certificate_arn" {
+  description = "ACM certificate of the load balancer, in the same region."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.certificate_arn == null ? var.allow_plain_http : can(regex("^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/.+$", var.certificate_arn))
+    error_message = "certificate_arn must be the ARN of an ACM certificate; without one, allow_plain_http = true says that plain HTTP is meant."
+  }
+}
+
+variable "allow_plain_http" {
+  description = "Serve plain HTTP when there is no certificate: for a try-out, as everybody on the way can read it."
+  type        = bool
+  default     = false
+}
+
+variable "domain_name" {
+  description = "Name of the web view, for the output `url`; the certificate's, with a CNAME or alias to the load balancer."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.domain_name == null ? true : can(regex("^[a-z0-9-]+(\\.[a-z0-9-]+)+$", var.domain_name))
+    error_message = "domain_name must be a host name, such as orders.example.com."
+  }
+}
+
+variable "deletion_protection" {
+  description = "Keep the load balancer, the images and the access logs from being deleted; set it to false and apply before `terraform destroy`."
+  type        = bool
+  default     = true
+}
+
+# -- Secrets: never in the state, a plan or a file ----------------------------------------------
+
+variable "secrets_version" {
+  description = "Raise it by one to write changed secrets and start the tasks anew with them."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.secrets_version >= 1 && floor(var.secrets_version) == var.secrets_version
+    error_message = "secrets_version must be a whole number from 1."
+  }
+}
+
+variable "confluent_bootstrap_servers" {
+  description = "Kafka's host:port[,host:port], from the cluster's settings in Confluent Cloud."
+  type        = string
+  ephemeral   = true
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]+:[0-9]{1,5}(,[A-Za-z0-9._-]+:[0-9]{1,5})*$", var.confluent_bootstrap_servers))
+    error_message = "confluent_bootstrap_servers must be host:port[,host:port], without SASL_SSL:// in front."
+  }
+}
+
+variable "confluent_api_key" {
+  description = "API key of the service account that orderapp has in Confluent Cloud."
+  type        = string
+  sensitive   = true
+  ephemeral   = true
+
+  validation {
+    condition     = can(regex("^[^[:space:]]+$", var.confluent_api_key))
+    error_message = "confluent_api_key must not be empty, and has no spaces."
+  }
+}
+
+variable "confluent_api_secret" {
+  description = "The API key's secret."
+  type        = string
+  sensitive   = true
+  ephemeral   = true
+
+  validation {
+    condition     = can(regex("^[^[:space:]]+$", var.confluent_api_secret))
+    error_message = "confluent_api_secret must not be empty, and has no spaces."
+  }
+}
+
+variable "couchbase_host" {
+  description = "Capella's host name, cb.….cloud.couchbase.com, without couchbases://."
+  type        = string
+  ephemeral   = true
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9._-]+(:[0-9]{1,5})?(,[A-Za-z0-9._-]+(:[0-9]{1,5})?)*$", var.couchbase_host))
+    error_message = "couchbase_host must be host[:port][,host[:port]], without couchbases:// in front."
+  }
+}
+
+variable "couchbase_bucket" {
+  description = "Name of the bucket, which has to exist."
+  type        = string
+  ephemeral   = true
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_%-][A-Za-z0-9_.%-]{0,99}$", var.couchbase_bucket))
+    error_message = "couchbase_bucket must be 1 to 100 letters, digits and _ - . %, not beginning with a dot."
+  }
+}
+
+variable "couchbase_username" {
+  description = "Name of the database user that orderapp has in Capella."
+  type        = string
+  sensitive   = true
+  ephemeral   = true
+
+  validation {
+    condition     = can(regex("^[^[:space:]]+$", var.couchbase_username))
+    error_message = "couchbase_username must not be empty, and has no spaces."
+  }
+}
+
+variable "couchbase_password" {
+  description = "The database user's password."
+  type        = string
+  sensitive   = true
+  ephemeral   = true
+
+  validation {
+    condition     = length(trimspace(var.couchbase_password)) > 0 && trimspace(var.couchbase_password) == var.couchbase_password
+    error_message = "couchbase_password must not be empty, nor begin or end with a space."
+  }
+}

@@ -1,0 +1,225 @@
+"""The Compose stack: five services from one image, and nothing open that need not be."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from orderapp.engine.app import DRAIN_SECONDS, STOP_SECONDS
+from orderapp.engine.embedded.jars import read_lock
+from orderapp.settings import SERVICES, Settings
+from tests.deploy import known
+
+SECRETS = {"COUCHBASE_PASSWORD", "COUCHBASE_ADMIN_PASSWORD", "ORDERAPP_API_TOKEN"}
+
+
+def load(text):
+    return yaml.safe_load(text)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    return load(known.read("docker-compose.yml"))
+
+
+@pytest.fixture(scope="module")
+def services(stack):
+    return stack["services"]
+
+
+def with_defaults(value):
+    """The text that Compose makes of `${NAME:-default}` with nothing set but secrets."""
+    return re.sub(
+        r"\$\{\w+(?::-([^}]*)|:\?[^}]*)\}",
+        lambda m: m[1] if m[1] is not None else "secret",
+        value,
+    )
+
+
+def test_there_is_a_service_for_each_of_orderapps_and_one_image_for_all(services):
+    assert set(services) == {*SERVICES, "kafka", "couchbase", "couchbase-init"}
+    assert {services[name]["environment"]["ORDERAPP_SERVICES"] for name in SERVICES} == {
+        *SERVICES
+    }
+    assert all(services[name]["environment"]["ORDERAPP_SERVICES"] == name for name in SERVICES)
+    images = {services[name]["image"] for name in (*SERVICES, "couchbase-init")}
+    targets = {services[name]["build"]["target"] for name in (*SERVICES, "couchbase-init")}
+    assert (len(images), targets) == (1, {"production"})
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_settings_are_those_that_the_code_knows_and_accepts(services, name):
+    environment = services[name]["environment"]
+    assert set(environment) <= known.settings()
+    settings = Settings.from_env(
+        {key: with_defaults(value) for key, value in environment.items()}
+    )
+    assert settings.services == {name}
+    assert settings.kafka_bootstrap_servers == ("kafka:9092",)
+    # Only who needs the store is told where it is.
+    assert (settings.couchbase is not None) == (name in known.STORE_SERVICES)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_services_are_locked_in_and_bounded(services, name):
+    service = services[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "mem_limit" in service
+    assert service["restart"] == "unless-stopped"
+    assert service["healthcheck"]["test"] == ["CMD", *known.HEALTH_COMMAND]
+    assert service["tmpfs"][0].startswith(f"{known.DATA_DIR}:")
+    assert "entrypoint" not in service
+    assert "user" not in service, "the image's own is the right one"
+    # What may be asked of a worker: to finish its work, and to end whatever happens.
+    assert known.seconds(service["stop_grace_period"]) > max(DRAIN_SECONDS, STOP_SECONDS) + 5
+
+
+def test_services_wait_for_what_they_need(services):
+    healthy = {"condition": "service_healthy"}
+    for name in SERVICES:
+        wanted = {"kafka": healthy}
+        if name in known.STORE_SERVICES:
+            wanted["couchbase-init"] = {"condition": "service_completed_successfully"}
+        assert services[name]["depends_on"] == wanted, name
+    assert services["couchbase-init"]["depends_on"] == {"couchbase": healthy}
+    assert services["couchbase-init"]["restart"] == "no"
+    for name in ("kafka", "couchbase"):
+        assert services[name]["healthcheck"]["test"]
+
+
+def test_only_the_web_port_is_published_and_only_on_loopback(services):
+    published = {
+        name: service["ports"] for name, service in services.items() if "ports" in service
+    }
+    assert [*published] == ["web"]
+    assert [with_defaults(port) for port in published["web"]] == ["127.0.0.1:6066:6066"]
+    assert not any("network_mode" in service for service in services.values())
+
+
+def test_every_service_can_have_more_containers(services):
+    assert not any("container_name" in service for service in services.values())
+    for name in set(SERVICES) - {"web"}:
+        assert "ports" not in services[name]
+        assert "volumes" not in services[name]
+
+
+def test_images_are_pinned_and_kafka_is_the_embedded_one(services):
+    version = next(
+        jar.coordinates.rpartition(":")[2]
+        for jar in read_lock()
+        if jar.coordinates.startswith("org.apache.kafka:kafka_")
+    )
+    assert services["kafka"]["image"] == f"apache/kafka:{version}"
+    assert re.fullmatch(r"couchbase:community-\d+\.\d+\.\d+", services["couchbase"]["image"])
+    for service in services.values():
+        assert "mem_limit" in service
+        assert "privileged" not in service
+
+
+def test_passwords_come_from_the_environment_and_have_no_default(services):
+    found = set()
+    for service in services.values():
+        for name, value in service["environment"].items() if "environment" in service else ():
+            if name in SECRETS:
+                found.add(name)
+                assert re.fullmatch(rf"\$\{{{name}(:\?[^}}]+|:-)\}}", value), (name, value)
+    assert found == SECRETS
+    example = known.read(".env.example")
+    for name in SECRETS:
+        assert re.search(rf"^#?{name}=$", example, re.M), name
+    # Everything that Compose asks the environment for is explained there, and the other way.
+    asked = set(re.findall(r"\$\{(\w+)", known.read("docker-compose.yml")))
+    assert asked == set(re.findall(r"^#?([A-Z_]+)=", example, re.M))
+
+
+def test_secrets_never_get_into_git_or_the_image():
+    assert ".env" in known.read(".gitignore").splitlines()
+    ignored = known.read(".dockerignore")
+    assert "!.env" not in ignored
+
+
+def test_couchbase_is_told_the_same_index_as_the_program_makes():
+    from deploy import couchbase_init
+    from orderapp.store.couchbase_client import _CREATE_INDEX
+
+    assert couchbase_init.INDEX.replace(" IF NOT EXISTS", "") == _CREATE_INDEX
+
+
+def test_compose_itself_accepts_the_file(tmp_path):
+    docker = shutil.which("docker")
+    if (
+        docker is None
+        or subprocess.run(
+            [docker, "compose", "version"], capture_output=True, check=False
+        ).returncode
+    ):
+        pytest.skip("docker compose is not installed")
+    secrets = "COUCHBASE_PASSWORD=x\nCOUCHBASE_ADMIN_PASSWORD=x\n"
+    (tmp_path / "env").write_text(secrets)
+    command = [docker, "compose", "--env-file", str(tmp_path / "env"), "config", "--quiet"]
+    checked = subprocess.run(
+        command, cwd=known.ROOT, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+# -- Broken by hand ---------------------------------------------------------------------------
+
+BREAKS = {
+    "a setting that the code does not know": (
+        "ORDERAPP_PAYMENT_DELAY: ${",
+        "ORDERAPP_PAYMENT_WAIT: ${",
+        lambda s: test_settings_are_those_that_the_code_knows_and_accepts(s, "payment"),
+    ),
+    "a service that is missing": (
+        "ORDERAPP_SERVICES: fraud",
+        "ORDERAPP_SERVICES: payment",
+        test_there_is_a_service_for_each_of_orderapps_and_one_image_for_all,
+    ),
+    "a port that everybody reaches": (
+        "127.0.0.1:${ORDERAPP_PORT:-6066}:6066",
+        "${ORDERAPP_PORT:-6066}:6066",
+        test_only_the_web_port_is_published_and_only_on_loopback,
+    ),
+    "a password with a default": (
+        "${COUCHBASE_PASSWORD:?is not set; copy .env.example to .env and fill it in}",
+        "${COUCHBASE_PASSWORD:-password}",
+        test_passwords_come_from_the_environment_and_have_no_default,
+    ),
+    "a root file system that can be written": (
+        "read_only: true",
+        "read_only: false",
+        lambda s: test_services_are_locked_in_and_bounded(s, "web"),
+    ),
+    "too little time to stop": (
+        "stop_grace_period: 20s",
+        "stop_grace_period: 5s",
+        lambda s: test_services_are_locked_in_and_bounded(s, "web"),
+    ),
+    "an image that moves": (
+        "apache/kafka:4.1.0",
+        "apache/kafka:latest",
+        test_images_are_pinned_and_kafka_is_the_embedded_one,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_it_is_noticed(name):
+    old, new, check = BREAKS[name]
+    text = known.read("docker-compose.yml")
+    assert old in text
+    with pytest.raises(AssertionError):
+        check(load(text.replace(old, new, 1))["services"])
+
+
+def test_a_setting_renamed_in_the_code_only_is_noticed(services, monkeypatch):
+    source = known.read("orderapp/settings.py").replace("COUCHBASE_BUCKET", "COUCHBASE_STORE")
+    renamed = known.settings(source)
+    monkeypatch.setattr(known, "settings", lambda: renamed)
+    with pytest.raises(AssertionError):
+        test_settings_are_those_that_the_code_knows_and_accepts(services, "web")
