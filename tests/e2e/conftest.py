@@ -1,12 +1,10 @@
 """Real workers and brokers, in temporary directories and on free ports."""
 
-import os
-
 import psutil
 import pytest
 
 from tests.e2e.kafka import plain_kafka
-from tests.e2e.worker import workers
+from tests.e2e.worker import eventually, workers
 
 
 @pytest.fixture
@@ -31,10 +29,14 @@ def pipeline(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_is_left():
-    """After all tests no process that they started is there, however its parent ended."""
-    mark = f"orderapp-tests-{os.getpid()}"
-    os.environ["ORDERAPP_TEST_RUN"] = mark
+def nothing_is_left(tmp_path_factory):
+    """After all tests no process that works in their directories is there: no worker, launcher
+    or broker, however its parent ended."""
     yield
-    left = [process.cmdline() for process in psutil.Process().children(recursive=True)]
-    assert [command for command in left if "faust" in " ".join(command)] == []
+    base = str(tmp_path_factory.getbasetemp())
+
+    def left():
+        commands = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+        return [c for c in commands if c and any(base in part for part in c)]
+
+    eventually(lambda: not left(), f"no process works in {base}")
