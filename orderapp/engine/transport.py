@@ -18,13 +18,11 @@ from faust.types.transports import ConsumerT, ProducerT
 from orderapp.engine.batching import BatchScheduler, Decoder
 from orderapp.engine.errors import SendFailedError
 from orderapp.engine.ledger import Ledger
+from orderapp.engine.quiet import quieten_aiokafka
 
 logger = logging.getLogger(__name__)
 
-# Faust opens the root logger for DEBUG (for its spinner), and aiokafka then builds several
-# records for each request that nobody reads: a tenth of the CPU time at low rates.
-if logging.getLogger("aiokafka").level == logging.NOTSET:
-    logging.getLogger("aiokafka").setLevel(logging.INFO)
+quieten_aiokafka()
 
 #: What one worker holds of records that were read and are not done, in estimated bytes.
 MAX_HELD_BYTES = 24 * 1024 * 1024
