@@ -7,10 +7,12 @@ import logging
 
 #: Seconds in which the same complaint is shown once.
 EVERY = 10.0
+#: Lines that are remembered; a program that says more different ones is heard more often.
+MOST = 200
 
 
 class Once(logging.Filter):
-    """Lets a message (whatever its arguments) through once in `EVERY` seconds."""
+    """Lets the same line through once in `EVERY` seconds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,9 +22,11 @@ class Once(logging.Filter):
         """Whether to show `record`; informational ones always are."""
         if record.levelno < logging.WARNING:
             return True
-        said = str(record.msg)
+        said = record.getMessage()
         if record.created - self._shown.get(said, -EVERY) < EVERY:
             return False
+        if len(self._shown) >= MOST:
+            self._shown.clear()
         self._shown[said] = record.created
         return True
 

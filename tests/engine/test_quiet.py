@@ -20,7 +20,9 @@ def complaint(message, at, level=logging.ERROR, args=()):
 def test_the_same_complaint_is_shown_once_in_a_while():
     once = Once()
 
-    shown = [at for at in range(25) if once.filter(complaint("no %s", 1000.0 + at, args=(at,)))]
+    shown = [
+        at for at in range(25) if once.filter(complaint("no %s", 1000.0 + at, args=("go",)))
+    ]
 
     assert shown == [0, EVERY, 2 * EVERY]
 
@@ -30,6 +32,8 @@ def test_another_complaint_and_information_are_shown():
 
     assert once.filter(complaint("a", 1.0))
     assert once.filter(complaint("b", 1.0))
+    assert once.filter(complaint("%s", 1.0, args=("c",)))
+    assert once.filter(complaint("%s", 1.0, args=("d",)))
     assert once.filter(complaint("c", 1.0, logging.INFO))
     assert once.filter(complaint("c", 1.0, logging.INFO))
 
