@@ -52,11 +52,7 @@ class Boot(BootStrategy):
     def server(self) -> Iterable[ServiceT]:
         """The services of a worker."""
         return self._chain(
-            self.sensors(),
-            self.web_server(),
-            self.app.resources,
-            [KafkaGate(self.app)],
-            self.kafka_producer(),
+            self.producer_only(),
             self.kafka_consumer(),
             self.agents(),
             self.kafka_conductor(),

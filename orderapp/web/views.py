@@ -10,6 +10,7 @@ from faust.web import View
 
 from orderapp.app import app, store
 from orderapp.store import OrderStory
+from orderapp.web.middleware import error
 
 STATIC = Path(__file__).parent / "static"
 
@@ -19,11 +20,6 @@ DEFAULT_LIMIT, MAX_LIMIT = 10, 100
 MAX_ID = 2**53 - 1
 
 app.web.add_static("/static", STATIC)
-
-
-def error(view: View, status: int, text: str) -> Any:
-    """An error answer."""
-    return view.json({"status": "error", "error": text}, status=status)
 
 
 def number(text: str, least: int, most: int) -> int | None:
@@ -56,7 +52,7 @@ async def analytics(view: View, request: Any) -> Any:
     text = request.query.get("limit", str(DEFAULT_LIMIT))
     limit = number(text, 1, MAX_LIMIT)
     if limit is None:
-        return error(view, 400, f"limit={text[:64]!r}: not a number from 1 to {MAX_LIMIT}")
+        return error(400, f"limit={text[:64]!r}: not a number from 1 to {MAX_LIMIT}")
     async with asyncio.timeout(STORE_PATIENCE):
         stories = await store.latest(limit)
     return view.json({"status": "ok", "orders": [order_json(story) for story in stories]})
@@ -67,9 +63,9 @@ async def order(view: View, request: Any, order_id: str) -> Any:
     """One order with its alerts and its payment."""
     wanted = number(order_id, 0, MAX_ID)
     if wanted is None:
-        return error(view, 400, f"order id {order_id[:64]!r}: not a number up to {MAX_ID}")
+        return error(400, f"order id {order_id[:64]!r}: not a number up to {MAX_ID}")
     async with asyncio.timeout(STORE_PATIENCE):
         story = await store.story(wanted)
     if story is None:
-        return error(view, 404, f"order {order_id} is not known")
+        return error(404, f"order {order_id} is not known")
     return view.json({"status": "ok", "order": order_json(story)})
