@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: setup run check format test bench ci
+.PHONY: setup run check format test bench chaos ci
 
 setup:
 	$(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -e '.[dev]'
@@ -25,6 +25,12 @@ test:
 # Needs the extra `bench`: the libraries that orderapp is compared with.
 bench:
 	$(VENV)/bin/python -m tests.benchmarks throughput
+
+# Ten runs of five minutes, with the seeds 1 to 10: `make chaos SEED=7 RUNS=1` for one of them.
+SEED ?= 1
+RUNS ?= 10
+chaos:
+	$(VENV)/bin/python -m tests.chaos --seed $(SEED) --runs $(RUNS) --seconds 300 --rate 100 --json chaos.json
 
 ci:
 	.ci/run

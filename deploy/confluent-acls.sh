@@ -15,8 +15,10 @@ allow() {
 allow create,read,write --topic orders
 allow create,read,write --topic fraud-alerts
 allow create,read,write --topic payments
-# Read: for the commands that show dead letters and send them again.
+# Read: for analytics, which stores what failed, and for the command `dlq`.
 allow create,read,write --topic orders-dlq
+# What was replayed or dropped. Read and write: for the command `dlq`, which needs no group.
+allow create,read,write --topic orders-dlq-resolved
 # Producers agree by it on the one that produces.
 allow create,read --topic producer-group-__assignor-__leader
 

@@ -27,7 +27,7 @@ DATA_MEMORY, INDEX_MEMORY, BUCKET_MEMORY = 512, 256, 256
 # the Enterprise Edition's. It reaches this bucket's documents, queries and indexes only.
 ROLE = "bucket_full_access[{}]"
 
-# What orderapp would create itself on its first start.
+# What orderapp would create itself on its first start; it makes others when it needs them.
 INDEX = (
     "CREATE INDEX `orderapp_orders_by_time` IF NOT EXISTS ON `{}` "
     '(created_at DESC, order_id DESC) WHERE type = "order"'

@@ -7,9 +7,13 @@ from orderapp.engine.app import BatchApp
 from orderapp.engine.cluster import Cluster
 from orderapp.engine.embedded.service import EmbeddedKafka
 from orderapp.engine.errors import FatalError
+from orderapp.engine.logs import json_config
 from orderapp.settings import SERVICES, Settings, SettingsError
 from orderapp.store.keeper import StoreKeeper, store_for
+from orderapp.store.measured import MeasuredStore
+from orderapp.web.measure import measure
 from orderapp.web.middleware import MIDDLEWARES
+from orderapp.web.server import Web
 
 
 def _read_settings() -> Settings:
@@ -32,19 +36,31 @@ _MODULE_OF = {name: f"orderapp.services.{name}" for name in SERVICES} | {
 MODULES = [
     "orderapp.topics",
     "orderapp.web.health",
+    "orderapp.web.metrics",
+    "orderapp.commands.worker",
+    "orderapp.commands.dlq",
+    "orderapp.commands.reconcile",
     *(_MODULE_OF[name] for name in SERVICES if name in settings.services),
+    *(["orderapp.faults"] if settings.faults.on() else []),
 ]
 
 app = BatchApp(
     settings.group,
     origin="orderapp",
     cluster=embedded.find if embedded else lambda: cluster,
+    max_attempts=settings.max_attempts,
+    stall_seconds=settings.stall_seconds,
     datadir=str(settings.data_dir / "faust"),
+    # Every topic's key is the order id.
+    logging_config=json_config("order_id") if settings.log_format == "json" else None,
     # -- Kafka
     broker="kafka://" + ";kafka://".join(settings.kafka_bootstrap_servers or ("embedded",)),
     broker_credentials=cluster.credentials,
     broker_session_timeout=10.0,  # a killed worker's partitions move after this (default 60)
-    broker_heartbeat_interval=3.0,
+    # A heartbeat is also how the others hear that a worker leaves: with 3 s between them a
+    # clean stop hands over in 3.4 s at most, with 1 s in 1.3 s.
+    broker_heartbeat_interval=1.0,
+    consumer_group_instance_id=settings.instance_id,
     broker_max_poll_records=1000,
     broker_commit_interval=1.0,
     consumer_auto_offset_reset="earliest",
@@ -61,7 +77,10 @@ app = BatchApp(
     topic_disable_leader="producer" not in settings.services,
     # -- web
     web_bind=settings.web_host,
-    web_application_options={"middlewares": MIDDLEWARES, "client_max_size": 64 * 1024},
+    web_application_options={
+        "middlewares": (measure, *MIDDLEWARES),
+        "client_max_size": 64 * 1024,
+    },
     # Faust's own pages show data and internals.
     web_router_enabled=False,
     web_tables_enabled=False,
@@ -69,8 +88,9 @@ app = BatchApp(
     web_stats_enabled=False,
     web_metrics_enabled=False,
 )
+app.web = Web(app)
 store = StoreKeeper(
-    store_for(settings.couchbase, settings.data_dir),
+    MeasuredStore(store_for(settings)),
     rejected=lambda error: app.fail(FatalError(str(error))),
 )
 if embedded:

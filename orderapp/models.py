@@ -39,6 +39,8 @@ class FraudAlert(faust.Record, include_metadata=False, serializer="json"):
     country: Country
     customer_id: CustomerId
     detected_at: str
+    #: That of the order.
+    created_at: str | None = None
 
 
 class Payment(faust.Record, include_metadata=False, serializer="json"):
@@ -51,6 +53,11 @@ class Payment(faust.Record, include_metadata=False, serializer="json"):
     status: str
     amount: Amount
     paid_at: str
+    #: How often the gateway was asked until it answered.
+    attempts: int = 1
+    #: Those of the order, so that payments can be listed and counted by them.
+    country: Country | None = None
+    created_at: str | None = None
 
 
 def format_time(moment: datetime) -> str:

@@ -6,15 +6,17 @@ starts, and a test can make settings from a plain mapping.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import ClassVar, NoReturn, Self
 
 #: Services that take orders from Kafka. They decide the consumer group.
 CONSUMERS = ("fraud", "payment", "analytics")
 SERVICES = ("producer", *CONSUMERS, "web")
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
+#: Characters of a wrong value that an error shows.
+_MAX_SHOWN = 100
 # Couchbase's own rule for bucket names.
 _BUCKET = re.compile(r"[A-Za-z0-9_.%-]{1,100}")
 
@@ -40,6 +42,35 @@ class Couchbase:
 
 
 @dataclass(frozen=True)
+class Faults:
+    """What is broken on purpose, for tests and for people who want to see it; all off.
+
+    Rates are from 0 (never) to 1 (always)."""
+
+    #: Of the requests to the gateway: no answer, and nothing is known of the charge.
+    gateway_timeout: float = 0.0
+    #: Of the orders: the gateway declines them.
+    gateway_decline: float = 0.0
+    #: Of the requests to the gateway: they take `SLOW` times as long.
+    gateway_slow: float = 0.0
+    #: Seconds that each call of the store takes longer.
+    store_slow: float = 0.0
+    #: Of the store's writes: refused, as by a store that is away.
+    store_refuse: float = 0.0
+    #: Of the generated orders: sent again, several times.
+    duplicates: float = 0.0
+    #: Generated beside an order: a record that is no order.
+    poison: float = 0.0
+
+    #: How many times as long as usual a slow request to the gateway takes.
+    SLOW: ClassVar[int] = 20
+
+    def on(self) -> dict[str, float]:
+        """Those that are switched on."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of a worker. The README has the table; a test holds both together."""
 
@@ -57,6 +88,15 @@ class Settings:
     payment_delay: float = 0.1
     web_host: str = "127.0.0.1"
     api_token: str | None = field(default=None, repr=False)
+    #: How often an order is tried at a gateway that does not answer, until it is given up.
+    max_attempts: int = 8
+    #: Seconds without progress, with work waiting, after which `/healthz` says so.
+    stall_seconds: float = 120.0
+    #: Kafka's `group.instance.id`: a worker that comes back under it keeps its partitions.
+    instance_id: str | None = None
+    #: `text` or `json`.
+    log_format: str = "text"
+    faults: Faults = Faults()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -75,6 +115,11 @@ class Settings:
             payment_delay=_seconds(env, "ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
             web_host=_host(env),
             api_token=env.get("ORDERAPP_API_TOKEN"),
+            max_attempts=_count(env, "ORDERAPP_MAX_ATTEMPTS", cls.max_attempts, 1, 1000),
+            stall_seconds=_seconds(env, "ORDERAPP_STALL_SECONDS", cls.stall_seconds, 1),
+            instance_id=_instance(env),
+            log_format=_choice(env, "ORDERAPP_LOG_FORMAT", ("text", "json")),
+            faults=_faults(env),
         )
 
     @property
@@ -91,7 +136,10 @@ class Settings:
 
 
 def _wrong(name: str, value: str, allowed: str) -> NoReturn:
-    raise SettingsError(f"{name}={value!r} is not allowed: {allowed}")
+    # What stands before an @ in an address is a password; and a value may be a whole file.
+    shown = re.sub(r"^([a-zA-Z_]+://)?.*@", r"\1…@", value, flags=re.DOTALL)
+    shown = shown if len(shown) <= _MAX_SHOWN else f"{shown[: _MAX_SHOWN - 1]}…"
+    raise SettingsError(f"{name}={shown!r} is not allowed: {allowed}")
 
 
 def _servers(env: Mapping[str, str]) -> tuple[str, ...]:
@@ -161,6 +209,50 @@ def _seconds(env: Mapping[str, str], name: str, default: float, least: float) ->
     if not least <= seconds <= 86_400:
         _wrong(name, env[name], f"a number of seconds from {least:g} to 86400")
     return seconds
+
+
+def _count(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = env.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+        _wrong(name, text, f"a whole number from {least} to {most}")
+    return int(text)
+
+
+def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = env.get(name, choices[0])
+    if value not in choices:
+        _wrong(name, value, " or ".join(choices))
+    return value
+
+
+def _instance(env: Mapping[str, str]) -> str | None:
+    name = "ORDERAPP_INSTANCE_ID"
+    value = env.get(name)
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", value):
+        _wrong(name, value, "1 to 200 letters, digits and . _ -")
+    return value
+
+
+def _faults(env: Mapping[str, str]) -> Faults:
+    return Faults(
+        gateway_timeout=_rate(env, "ORDERAPP_FAULT_GATEWAY_TIMEOUT"),
+        gateway_decline=_rate(env, "ORDERAPP_FAULT_GATEWAY_DECLINE"),
+        gateway_slow=_rate(env, "ORDERAPP_FAULT_GATEWAY_SLOW"),
+        store_slow=_seconds(env, "ORDERAPP_FAULT_STORE_SLOW", 0.0, 0),
+        store_refuse=_rate(env, "ORDERAPP_FAULT_STORE_REFUSE"),
+        duplicates=_rate(env, "ORDERAPP_FAULT_DUPLICATES"),
+        poison=_rate(env, "ORDERAPP_FAULT_POISON"),
+    )
+
+
+def _rate(env: Mapping[str, str], name: str) -> float:
+    try:
+        rate = float(env.get(name, 0))
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate <= 1:
+        _wrong(name, env[name], "a rate from 0 (never) to 1 (always)")
+    return rate
 
 
 def _host(env: Mapping[str, str]) -> str:

@@ -8,13 +8,14 @@ from aiokafka import ConsumerRecord
 from msgspec.structs import replace
 
 from orderapp.app import app
+from orderapp.engine.dead_letters import sent_at
 from orderapp.models import FraudAlert, Order, Payment, normal_time
 
 PARTITIONS = 6
 
 
 def _complete(order: Order, record: ConsumerRecord) -> Order:
-    created_at = normal_time(order.created_at, record.timestamp)
+    created_at = normal_time(order.created_at, sent_at(record))
     if created_at is order.created_at:
         return order
     # The twin that travels in batches is a msgspec Struct.
@@ -32,4 +33,4 @@ payments = app.batched_topic("payments", Payment, partitions=PARTITIONS)
 
 # Records that could not be processed, unchanged, with headers that say why. Larger than the
 # others: a record of Kafka's full size has to fit in with its headers.
-app.dead_letter_topic("orders-dlq", partitions=PARTITIONS)
+dead_letters = app.dead_letter_topic("orders-dlq", partitions=PARTITIONS)

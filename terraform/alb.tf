@@ -88,6 +88,28 @@ resource "aws_lb_listener" "plain" {
   }
 }
 
+# Metrics are for Prometheus, which asks the tasks themselves, and not for visitors.
+resource "aws_lb_listener_rule" "metrics" {
+  listener_arn = local.https ? aws_lb_listener.https[0].arn : aws_lb_listener.plain[0].arn
+  priority     = 1
+
+  condition {
+    path_pattern {
+      values = ["/metrics", "/metrics/*"]
+    }
+  }
+
+  action {
+    type = "fixed-response"
+
+    fixed_response {
+      content_type = "text/plain"
+      message_body = "Not Found"
+      status_code  = "404"
+    }
+  }
+}
+
 # -- Access logs --------------------------------------------------------------------------------
 
 resource "aws_s3_bucket" "access_logs" {

@@ -59,7 +59,11 @@ resource "aws_ecs_task_definition" "service" {
       { name = "ORDERAPP_PAYMENT_DELAY", value = tostring(var.payment_delay) },
     ]
     secrets = [
-      for name, source in merge(local.kafka_secrets, each.value.store ? local.store_secrets : {}) :
+      for name, source in merge(
+        local.kafka_secrets,
+        each.value.store ? local.store_secrets : {},
+        each.key == "web" ? local.api_secrets : {},
+      ) :
       { name = name, valueFrom = source }
     ]
     # Tasks read secrets when they start: another version is another revision, so that they do.
@@ -128,7 +132,9 @@ resource "aws_ecs_service" "service" {
     # A task that starts sooner finds no secret, may not read it, or has no listener.
     aws_secretsmanager_secret_version.confluent,
     aws_secretsmanager_secret_version.couchbase,
+    aws_secretsmanager_secret_version.api,
     aws_iam_role_policy.execution,
+    aws_iam_role_policy.api,
     aws_lb_listener.https,
     aws_lb_listener.plain,
   ]

@@ -60,6 +60,23 @@ resource "aws_iam_role_policy" "execution" {
   })
 }
 
+resource "aws_iam_role_policy" "api" {
+  count = var.take_orders ? 1 : 0
+
+  name = "read-api-token"
+  role = aws_iam_role.execution.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid      = "ReadToken"
+      Effect   = "Allow"
+      Action   = ["secretsmanager:GetSecretValue"]
+      Resource = [aws_secretsmanager_secret.api[0].arn]
+    }]
+  })
+}
+
 resource "aws_iam_role" "task" {
   name               = "${var.name}-task"
   description        = "The program's own rights in AWS: none"

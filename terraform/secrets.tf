@@ -1,4 +1,4 @@
-# The two secrets. Their values are write-only: Secrets Manager gets them, and neither the state
+# The secrets. Their values are write-only: Secrets Manager gets them, and neither the state
 # nor a plan does. They are written when they are new, and when secrets_version is raised.
 
 resource "aws_secretsmanager_secret" "confluent" {
@@ -34,6 +34,24 @@ resource "aws_secretsmanager_secret_version" "couchbase" {
   })
 }
 
+resource "aws_secretsmanager_secret" "api" {
+  count = var.take_orders ? 1 : 0
+
+  name                    = "${var.name}/api"
+  description             = "API of ${var.name}: token"
+  recovery_window_in_days = 7
+}
+
+resource "aws_secretsmanager_secret_version" "api" {
+  count = var.take_orders ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.api[0].id
+  secret_string_wo_version = var.secrets_version
+  secret_string_wo = jsonencode({
+    token = var.api_token
+  })
+}
+
 locals {
   # Environment variable → where ECS finds its value. The only place that names the keys.
   kafka_secrets = {
@@ -46,5 +64,8 @@ locals {
     COUCHBASE_BUCKET   = "${aws_secretsmanager_secret.couchbase.arn}:bucket::"
     COUCHBASE_USERNAME = "${aws_secretsmanager_secret.couchbase.arn}:username::"
     COUCHBASE_PASSWORD = "${aws_secretsmanager_secret.couchbase.arn}:password::"
+  }
+  api_secrets = {
+    for secret in aws_secretsmanager_secret.api : "ORDERAPP_API_TOKEN" => "${secret.arn}:token::"
   }
 }

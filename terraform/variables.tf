@@ -1,5 +1,5 @@
 # Variables without a default are asked for by `terraform apply`, or come from TF_VAR_… or a
-# .tfvars file. The seven at the end are ephemeral: Terraform keeps them in neither its state nor
+# .tfvars file. The eight at the end are ephemeral: Terraform keeps them in neither its state nor
 # its plans, and they never belong into a file.
 
 variable "region" {
@@ -274,6 +274,25 @@ variable "secrets_version" {
   validation {
     condition     = var.secrets_version >= 1 && floor(var.secrets_version) == var.secrets_version
     error_message = "secrets_version must be a whole number from 1."
+  }
+}
+
+variable "take_orders" {
+  description = "Take orders at the load balancer (POST /api/orders), with api_token as bearer token. Without it the API only reads."
+  type        = bool
+  default     = false
+}
+
+variable "api_token" {
+  description = "The bearer token for POST /api/orders (ORDERAPP_API_TOKEN), with take_orders."
+  type        = string
+  default     = null
+  sensitive   = true
+  ephemeral   = true
+
+  validation {
+    condition     = var.take_orders ? can(regex("^[!-~]{16,}$", var.api_token)) : var.api_token == null
+    error_message = "api_token must be 16 or more visible ASCII characters with take_orders = true, and is not set without it."
   }
 }
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from orderapp.settings import SERVICES, Couchbase, Settings, SettingsError
+from orderapp.settings import SERVICES, Couchbase, Faults, Settings, SettingsError
 
 COUCHBASE = {
     "COUCHBASE_HOST": "db1,db2:11210",
@@ -35,6 +35,17 @@ def test_every_setting_is_read():
             "ORDERAPP_PAYMENT_DELAY": "0",
             "ORDERAPP_WEB_HOST": "0.0.0.0",
             "ORDERAPP_API_TOKEN": "hush-token",
+            "ORDERAPP_MAX_ATTEMPTS": "3",
+            "ORDERAPP_STALL_SECONDS": "40",
+            "ORDERAPP_INSTANCE_ID": "worker-1",
+            "ORDERAPP_LOG_FORMAT": "json",
+            "ORDERAPP_FAULT_GATEWAY_TIMEOUT": "0.1",
+            "ORDERAPP_FAULT_GATEWAY_DECLINE": "0.2",
+            "ORDERAPP_FAULT_GATEWAY_SLOW": "0.3",
+            "ORDERAPP_FAULT_STORE_SLOW": "2",
+            "ORDERAPP_FAULT_STORE_REFUSE": "0.4",
+            "ORDERAPP_FAULT_DUPLICATES": "0.5",
+            "ORDERAPP_FAULT_POISON": "1",
         }
     )
 
@@ -45,7 +56,18 @@ def test_every_setting_is_read():
     assert str(settings.data_dir) == "/data"
     assert (settings.order_interval, settings.payment_delay) == (0.5, 0.0)
     assert (settings.web_host, settings.api_token) == ("0.0.0.0", "hush-token")
+    assert (settings.max_attempts, settings.stall_seconds) == (3, 40.0)
+    assert (settings.instance_id, settings.log_format) == ("worker-1", "json")
+    assert settings.faults == Faults(0.1, 0.2, 0.3, 2.0, 0.4, 0.5, 1.0)
     assert "hush" not in repr(settings)
+
+
+def test_only_faults_that_are_switched_on_are_on():
+    settings = Settings.from_env(
+        {"ORDERAPP_FAULT_POISON": "0.5", "ORDERAPP_FAULT_DUPLICATES": "0"}
+    )
+
+    assert settings.faults.on() == {"poison": 0.5}
 
 
 def test_settings_are_frozen():
@@ -97,6 +119,16 @@ def test_workers_of_one_group_do_the_same_work(services, group):
         ("COUCHBASE_BUCKET", "two words"),
         ("COUCHBASE_BUCKET", "or`ders"),
         ("ORDERAPP_SERVICES", "fraud,fruad"),
+        ("ORDERAPP_MAX_ATTEMPTS", "0"),
+        ("ORDERAPP_MAX_ATTEMPTS", "1.5"),
+        ("ORDERAPP_MAX_ATTEMPTS", "9" * 5000),
+        ("ORDERAPP_STALL_SECONDS", "0"),
+        ("ORDERAPP_INSTANCE_ID", "worker 1"),
+        ("ORDERAPP_LOG_FORMAT", "xml"),
+        ("ORDERAPP_FAULT_POISON", "1.1"),
+        ("ORDERAPP_FAULT_POISON", "nan"),
+        ("ORDERAPP_FAULT_GATEWAY_TIMEOUT", "-0.1"),
+        ("ORDERAPP_FAULT_STORE_SLOW", "often"),
         ("ORDERAPP_SERVICES", "fraud,"),
         ("ORDERAPP_ORDER_INTERVAL", "often"),
         ("ORDERAPP_ORDER_INTERVAL", "0"),
@@ -112,7 +144,8 @@ def test_a_bad_value_is_named_with_what_is_allowed(name, value):
         Settings.from_env({**COUCHBASE, name: value})
 
     text = str(error.value)
-    assert text.startswith(f"{name}={value!r} is not allowed: ")
+    shown = value if len(value) <= 100 else f"{value[:99]}…"
+    assert text.startswith(f"{name}={shown!r} is not allowed: ")
     assert "\n" not in text
 
 

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +20,16 @@ from faust.types import ServiceT
 from mode import Service
 from yarl import URL
 
-from orderapp.engine import dead_letters
-from orderapp.engine.batching import BatchSchema, Complete, Decoder
+from orderapp.engine import dead_letters, metrics, tracing
+from orderapp.engine.batching import BatchSchema, Complete, Decoder, RawDecoder
 from orderapp.engine.cluster import Cluster, TopicSpec
-from orderapp.engine.delivery import Work, deliver, persist
+from orderapp.engine.dead_letters import Failure, is_for
+from orderapp.engine.delivery import Work, deliver
 from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.logs import Quiet
+from orderapp.engine.retry import persist
 from orderapp.engine.transport import Consumer, Producer, Transport
+from orderapp.engine.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,8 @@ DEAD_LETTER_BYTES = 2 * 1024 * 1024
 
 #: Seconds that a stop, or a rebalance, waits for the agents to finish what they have.
 DRAIN_SECONDS = 5.0
+#: Seconds that a stop waits for the collector of traces to take the last ones.
+TRACES_SECONDS = 1.0
 #: Seconds until a worker that is told to stop, and can't, ends anyhow.
 STOP_SECONDS = 8.0
 #: Seconds that a command (not a worker, which waits for ever) tries to reach Kafka.
@@ -57,6 +63,7 @@ class Boot(BootStrategy):
             self.agents(),
             self.kafka_conductor(),
             self.tables(),
+            [] if self.app.producer_only else [self.app.watch],
         )
 
     def producer_only(self) -> Iterable[ServiceT]:
@@ -67,6 +74,7 @@ class Boot(BootStrategy):
             self.app.resources,
             [KafkaGate(self.app)],
             self.kafka_producer(),
+            [self.app.watch] if self.app.producer_only else [],
         )
 
 
@@ -85,15 +93,39 @@ class KafkaGate(Service):
 
 
 class Worker(faust.Worker):
-    """A Faust worker that ends with status 1 after `BatchApp.fail`."""
+    """A Faust worker that ends with status 1 after `BatchApp.fail`, and says in its log what
+    people want to see."""
 
     app: "BatchApp"
+
+    def __init__(self, app: "BatchApp", *services: ServiceT, **options: Any) -> None:
+        super().__init__(app, *services, **options)
+        # Its banner and its spinner are no log lines.
+        self._only_logs = app.conf.logging_config is not None
+        self.quiet = self.quiet or self._only_logs
+
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
+        """Log what people want to see; everything at `-l debug`."""
+        if self._only_logs:
+            self.spinner = None
+        super().on_setup_root_logger(logger, level)
+        if level > logging.DEBUG:
+            for handler in logger.handlers:
+                handler.addFilter(Quiet())
+
+    async def on_startup_finished(self) -> None:
+        """Say where to look."""
+        await super().on_startup_finished()
+        if not self._shutdown_immediately:
+            web = f" at {self.app.web_server_url}" if self.app.conf.web_enabled else ""
+            logger.info("Worker ready%s, Kafka at %s", web, self.app.cluster)
 
     def execute_from_commandline(self) -> Any:
         """Run until stopped; never returns."""
         try:
             super().execute_from_commandline()
         except SystemExit:
+            logger.info("Worker stopped")
             if self.app.failure is not None:
                 raise SystemExit(1) from None
             raise
@@ -104,7 +136,9 @@ class BatchApp(faust.App):
 
     `cluster` is called once, in a thread, before anything is sent or read: it may start a
     broker. `resources` are services that are started before Kafka is looked for, and
-    `topic_specs` are topics that are created when they are missing."""
+    `topic_specs` are topics that are created when they are missing. `max_attempts` is how often
+    an error that may pass is tried (`errors.RetryableError`), and `stall_seconds` the time
+    without progress after which `watch` calls the worker stalled."""
 
     BootStrategy = Boot
 
@@ -113,6 +147,8 @@ class BatchApp(faust.App):
         group: str,
         *,
         cluster: Callable[[], Cluster],
+        max_attempts: int = 1,
+        stall_seconds: float = 120.0,
         **options: Any,
     ) -> None:
         super().__init__(group, Worker=Worker, **options)
@@ -120,7 +156,11 @@ class BatchApp(faust.App):
         self.topic_specs: list[TopicSpec] = []
         self.failure: str | None = None
         self.ready = False
+        #: Known once it was found; clients of one's own are made for it.
+        self.cluster: Cluster | None = None
         self._find_cluster = cluster
+        self._max_attempts = max_attempts
+        self.watch = Watch(self, stall_seconds)
         self._dead_letter_topic: str | None = None
         self._readers: defaultdict[str, set[str]] = defaultdict(set)
         self._decoders: dict[str, Decoder[Any]] = {}
@@ -151,11 +191,23 @@ class BatchApp(faust.App):
         self.topic_specs.append(TopicSpec(name, partitions))
         return self.topic(name, schema=self._schema)
 
-    def dead_letter_topic(self, name: str, *, partitions: int) -> None:
-        """Name the topic for what can't be processed; an app with batched topics needs one."""
+    def decoder(self, topic: str) -> Decoder[Any]:
+        """What decodes the records of a batched topic."""
+        return self._decoders[topic]
+
+    def dead_letter_topic(self, name: str, *, partitions: int) -> Any:
+        """The topic for what can't be processed, kept without end; an app with batched topics
+        needs one. Its own batches hold the records as they are.
+
+        `<name>-resolved` notes what was replayed or dropped."""
         self._dead_letter_topic = name
+        self._decoders[name] = RawDecoder()
+        forever = {"retention.ms": "-1", "retention.bytes": "-1"}
         size = {"max.message.bytes": str(DEAD_LETTER_BYTES)}
-        self.topic_specs.append(TopicSpec(name, partitions, size))
+        self.topic_specs.append(TopicSpec(name, partitions, size | forever))
+        compact = {"cleanup.policy": "compact"}
+        self.topic_specs.append(TopicSpec(f"{name}-resolved", 1, compact))
+        return self.topic(name, schema=self._schema)
 
     async def deliver(
         self, service: str, stream: Any, work: Work[V], *, overlap: int = 1
@@ -163,13 +215,25 @@ class BatchApp(faust.App):
         """See `delivery.deliver`; what can't be processed goes to the dead-letter topic."""
         for topic in stream.channel.topics:
             self._readers[topic].add(service)
-        await deliver(service, stream, work, self._bury, overlap=overlap)
+            metrics.meter(service, topic)  # so that its series are there from the beginning
+        await deliver(
+            service,
+            stream,
+            work,
+            self._bury,
+            overlap=overlap,
+            max_attempts=self._max_attempts,
+        )
 
     async def send_all(
-        self, topic: str, partition: int | None, messages: Iterable[tuple[bytes, bytes]]
+        self,
+        topic: str,
+        partition: int | None,
+        messages: Iterable[tuple[bytes, bytes]],
+        headers: Iterable[tracing.Headers] | None = None,
     ) -> None:
         """See `transport.Producer.send_all`."""
-        await self._sender.send_all(topic, partition, messages)
+        await self._sender.send_all(topic, partition, messages, headers)
 
     @property
     def _sender(self) -> Producer:
@@ -178,22 +242,32 @@ class BatchApp(faust.App):
         return producer
 
     async def _reject(self, bad: list[tuple[ConsumerRecord, Exception]]) -> None:
+        burials = []
         for record, error in bad:
-            await self._bury(record, error, ",".join(sorted(self._readers[record.topic])))
+            readers = [r for r in sorted(self._readers[record.topic]) if is_for(record, r)]
+            for reader in readers:
+                metrics.meter(reader, record.topic).rejected()
+            if readers:  # else it is a replay for a service of other workers
+                burials.append(self._bury(record, Failure(",".join(readers), error)))
+        await asyncio.gather(*burials)
 
-    async def _bury(self, record: ConsumerRecord, error: Exception, service: str) -> None:
+    async def _bury(self, record: ConsumerRecord, failure: Failure) -> None:
         topic = self._dead_letter_topic
         if topic is None:
-            raise RuntimeError("the app has no dead_letter_topic") from error
-        headers = dead_letters.headers_for(record, error, service)
+            raise RuntimeError("the app has no dead_letter_topic") from failure.error
+        dead_letters.log_line(record, failure)
+        if record.topic == topic:
+            return  # it is there already, and would come again without end
+        headers = dead_letters.headers_for(record, failure)
         where = f"dead letter of {record.topic}[{record.partition}]@{record.offset}"
         await persist(
             where,
             lambda: self._sender.send_record(
                 topic, key=record.key, value=record.value, headers=headers
             ),
+            (record.topic, record.partition),
         )
-        dead_letters.log_line(record, error, service)
+        metrics.dead_letter(failure.service, failure.error)
 
     # -- Kafka --------------------------------------------------------------------------
 
@@ -206,6 +280,7 @@ class BatchApp(faust.App):
             if self.ready:
                 return
             cluster = await asyncio.to_thread(self._find_cluster)
+            self.cluster = cluster
             self.transport.url = [URL(f"kafka://{server}") for server in cluster.servers]
             topics = [*self.topic_specs, *self._leader_topic()]
             if self.in_worker:
@@ -213,15 +288,16 @@ class BatchApp(faust.App):
                 group = None if self.producer_only else self.conf.id
                 await persist("start", lambda: cluster.prepare(topics, group))
             else:
-                await self._prepare_soon(cluster, topics)
+                await _soon(cluster, cluster.prepare(topics))
             self.ready = True
 
-    async def _prepare_soon(self, cluster: Cluster, topics: list[TopicSpec]) -> None:
-        try:
-            async with asyncio.timeout(COMMAND_PATIENCE):
-                await cluster.prepare(topics)
-        except (TransientError, TimeoutError) as error:
-            raise FatalError(str(error) or f"Kafka at {cluster} does not answer") from error
+    async def find_cluster(self) -> Cluster:
+        """The cluster, for a command that only reads: no topic is created.
+
+        Raises `FatalError` when it is away for `COMMAND_PATIENCE`, or does not let us in."""
+        cluster = await asyncio.to_thread(self._find_cluster)
+        await _soon(cluster, cluster.log_in())
+        return cluster
 
     def _leader_topic(self) -> list[TopicSpec]:
         # Faust would create it with a replication factor of its own.
@@ -238,10 +314,25 @@ class BatchApp(faust.App):
             sys.exit(f"orderapp: {error}")
         return await super().maybe_start_producer()
 
+    @property
+    def readers(self) -> Mapping[str, set[str]]:
+        """The services that read each topic."""
+        return self._readers
+
+    def running_consumer(self) -> Consumer | None:
+        """What reads for this worker, None while it does not."""
+        consumer = self._consumer
+        return consumer if isinstance(consumer, Consumer) and consumer.started else None
+
     def has_partitions(self) -> bool:
         """Whether this worker has partitions to read."""
         consumer = self._consumer
         return consumer is not None and consumer.started and bool(consumer.assignment())
+
+    def kafka_client(self) -> Any:
+        """The producer's aiokafka client, None while it has none."""
+        producer = getattr(self._producer, "_producer", None)
+        return None if producer is None else producer.client
 
     # -- start and stop -----------------------------------------------------------------
 
@@ -250,8 +341,10 @@ class BatchApp(faust.App):
         directory = Path(self.conf.datadir)
         try:
             await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
-            if self.in_worker and self.conf.web_enabled:
-                _check_port(self.conf.web_bind, self.conf.web_port)
+            if self.in_worker:
+                self._start_tracing()
+                if self.conf.web_enabled:
+                    _check_port(self.conf.web_bind, self.conf.web_port)
         except FatalError as error:
             await self.end(error)
         except OSError as error:
@@ -259,6 +352,11 @@ class BatchApp(faust.App):
         if self.in_worker:
             _quieten_garbage_collector()
         await super().on_first_start()
+
+    def _start_tracing(self) -> None:
+        namespace = self.conf.origin or self.conf.id
+        service = self.conf.id.removesuffix("-group")
+        tracing.start(os.environ, namespace=namespace, service=service)
 
     def fail(self, error: FatalError) -> None:
         """End the worker in order, with this one line and exit status 1."""
@@ -274,6 +372,7 @@ class BatchApp(faust.App):
     async def on_stop(self) -> None:
         """Finish what was read, commit, and only then let Faust stop the agents."""
         if self.in_worker:
+            logger.info("Worker stopping: what it has read is finished and committed first")
             watchdog = threading.Timer(STOP_SECONDS, _leave)
             watchdog.daemon = True
             watchdog.start()
@@ -281,6 +380,7 @@ class BatchApp(faust.App):
         if isinstance(consumer, Consumer) and consumer.started and not self.crashed:
             await consumer.drain(DRAIN_SECONDS)
         await super().on_stop()
+        await asyncio.to_thread(tracing.stop, TRACES_SECONDS)
 
 
 def _quieten_garbage_collector() -> None:
@@ -289,6 +389,14 @@ def _quieten_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+async def _soon(cluster: Cluster, work: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(COMMAND_PATIENCE):
+            await work
+    except (TransientError, TimeoutError) as error:
+        raise FatalError(str(error) or f"Kafka at {cluster} does not answer") from error
 
 
 def _leave() -> None:

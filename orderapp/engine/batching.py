@@ -6,8 +6,8 @@ schema turns it into one event whose value is a `Batch`. A batch is what has arr
 order; it is never waited for.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import faust
@@ -17,6 +17,7 @@ from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
 from faust.types.tuples import Message
 
+from orderapp.engine.dead_letters import is_for, is_replay
 from orderapp.engine.twins import twin
 
 V = TypeVar("V")
@@ -39,6 +40,17 @@ class Batch(Generic[V]):
     partition: int
     values: list[V]
     records: list[ConsumerRecord]
+    #: The how-manieth try this is.
+    attempt: int = 1
+    #: The services that are through with it.
+    done_by: set[str] = field(default_factory=set, compare=False)
+    #: Whether any of its records has headers.
+    headed: bool = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # A list is quicker than asking one by one.
+        headers = [record.headers for record in self.records]
+        object.__setattr__(self, "headed", any(headers))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -49,8 +61,34 @@ class Batch(Generic[V]):
     def part(self, start: int, stop: int) -> "Batch[V]":
         """The records from `start` up to and without `stop`."""
         return Batch(
-            self.topic, self.partition, self.values[start:stop], self.records[start:stop]
+            self.topic,
+            self.partition,
+            self.values[start:stop],
+            self.records[start:stop],
+            self.attempt,
         )
+
+    def again(self, indices: Iterable[int]) -> "Batch[V]":
+        """The records with these indices, for the next try."""
+        chosen = list(indices)
+        return Batch(
+            self.topic,
+            self.partition,
+            [self.values[index] for index in chosen],
+            [self.records[index] for index in chosen],
+            self.attempt + 1,
+        )
+
+    def addressed_to(self, service: str) -> "Batch[V]":
+        """The records that `service` has to process: all but replays for others."""
+        if not self.headed or not any(is_replay(record.headers) for record in self.records):
+            return self
+        pairs = [
+            (value, record)
+            for value, record in zip(self.values, self.records, strict=True)
+            if is_for(record, service)
+        ]
+        return Batch(self.topic, self.partition, [v for v, _ in pairs], [r for _, r in pairs])
 
     def runs(self) -> Iterator["Batch[V]"]:
         """Cut the batch so that no key occurs twice in one part; as a rule, one part."""
@@ -129,6 +167,19 @@ class Decoder(Generic[V]):
         values = [value for value, _ in good]
         kept = [record for _, record in good]
         return Batch(first.topic, first.partition, values, kept), bad
+
+
+class RawDecoder(Decoder[ConsumerRecord]):
+    """Leaves records as they are, for topics whose values may be anything."""
+
+    def __init__(self) -> None:
+        """Nothing to prepare."""
+
+    def batch(
+        self, records: list[ConsumerRecord]
+    ) -> tuple[Batch[ConsumerRecord], list[tuple[ConsumerRecord, Exception]]]:
+        """All records are good."""
+        return Batch(records[0].topic, records[0].partition, records, records), []
 
 
 class BatchSchema(faust.Schema[Any, Any]):

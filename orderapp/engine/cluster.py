@@ -40,7 +40,7 @@ _NOT_LET_IN = (
     AuthenticationMethodNotSupported,
     UnsupportedSaslMechanismError,
 )
-_FORBIDDEN = (
+FORBIDDEN = (
     TopicAuthorizationFailedError,
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -100,7 +100,7 @@ class Cluster:
 
         Raises `TransientError` while the cluster is away, `FatalError` when it does not let
         us in."""
-        await self._log_in()
+        await self.log_in()
         admin = AIOKafkaAdminClient(**self.client_options(), request_timeout_ms=PATIENCE * 1000)
         try:
             async with asyncio.timeout(3 * PATIENCE):
@@ -108,14 +108,17 @@ class Cluster:
                 await _create_missing(admin, topics)
                 if group is not None:
                     await _find_coordinator(admin, group)
-        except _FORBIDDEN as error:
+        except FORBIDDEN as error:
             raise FatalError(f"Kafka does not allow this: {_text(error)}") from error
         except (KafkaError, OSError, TimeoutError) as error:
             raise TransientError(f"Kafka at {self} is not ready: {_text(error)}") from error
         finally:
             await admin.close()
 
-    async def _log_in(self) -> None:
+    async def log_in(self) -> None:
+        """Make one connection, to see whether the cluster is there and lets us in.
+
+        Raises as `prepare` does."""
         # aiokafka's clients only log why a bootstrap server turned them away, and go on to
         # the next; one connection by hand shows whether it is the credentials.
         errors = []

@@ -1,62 +1,208 @@
-"""The dead-letter topic: what can't be processed goes there unchanged, and says why."""
+"""The dead-letter topic: what can't be processed goes there unchanged, and says why.
+
+A dead letter can be replayed: it is sent again to where it came from, with its headers and two
+more that name the service it is for. Other services pass it by. When it fails again, it becomes
+a new dead letter that remembers the first one's origin, first failure and attempts.
+"""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiokafka import ConsumerRecord
 
+from orderapp.engine.logs import about
+
 logger = logging.getLogger(__name__)
+
+Headers = Sequence[tuple[str, bytes]]
 
 #: Every header that a dead letter carries, in this order; values are UTF-8 text.
 HEADERS = (
     "service",
     "error-class",
     "error-text",
+    "attempts",
     "original-topic",
     "original-partition",
     "original-offset",
     "original-timestamp",
-    "failed-at",
+    "first-failure",
+    "last-failure",
 )
+#: What a replayed record carries before them: the services it is for, separated by commas, and
+#: the place of the dead letter.
+REPLAY_FOR, REPLAY_OF = "replay-for", "replay-of"
 
 # An error's text may quote the record; a header has to stay small.
 _MAX_ERROR_TEXT = 500
 
 
-def headers_for(
-    record: ConsumerRecord, error: BaseException, service: str
-) -> list[tuple[str, bytes]]:
-    """The headers of a dead letter; `original-timestamp` is the record's, in ms of Unix time.
+class DamagedError(ValueError):
+    """The headers of a dead letter are not what they should be."""
 
-    Headers that the record came with are kept behind them."""
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """That a service could not process a record.
+
+    `attempts` is how often it was tried since it was read, and `first` the moment (ISO 8601)
+    when it failed first; None: now."""
+
+    service: str
+    error: BaseException
+    attempts: int = 1
+    first: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the headers of a dead letter say. `timestamp` is the record's, in ms of Unix time;
+    the failures' moments are ISO 8601."""
+
+    services: tuple[str, ...]
+    error_class: str
+    error_text: str
+    attempts: int
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    first_failure: str
+    last_failure: str
+    #: What the record's sender gave it.
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def moment() -> str:
+    """Now, as it stands in the headers."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def headers_for(record: ConsumerRecord, failure: Failure) -> list[tuple[str, bytes]]:
+    """The headers of a dead letter; headers that the record came with are kept behind them."""
+    before = _replayed(record)
+    place = before or record
+    last = moment()
     values = (
-        service,
-        type(error).__name__,
-        _one_line(error),
-        record.topic,
-        str(record.partition),
-        str(record.offset),
-        str(record.timestamp),
-        datetime.now(UTC).isoformat(timespec="milliseconds"),
+        failure.service,
+        type(failure.error).__name__,
+        one_line(failure.error),
+        str(failure.attempts + (before.attempts if before else 0)),
+        place.topic,
+        str(place.partition),
+        str(place.offset),
+        str(place.timestamp),
+        before.first_failure if before else (failure.first or last),
+        last,
     )
     ours = [(name, text.encode()) for name, text in zip(HEADERS, values, strict=True)]
-    return [*ours, *(record.headers or ())]
+    return [*ours, *(before.headers if before else record.headers or ())]
 
 
-def log_line(record: ConsumerRecord, error: BaseException, service: str) -> None:
+def read_headers(headers: Headers) -> Origin:
+    """What the headers of a dead letter say; `DamagedError` names the one that is wrong."""
+    texts = {}
+    for name, found in zip(HEADERS, [*headers, *[None] * len(HEADERS)], strict=False):
+        if found is None or found[0] != name:
+            raise DamagedError(f"the header {name!r} is missing or not at its place")
+        try:
+            texts[name] = found[1].decode()
+        except (UnicodeDecodeError, AttributeError):  # Kafka allows null
+            raise DamagedError(f"the header {name!r} is not text: {found[1]!r}") from None
+    services = tuple(texts["service"].split(","))
+    if not all(services):
+        raise DamagedError(f"the header 'service' names none: {texts['service']!r}")
+    return Origin(
+        services,
+        texts["error-class"],
+        texts["error-text"],
+        _number(texts, "attempts"),
+        texts["original-topic"],
+        _number(texts, "original-partition"),
+        _number(texts, "original-offset"),
+        _number(texts, "original-timestamp"),
+        _moment(texts, "first-failure"),
+        _moment(texts, "last-failure"),
+        tuple(headers[len(HEADERS) :]),
+    )
+
+
+def replay_headers(record: ConsumerRecord, services: Sequence[str]) -> list[tuple[str, bytes]]:
+    """The headers with which a dead letter is sent again, for these services only."""
+    place = f"{record.topic}[{record.partition}]@{record.offset}"
+    ours = [(REPLAY_FOR, ",".join(services).encode()), (REPLAY_OF, place.encode())]
+    return [*ours, *record.headers]
+
+
+def is_replay(headers: Headers) -> bool:
+    """Whether a record was sent again for some services only."""
+    return bool(headers) and headers[0][0] == REPLAY_FOR and bool(headers[0][1])
+
+
+def is_for(record: ConsumerRecord, service: str) -> bool:
+    """Whether `service` has to process `record`: all do, unless it is a replay."""
+    if not is_replay(record.headers):
+        return True
+    return service.encode() in record.headers[0][1].split(b",")
+
+
+def sent_at(record: ConsumerRecord) -> int:
+    """The record's timestamp, in ms of Unix time; that of a replay is its original's."""
+    before = _replayed(record) if record.headers else None
+    return before.timestamp if before else int(record.timestamp)
+
+
+def _replayed(record: ConsumerRecord) -> Origin | None:
+    if not is_replay(record.headers or ()):
+        return None
+    try:
+        return read_headers(record.headers[2:])
+    except DamagedError:
+        return None  # somebody made it by hand: it counts as a record of its own
+
+
+def log_line(record: ConsumerRecord, failure: Failure) -> None:
     """Say in one line what went to the dead-letter topic."""
     logger.warning(
-        "dead letter: %s could not process %s[%d]@%d key=%r: %s: %s",
-        service,
+        "dead letter: %s could not process %s[%d]@%d key=%r at try %d: %s: %s",
+        failure.service,
         record.topic,
         record.partition,
         record.offset,
         record.key[:64] if record.key else record.key,
-        type(error).__name__,
-        _one_line(error),
+        failure.attempts,
+        type(failure.error).__name__,
+        one_line(failure.error),
+        extra=about(
+            record,
+            service=failure.service,
+            attempt=failure.attempts,
+            error=type(failure.error).__name__,
+        ),
     )
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """An error's text, in one line that is not too long."""
     text = " ".join(str(error).split())
     return text if len(text) <= _MAX_ERROR_TEXT else text[: _MAX_ERROR_TEXT - 1] + "…"
+
+
+def _number(texts: dict[str, str], name: str) -> int:
+    text = texts[name]
+    # A timestamp of -1 is Kafka's for "none".
+    if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > 20:
+        raise DamagedError(f"the header {name!r} is not a number: {text[:64]!r}")
+    return int(text)
+
+
+def _moment(texts: dict[str, str], name: str) -> str:
+    try:
+        datetime.fromisoformat(texts[name])
+    except ValueError:
+        raise DamagedError(
+            f"the header {name!r} is not an ISO 8601 time: {texts[name][:64]!r}"
+        ) from None
+    return texts[name]

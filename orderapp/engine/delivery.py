@@ -4,68 +4,57 @@ An agent hands its stream and a `work` function to `deliver`. A batch is acked w
 has returned, and only then. An exception in a Faust agent would ack the message and go on
 with the next, so none gets out of here:
 
-- an error that passes (`TransientError`: store away, send not confirmed) is tried again with
-  growing waits, for as long as it takes; nothing is acked meanwhile;
-- any other error is cut down to the one record that causes it, and that record goes to the
-  dead-letter topic. Its neighbours go on.
+- an error of our own means (`TransientError`: store away, send not confirmed) is tried again
+  with growing waits, for as long as it takes; nothing is acked meanwhile;
+- an error of others that may pass (`RetryableError`: a gateway that does not answer) is tried
+  again with growing waits, a limited number of times;
+- any other error, and one that did not pass in time, is cut down to the one record that causes
+  it, and that record goes to the dead-letter topic. Its neighbours go on.
 
 Work may therefore be repeated, and has to bear it.
 """
 
 import asyncio
 import logging
-import random
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from aiokafka import ConsumerRecord
 from faust.types import EventT, StreamT
+from faust.types.tuples import Message
 
+from orderapp.engine import tracing
 from orderapp.engine.batching import Batch
-from orderapp.engine.errors import TransientError
+from orderapp.engine.dead_letters import Failure, moment
+from orderapp.engine.errors import PartlyFailedError, RetryableError
+from orderapp.engine.logs import about
+from orderapp.engine.metrics import meter
+from orderapp.engine.retry import held_up, persist, waits
 
 logger = logging.getLogger(__name__)
 
 V = TypeVar("V")
 Work = Callable[[Batch[V]], Awaitable[None]]
 #: Sends a record to the dead-letter topic; returns when Kafka has confirmed it.
-Bury = Callable[[ConsumerRecord, Exception, str], Awaitable[None]]
-
-#: Seconds; each wait is doubled up to the last, and varied by a quarter so that workers
-#: that failed together do not come back together.
-FIRST_WAIT, LONGEST_WAIT = 0.1, 10.0
-
-
-def waits() -> Iterator[float]:
-    """Seconds to wait before each new try, without end."""
-    wait = FIRST_WAIT
-    while True:
-        yield wait * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
-        wait = min(wait * 2, LONGEST_WAIT)
-
-
-async def persist(what: str, attempt: Callable[[], Awaitable[None]]) -> None:
-    """Call `attempt` until it raises nothing that passes."""
-    for tries, wait in enumerate(waits(), start=1):
-        try:
-            await attempt()
-        except TransientError as error:
-            logger.warning("%s: %s (try %d, next in %.1f s)", what, error, tries, wait)
-            await asyncio.sleep(wait)
-        else:
-            if tries > 1:
-                logger.info("%s: done at try %d", what, tries)
-            return
+Bury = Callable[[ConsumerRecord, Failure], Awaitable[None]]
 
 
 async def deliver(
-    service: str, stream: StreamT[Any], work: Work[V], bury: Bury, *, overlap: int = 1
+    service: str,
+    stream: StreamT[Any],
+    work: Work[V],
+    bury: Bury,
+    *,
+    overlap: int = 1,
+    max_attempts: int = 1,
 ) -> None:
     """Give every batch of `stream` to `work`, `overlap` batches at a time.
 
     With an overlap, batches that share a key still have their turns one after the other, and
     so have two records of one key in a batch."""
-    turns = _Turns(service, work, bury, overlap)
+    turns = _Turns(_Policy(service, work, bury, max_attempts), overlap)
     # The end of the loop body would ack, also when it ends by an exception or because the
     # worker stops. Acks are given by hand instead.
     stream.enable_acks = False
@@ -78,16 +67,136 @@ async def deliver(
         turns.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """What a service does with its records, and how often."""
+
+    service: str
+    work: Work[Any]
+    bury: Bury
+    max_attempts: int
+
+
+class _ForgottenError(Exception):
+    """The partition has gone to another worker, which does the work anew."""
+
+
+class _Turn:
+    """What becomes of the records of one delivery."""
+
+    def __init__(self, policy: _Policy, message: Message) -> None:
+        self._policy = policy
+        self._message = message
+        self.service = policy.service
+
+    async def settle(self, batch: Batch[Any]) -> None:
+        """Return when each record is done or a dead letter."""
+        began = time.perf_counter()
+        with tracing.processing(self.service, batch):
+            errors = await self._try(batch)
+            buried = await self._try_again(batch, errors) if errors else 0
+        meter(self.service, batch.topic).settled(batch.records, began, buried)
+
+    async def _try_again(self, batch: Batch[Any], errors: Mapping[int, Exception]) -> int:
+        """Settle what failed; how many records became dead letters."""
+        first, pauses, buried = moment(), waits(), 0
+        while again := await self._give_up_or_keep(batch, errors, first):
+            buried += len(errors) - len(again)
+            batch, wait = again, next(pauses)
+            meter(self.service, batch.topic).retried()
+            logger.warning(
+                "%s: %d from %s[%d] failed at try %d: %r (next in %.1f s)",
+                self.service,
+                len(batch),
+                batch.topic,
+                batch.partition,
+                batch.attempt - 1,
+                next(iter(errors.values())),
+                wait,
+                extra=self._about(batch),
+            )
+            with held_up.waiting((batch.topic, batch.partition)):
+                await asyncio.sleep(wait)
+                self._check_wanted()
+                errors = await self._try(batch)
+        return buried + len(errors)
+
+    def _about(self, batch: Batch[Any]) -> dict[str, Any]:
+        if len(batch) == 1:
+            return about(batch.records[0], service=self.service, attempt=batch.attempt - 1)
+        return {
+            "service": self.service,
+            "topic": batch.topic,
+            "partition": batch.partition,
+            "attempt": batch.attempt - 1,
+        }
+
+    async def _give_up_or_keep(
+        self, batch: Batch[Any], errors: Mapping[int, Exception], first: str
+    ) -> Batch[Any] | None:
+        kept, burials = [], []
+        for index, error in sorted(errors.items()):
+            if isinstance(error, RetryableError) and batch.attempt < self._policy.max_attempts:
+                kept.append(index)
+            else:
+                logger.debug("%s: %r", self.service, error, exc_info=error)
+                tracing.failed(batch.records[index], error)
+                failure = Failure(self.service, error, batch.attempt, first)
+                burials.append(self._policy.bury(batch.records[index], failure))
+        await asyncio.gather(*burials)  # one by one, a burst of them takes seconds
+        return batch.again(kept) if kept else None
+
+    async def _try(self, batch: Batch[Any]) -> Mapping[int, Exception]:
+        what = f"{self.service}: {len(batch)} from {batch.topic}[{batch.partition}]"
+        tries = 0
+
+        async def attempt() -> None:
+            nonlocal tries
+            tries += 1
+            if tries > 1:
+                self._check_wanted()
+                meter(self.service, batch.topic).retried()
+            await self._policy.work(batch)
+
+        try:
+            await persist(what, attempt, (batch.topic, batch.partition))
+        except _ForgottenError:
+            raise
+        except PartlyFailedError as partly:
+            return partly.errors
+        except RetryableError as error:
+            return dict.fromkeys(range(len(batch)), error)
+        except Exception as error:  # whatever a rule raises must stop nobody else
+            if len(batch) == 1:
+                return {0: error}
+            return await self._try_each(batch)
+        return {}
+
+    def _check_wanted(self) -> None:
+        # Nobody has acked it but `Consumer.drain`, when it gave up waiting for us. A late try
+        # could put an old document over the one that the partition's new owner has written.
+        if self._message.acked:
+            raise _ForgottenError
+
+    async def _try_each(self, batch: Batch[Any]) -> Mapping[int, Exception]:
+        errors = {}
+        for index in range(len(batch)):
+            for error in (await self._try(batch.part(index, index + 1))).values():
+                errors[index] = error
+        return errors
+
+
 class _Turns:
-    def __init__(self, service: str, work: Work[Any], bury: Bury, overlap: int) -> None:
-        self._service = service
-        self._work = work
-        self._bury = bury
+    """Runs batches side by side, and those that share a key one after the other."""
+
+    def __init__(self, policy: _Policy, overlap: int) -> None:
+        self._policy = policy
         self._overlap = overlap
         self._room = asyncio.Semaphore(overlap)
         self._running: dict[asyncio.Task[None], tuple[int, set[bytes]]] = {}
 
     async def start(self, event: EventT[Any]) -> None:
+        """Begin with a batch when there is room; with an overlap of 1, also end with it."""
         if self._overlap == 1:
             await self._turn(event)
             return
@@ -107,10 +216,11 @@ class _Turns:
         del self._running[task]
         self._room.release()
         if not task.cancelled() and (error := task.exception()):
-            # Not one of `work`'s: those end in `_attempt`. Nothing was acked.
-            logger.error("%s: a turn ended by %r", self._service, error, exc_info=error)
+            # Not one of `work`'s: the policy takes those. Nothing was acked.
+            logger.error("%s: a turn ended by %r", self._policy.service, error, exc_info=error)
 
     def cancel(self) -> None:
+        """Break off what is under way; it is not acked."""
         for task in self._running:
             task.cancel()
 
@@ -119,21 +229,18 @@ class _Turns:
     ) -> None:
         if earlier:
             await asyncio.wait(earlier)
-        batch = cast(Batch[Any], event.value)
-        if len(batch):
-            parts = batch.runs() if self._overlap > 1 else (batch,)
-            for part in parts:
-                await self._attempt(part)
+        turn = _Turn(self._policy, event.message)
+        try:
+            for part in self._parts(event.value):
+                await turn.settle(part)
+        except _ForgottenError:
+            logger.info("%s: left to the new owner: %s", self._policy.service, event.message.tp)
+            return
+        cast(Batch[Any], event.value).done_by.add(self._policy.service)
         event.ack()
 
-    async def _attempt(self, batch: Batch[Any]) -> None:
-        what = f"{self._service}: {len(batch)} from {batch.topic}[{batch.partition}]"
-        try:
-            await persist(what, lambda: self._work(batch))
-        except Exception as error:  # whatever a rule raises must stop nobody else
-            if len(batch) > 1:
-                for index in range(len(batch)):
-                    await self._attempt(batch.part(index, index + 1))
-            else:
-                logger.debug("%s: %r", what, error, exc_info=error)
-                await self._bury(batch.records[0], error, self._service)
+    def _parts(self, value: object) -> Iterator[Batch[Any]]:
+        batch = cast(Batch[Any], value).addressed_to(self._policy.service)
+        if not len(batch):
+            return iter(())
+        return batch.runs() if self._overlap > 1 else iter((batch,))

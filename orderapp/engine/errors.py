@@ -1,12 +1,30 @@
 """The errors that decide what happens next."""
 
+from collections.abc import Mapping
+
 
 class TransientError(Exception):
-    """Base for errors that pass: the same work is tried again until it succeeds."""
+    """Base for errors of our own means (store, Kafka): the same work is tried again until it
+    succeeds, and never given up."""
 
 
 class SendFailedError(TransientError):
     """Kafka did not confirm a send. It may or may not have been written: send it again."""
+
+
+class RetryableError(Exception):
+    """Base for errors of others that may pass (a gateway that does not answer): tried again a
+    limited number of times, then a dead letter."""
+
+
+class PartlyFailedError(Exception):
+    """Some records of a batch failed, and the others are done.
+
+    `errors` has the error of each that failed, by its index in the batch."""
+
+    def __init__(self, errors: Mapping[int, Exception]) -> None:
+        super().__init__(f"{len(errors)} records failed")
+        self.errors = errors
 
 
 class FatalError(Exception):

@@ -52,6 +52,11 @@ class Ledger(Generic[T]):
         return self._next
 
     @property
+    def position(self) -> int | None:
+        """The offset after the last one read, None before the first read."""
+        return self._next
+
+    @property
     def pending(self) -> list[T]:
         """The items that are not done, oldest first."""
         return [span.item for span in self._pending.values()]

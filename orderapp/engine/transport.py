@@ -7,8 +7,9 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby, repeat
+from typing import Any, ClassVar, NamedTuple
 
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
@@ -19,6 +20,8 @@ from orderapp.engine.batching import BatchScheduler, Decoder
 from orderapp.engine.errors import SendFailedError
 from orderapp.engine.ledger import Ledger
 from orderapp.engine.quiet import quieten_aiokafka
+from orderapp.engine.sending import send
+from orderapp.engine.tracing import Headers
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +39,32 @@ _BYTES_PER_RECORD = 1024
 
 
 class Held:
-    """A message that was read and is not done, and an estimate of the memory it holds."""
+    """A message that was read and is not done, and an estimate of the memory it holds.
 
-    __slots__ = ("message", "size")
+    `timestamp` is that of its first record, in ms of Unix time."""
 
-    def __init__(self, message: ConsumerMessage, size: int) -> None:
+    __slots__ = ("message", "size", "timestamp")
+
+    def __init__(self, message: ConsumerMessage, size: int, timestamp: int) -> None:
         self.message = message
         self.size = size
+        self.timestamp = timestamp
+
+    def is_done_by(self, service: str) -> bool:
+        """Whether this service is through with it; others may not be."""
+        return service in getattr(self.message.value, "done_by", ())
+
+
+class Progress(NamedTuple):
+    """How far the work on a partition is. An offset is that of the next record, or unknown."""
+
+    tp: TP
+    committed: int | None
+    position: int | None
+    end: int
+    #: Of the last record that this worker read, in ms of Unix time.
+    timestamp: int | None
+    unfinished: list[Held]
 
 
 class Consumer(driver.Consumer):
@@ -53,8 +75,13 @@ class Consumer(driver.Consumer):
         transport: Transport = self.transport  # type: ignore[assignment]
         self.scheduler = BatchScheduler(transport.decoders)
         self._ledgers: defaultdict[TP, Ledger[Held]] = defaultdict(Ledger)
-        self._held_bytes = 0
-        self._held_messages = 0
+        self.held_bytes = 0
+        self.held_messages = 0
+        #: `time.monotonic` of the last commit, or of the first read after all was committed.
+        self.uncommitted_since = time.monotonic()
+        self._is_committed = True
+        self._last_timestamps: dict[TP, int] = {}
+        self._ends: dict[TP, int] = {}
         self._draining = False
         self._reading = False
         self._changed = asyncio.Event()
@@ -63,18 +90,21 @@ class Consumer(driver.Consumer):
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         if isinstance(record, list):
-            first, last = record[0].offset, record[-1]
+            oldest, last = record[0], record[-1]
             size = sum([r.serialized_value_size for r in record])
             size += _BYTES_PER_RECORD * len(record)
             message = self._batch_message(tp, last, record)
         else:
-            first, last, size = record.offset, record, _BYTES_PER_RECORD
+            oldest, last, size = record, record, _BYTES_PER_RECORD
             message = super()._to_message(tp, record)
         if self.app.topics.acks_enabled_for(tp.topic) and self._ledgers[tp].read(
-            first, last.offset, Held(message, size)
+            oldest.offset, last.offset, Held(message, size, oldest.timestamp)
         ):
-            self._held_bytes += size
-            self._held_messages += 1
+            self.held_bytes += size
+            self.held_messages += 1
+            self._last_timestamps[tp] = last.timestamp
+            if self._is_committed:
+                self._is_committed, self.uncommitted_since = False, time.monotonic()
         return message
 
     def _batch_message(self, tp: TP, last: Any, records: list[Any]) -> ConsumerMessage:
@@ -97,7 +127,7 @@ class Consumer(driver.Consumer):
         # Faust pauses partitions whose agents are behind, and when all are paused it sleeps
         # for a whole second, whatever happens meanwhile. This waits for room instead.
         self._reading = False
-        while (self._draining or self._is_full()) and not self.should_stop:
+        while (self._draining or self.is_full) and not self.should_stop:
             self._changed.clear()
             try:
                 # Acks of topics that are not batched come without a call of `ack` (Faust's
@@ -125,13 +155,20 @@ class Consumer(driver.Consumer):
                     await self.callback(message)
                     self._read_offset[tp] = message.offset
                 await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            # Faust takes one during a rebalance for a reason to restart the fetcher, and
+            # crashes when there is nobody to do so: a worker that is stopped just then.
+            if not app.should_stop:
+                raise
         except self.consumer_stopped_errors:
             if not app.should_stop:
                 raise
             logger.info("Kafka's consumer has stopped, and so does the fetcher")
 
-    def _is_full(self) -> bool:
-        return self._held_bytes >= MAX_HELD_BYTES or self._held_messages >= MAX_HELD_MESSAGES
+    @property
+    def is_full(self) -> bool:
+        """Whether reading waits until more of what was read is done."""
+        return self.held_bytes >= MAX_HELD_BYTES or self.held_messages >= MAX_HELD_MESSAGES
 
     # -- acking and committing ----------------------------------------------------------
 
@@ -155,8 +192,8 @@ class Consumer(driver.Consumer):
                 self._acked_index[tp].clear()
 
     def _release(self, held: Held) -> None:
-        self._held_bytes -= held.size
-        self._held_messages -= 1
+        self.held_bytes -= held.size
+        self.held_messages -= 1
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         self._settle()
@@ -166,6 +203,71 @@ class Consumer(driver.Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._ledgers[tp].committable
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        done = await super()._commit(offsets)
+        if done:
+            self.uncommitted_since = time.monotonic()
+            self._is_committed = not any(self._ledgers.values())
+        return done
+
+    # -- seen from outside --------------------------------------------------------------
+
+    def committed(self, tp: TP) -> int | None:
+        """The offset that was committed last."""
+        return self._committed_offset.get(tp)
+
+    def holds(self, tp: TP) -> bool:
+        """Whether records were read that are not done."""
+        self._settle()
+        return tp in self._ledgers and len(self._ledgers[tp]) > 0
+
+    def progress(self) -> Iterator[Progress]:
+        """How far the work is, for each assigned partition; asks nobody."""
+        self._settle()
+        for tp in sorted(self.assignment()):
+            ledger = self._ledgers.get(tp)
+            yield Progress(
+                tp,
+                self._committed_offset.get(tp),
+                ledger.position if ledger is not None else None,
+                self._end(tp),
+                self._last_timestamps.get(tp),
+                ledger.pending if ledger is not None else [],
+            )
+
+    def _end(self, tp: TP) -> int:
+        try:
+            fetched = self.highwater(tp) or 0
+        except (AssertionError, AttributeError):
+            # aiokafka's way to say that its thread has given up the partition just now.
+            fetched = 0
+        # That of the last fetch is old when reading waits; `outlook` asks anew.
+        return max(fetched, self._ends.get(tp, 0))
+
+    async def outlook(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int]]:
+        """Ask Kafka: the offset that is read next, and the end, of each of these partitions.
+
+        Partitions that were given up meanwhile are left out. Raises what aiokafka raises; it
+        has no time limit and must not be cancelled."""
+        result: dict[TP, tuple[int, int]] = await self._thread.call_thread(
+            self._outlook, list(tps)
+        )
+        self._ends = {tp: end for tp, (_, end) in result.items()}
+        return result
+
+    async def _outlook(self, tps: list[TP]) -> dict[TP, tuple[int, int]]:
+        consumer = self._thread._ensure_consumer()
+        ends = await consumer.end_offsets(tps)
+        return {
+            tp: (await consumer.position(tp), end)
+            for tp, end in ends.items()
+            if tp in consumer.assignment()
+        }
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Call `call` in the loop of the consumer's thread."""
+        self._thread.thread_loop.call_soon_threadsafe(call)
 
     # -- letting go ---------------------------------------------------------------------
 
@@ -221,6 +323,7 @@ class Consumer(driver.Consumer):
         """Start reading again."""
         self._draining = False
         self._changed.set()
+        logger.info("group %s: this worker reads %s", self.app.conf.id, _in_words(assigned))
         await super().on_partitions_assigned(assigned, generation_id)
 
 
@@ -228,10 +331,15 @@ class Producer(driver.Producer):
     """Sends whole batches: one future for each, not one for each message."""
 
     async def send_all(
-        self, topic: str, partition: int | None, messages: Iterable[tuple[bytes, bytes]]
+        self,
+        topic: str,
+        partition: int | None,
+        messages: Iterable[tuple[bytes, bytes]],
+        headers: Iterable[Headers] | None = None,
     ) -> None:
         """Send `(key, value)` messages and return when Kafka has confirmed all of them.
 
+        `headers` are those of each message, None when no message has any.
         `partition` is that of the records they come from: the same key in the same partition
         number keeps an order, its alert and its payment side by side, whatever partitioner
         the order's sender used. Where the topic has no such partition the key decides.
@@ -239,31 +347,41 @@ class Producer(driver.Producer):
         try:
             partitions = await self._ensure_producer().partitions_for(topic)
             if partition is not None and partition in partitions:
-                await self._send_batches(topic, partition, messages)
+                await self._send_batches(topic, partition, messages, headers)
             else:
-                await self._send_by_key(topic, messages)
+                await self._send_by_key(topic, messages, headers)
         except KafkaError as error:
             raise SendFailedError(f"sending to {topic!r} failed: {error!r}") from error
 
     async def _send_batches(
-        self, topic: str, partition: int, messages: Iterable[tuple[bytes, bytes]]
+        self,
+        topic: str,
+        partition: int,
+        messages: Iterable[tuple[bytes, bytes]],
+        headers: Iterable[Headers] | None,
     ) -> None:
         producer = self._ensure_producer()
         sent = []
         timestamp = int(time.time() * 1000)
         batch = producer.create_batch()
-        for key, value in messages:
-            if batch.append(key=key, value=value, timestamp=timestamp) is None:
+        for (key, value), own in zip(messages, _each(headers), strict=False):
+            if batch.append(key=key, value=value, timestamp=timestamp, headers=own) is None:
                 sent.append(await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=timestamp)
+                batch.append(key=key, value=value, timestamp=timestamp, headers=own)
         if batch.record_count():
             sent.append(await producer.send_batch(batch, topic, partition=partition))
         await _all(sent)
 
-    async def _send_by_key(self, topic: str, messages: Iterable[tuple[bytes, bytes]]) -> None:
+    async def _send_by_key(
+        self,
+        topic: str,
+        messages: Iterable[tuple[bytes, bytes]],
+        headers: Iterable[Headers] | None,
+    ) -> None:
         producer = self._ensure_producer()
-        await _all([await producer.send(topic, key=k, value=v) for k, v in messages])
+        both = zip(messages, _each(headers), strict=False)
+        await _all([await producer.send(topic, v, k, headers=own) for (k, v), own in both])
 
     async def send_record(
         self,
@@ -275,9 +393,31 @@ class Producer(driver.Producer):
     ) -> None:
         """Send one record and return when Kafka has confirmed it, else `SendFailedError`."""
         try:
-            await self._ensure_producer().send_and_wait(topic, value, key=key, headers=headers)
+            producer = self._ensure_producer()
+            await (await send(producer, topic, key=key, value=value, headers=headers))
         except KafkaError as error:
             raise SendFailedError(f"sending to {topic!r} failed: {error!r}") from error
+
+
+def _each(headers: Iterable[Headers] | None) -> Iterable[list[tuple[str, bytes]]]:
+    # aiokafka takes lists only.
+    return repeat([]) if headers is None else map(list, headers)
+
+
+def _in_words(tps: Iterable[TP]) -> str:
+    """`orders 0-2,5, payments 1`, or `nothing`; without Faust's topic of leaders."""
+    told = []
+    for topic, partitions in groupby(sorted(tps), lambda tp: tp.topic):
+        if not topic.endswith("-__assignor-__leader"):
+            told.append(f"{topic} {_ranges([tp.partition for tp in partitions])}")
+    return ", ".join(told) or "nothing"
+
+
+def _ranges(numbers: list[int]) -> str:
+    # Numbers of one run have the same distance from their place in the list.
+    runs = groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
+    ends = [[number for _, number in run] for _, run in runs]
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in ends)
 
 
 async def _all(futures: list[asyncio.Future[Any]]) -> None:

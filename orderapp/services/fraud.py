@@ -1,16 +1,27 @@
 """Fraud: large orders from countries that are not known to be safe."""
 
+import logging
+
 import msgspec
 from faust.types import StreamT
 
-from orderapp import topics
+from orderapp import metrics, topics
 from orderapp.app import app
+from orderapp.engine import tracing
 from orderapp.engine.batching import Batch
+from orderapp.engine.logs import Few
 from orderapp.engine.twins import twin
 from orderapp.models import FraudAlert, Order, now
 
+logger = logging.getLogger(__name__)
+#: Under load one alert in ten orders would be thousands of lines a second.
+few = Few(logger)
+
 HIGH_AMOUNT = 300
 SAFE_COUNTRIES = frozenset({"US", "CA"})
+
+#: Batches that are judged at one time: while one waits for Kafka, others go on.
+OVERLAP = 16
 
 Alert = twin(FraudAlert)
 encode = msgspec.json.Encoder().encode
@@ -30,6 +41,7 @@ def alert_for(order: Order, detected_at: str) -> FraudAlert:
         country=order.country,
         customer_id=order.customer_id,
         detected_at=detected_at,
+        created_at=order.created_at,
     )
 
 
@@ -39,10 +51,33 @@ async def check(orders: Batch[Order]) -> None:
     alerts = [alert_for(order, detected_at) for order in orders if is_risky(order)]
     if alerts:
         messages = [(b"%d" % alert.order_id, encode(alert)) for alert in alerts]
-        await app.send_all("fraud-alerts", orders.partition, messages)
+        headers = tracing.onward(orders)
+        if headers is not None:
+            pairs = zip(orders, headers, strict=True)
+            headers = [own for order, own in pairs if is_risky(order)]
+        await app.send_all("fraud-alerts", orders.partition, messages, headers)
+        report(alerts, headers)
+    metrics.judged(len(orders), len(alerts))
+
+
+def report(alerts: list[FraudAlert], headers: list[tracing.Headers] | None) -> None:
+    """Say in the log which orders are risky: the first ones, and how many more."""
+    for index, alert in enumerate(alerts[: few.room(len(alerts))]):
+        logger.info(
+            "order %d is risky: %s, %.2f from %s",
+            alert.order_id,
+            alert.reason,
+            alert.amount,
+            alert.country,
+            extra={
+                "order_id": alert.order_id,
+                "trace_id": tracing.trace_id(headers[index]) if headers else "",
+                "service": "fraud",
+            },
+        )
 
 
 @app.agent(topics.orders, name="fraud")
 async def fraud(orders: StreamT[Batch[Order]]) -> None:
     """Raise an alert for each risky order."""
-    await app.deliver("fraud", orders, check)
+    await app.deliver("fraud", orders, check, overlap=OVERLAP)

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import random
 import time
 
 from faker import Faker
 
 from orderapp import topics
 from orderapp.app import app, settings
+from orderapp.engine import tracing
 from orderapp.models import Order, now
 
 logger = logging.getLogger(__name__)
@@ -15,6 +17,20 @@ logger = logging.getLogger(__name__)
 COUNTRIES = ("US", "CA", "DE", "IN", "GB")
 #: Seconds until an order that Kafka does not confirm is given up (a new one follows).
 PATIENCE = 60
+
+#: How often a duplicated order is sent again (`ORDERAPP_FAULT_DUPLICATES`).
+REPEATS = 10
+#: What is sent as if it were an order (`ORDERAPP_FAULT_POISON`).
+POISON = (
+    b"",
+    b"not JSON",
+    b"[]",
+    b'{"order_id":1}',
+    b'{"order_id":"x","customer_id":1234,"amount":1,"country":"DE"}',
+    b'{"order_id":1,"customer_id":1234,"amount":-1,"country":"DE"}',
+    b'{"order_id":1e999,"customer_id":1234,"amount":1,"country":"DE"}',
+    b"\xff\xfe\x00",
+)
 
 fake = Faker()
 
@@ -51,10 +67,30 @@ order_ids = OrderIds()
 async def produce() -> None:
     """Send a fake order."""
     order = make_order(order_ids.next())
+    about: dict[str, int | str] = {"order_id": order.order_id}
     try:
         async with asyncio.timeout(PATIENCE):
-            await (await topics.orders.send(key=str(order.order_id), value=order))
+            trace_id = await send(order)
+            await disturb(order)
     except Exception as error:  # an exception would end Faust's timer for good
-        logger.warning("order %d was not sent: %r", order.order_id, error)
+        logger.warning("order %d was not sent: %r", order.order_id, error, extra=about)
     else:
-        logger.info("order %d: %.2f from %s", order.order_id, order.amount, order.country)
+        line = "order %d: %.2f from %s"
+        about["trace_id"] = trace_id
+        logger.info(line, order.order_id, order.amount, order.country, extra=about)
+
+
+async def send(order: Order) -> str:
+    """Send an order and wait until Kafka has it; returns the id of its trace, if it has one."""
+    key = str(order.order_id)
+    with tracing.sending("orders", key.encode()) as headers:
+        await (await topics.orders.send(key=key, value=order, headers=headers or None))
+    return tracing.trace_id(headers)
+
+
+async def disturb(order: Order) -> None:
+    """Send what the settings ask for besides: the order again, and what is no order."""
+    if random.random() < settings.faults.duplicates:  # noqa: S311 - no secret
+        await asyncio.gather(*(send(order) for _ in range(REPEATS)))
+    if random.random() < settings.faults.poison:  # noqa: S311
+        await app.send_all("orders", None, [(b"poison", random.choice(POISON))])  # noqa: S311

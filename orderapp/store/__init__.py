@@ -4,20 +4,34 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from orderapp.store.documents import (
+    STATUSES,
+    Activity,
     AlertDocument,
+    CountryStats,
+    DeadLetterDocument,
     Document,
     OrderDocument,
+    OrderPage,
+    OrderQuery,
     OrderStory,
     PaymentDocument,
+    Stats,
 )
 
 __all__ = [
+    "STATUSES",
+    "Activity",
     "AlertDocument",
+    "CountryStats",
+    "DeadLetterDocument",
     "Document",
     "OrderDocument",
+    "OrderPage",
+    "OrderQuery",
     "OrderStore",
     "OrderStory",
     "PaymentDocument",
+    "Stats",
     "StoreError",
     "StoreRejected",
     "StoreUnavailable",
@@ -37,7 +51,8 @@ class StoreRejected(StoreError):  # noqa: N818
 
 
 class OrderStore(Protocol):
-    """Keeps documents by id; every write may be repeated and the last one wins.
+    """Keeps documents by id; every write may be repeated and the last one wins. (SQLite keeps
+    the newer of two that come from one partition, whichever is written last.)
 
     All methods may be called at the same time from one event loop, never block it, and raise
     `StoreUnavailable` or `StoreRejected` and nothing else.
@@ -63,3 +78,12 @@ class OrderStore(Protocol):
 
     async def latest(self, limit: int) -> list[OrderStory]:
         """The last `limit` orders by `created_at`, newest first (ties: higher order id)."""
+
+    async def page(self, query: OrderQuery) -> OrderPage:
+        """A page of orders, in the order of `latest`. Reads by an index, never the whole."""
+
+    async def stats(self, since: int) -> Stats:
+        """Totals, and the activity since `since` (Unix time in s). A moment old at most."""
+
+    async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
+        """Up to `limit` documents of a type with an order id above `after`, ascending."""

@@ -8,11 +8,20 @@ when a store is opened.
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from orderapp.store import OrderStory, StoreRejected, StoreUnavailable
+from orderapp.store import (
+    OrderPage,
+    OrderQuery,
+    OrderStory,
+    Stats,
+    StoreRejected,
+    StoreUnavailable,
+    couchbase_reads,
+)
 from orderapp.store.documents import Document
 
 if TYPE_CHECKING:
@@ -26,8 +35,12 @@ T = TypeVar("T")
 # that never got a thread or that the SDK does not end.
 OPEN_LIMIT = 8.0
 READ_LIMIT = 1.9
+SCAN_LIMIT = 12.0
 WRITE_LIMIT = 12.0
 CLOSE_LIMIT = 5.0
+
+#: Seconds for which totals are good.
+STATS_AGE = 3.0
 
 # Couchbase's rule. The name is pasted into statements, where nothing but a backquote could
 # end it, so this check is also what keeps other text out of them.
@@ -39,6 +52,12 @@ class _Connection(NamedTuple):
     # Apart, so that reads of the web views do not queue behind writes that wait.
     readers: ThreadPoolExecutor
     writers: ThreadPoolExecutor
+
+
+class _Counting(NamedTuple):
+    started: float
+    since: int
+    stats: "asyncio.Task[Stats]"
 
 
 class CouchbaseStore:
@@ -56,6 +75,7 @@ class CouchbaseStore:
         self._password = password
         self._bucket = bucket
         self._connection: _Connection | None = None
+        self._counting: _Counting | None = None
 
     def __repr__(self) -> str:
         where = f"{self._connection_string!r}, bucket={self._bucket!r}"
@@ -89,6 +109,7 @@ class CouchbaseStore:
     async def close(self) -> None:
         """Disconnect. Without it the SDK may abort the process at its exit."""
         connection, self._connection = self._connection, None
+        self._counting = None
         if connection is None:
             return
         connection.readers.shutdown(wait=False)
@@ -100,15 +121,43 @@ class CouchbaseStore:
 
     async def ping(self) -> None:
         """Ask the data service for a document that need not exist."""
-        await self._read(lambda client: client.story(0))
+        await self._read(lambda client: couchbase_reads.story(client, 0))
 
     async def story(self, order_id: int) -> OrderStory | None:
         """The order with its alerts and payment, by the ids of its documents."""
-        return await self._read(lambda client: client.story(order_id))
+        return await self._read(lambda client: couchbase_reads.story(client, order_id))
 
     async def latest(self, limit: int) -> list[OrderStory]:
         """The newest orders that the index knows of: it follows writes within moments."""
-        return await self._read(lambda client: client.latest(limit))
+        return await self._read(lambda client: couchbase_reads.latest(client, limit))
+
+    async def page(self, query: OrderQuery) -> OrderPage:
+        """A page of the orders that the indexes know of; one answer looks at 500 at most."""
+        return await self._read(lambda client: couchbase_reads.page(client, query))
+
+    async def stats(self, since: int) -> Stats:
+        """Totals up to 3 s old.
+
+        They are counted by indexes, which takes the longer the more orders there are (a server
+        reads some million index entries a second): so callers share one count."""
+        self._opened()
+        counting = self._counting
+        if counting is None or _is_over(counting) or since < counting.since:
+            count = self._read(lambda client: couchbase_reads.totals(client, since))
+            counting = _Counting(time.monotonic(), since, asyncio.ensure_future(count))
+            # Its error is for those who wait, and they may all have gone.
+            counting.stats.add_done_callback(_has_failed)
+            self._counting = counting
+        stats = await asyncio.shield(counting.stats)
+        recent = [span for span in stats.activity if span.start >= since // 10 * 10]
+        return Stats(stats.countries, recent)
+
+    async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
+        """Documents of a type by order id; waits until the index has all that was written."""
+        client, readers, _ = self._opened()
+        start = -1 if after is None else after
+        scan = readers.submit(couchbase_reads.scan, client, kind, start, max(limit, 0))
+        return await self._within(SCAN_LIMIT, scan)
 
     async def upsert(self, documents: Sequence[Document]) -> None:
         """Write one batch in parallel."""
@@ -131,6 +180,14 @@ class CouchbaseStore:
         except TimeoutError:
             text = f"{self._connection_string}: no answer within {limit:g} s"
             raise StoreUnavailable(text) from None
+
+
+def _is_over(counting: _Counting) -> bool:
+    return _has_failed(counting.stats) or time.monotonic() - counting.started > STATS_AGE
+
+
+def _has_failed(task: "asyncio.Task[Stats]") -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _in_thread(function: Callable[[], T]) -> Future[T]:

@@ -20,6 +20,7 @@ from couchbase.exceptions import (
     QueryIndexAlreadyExistsException,
     QueryIndexNotFoundException,
 )
+from couchbase.n1ql import QueryScanConsistency
 from couchbase.options import (
     ClusterOptions,
     ClusterTimeoutOptions,
@@ -27,31 +28,19 @@ from couchbase.options import (
     QueryOptions,
 )
 
-from orderapp.store import OrderStory, StoreError, StoreRejected, StoreUnavailable
+from orderapp.store import StoreError, StoreRejected, StoreUnavailable
 from orderapp.store.couchbase_errors import translated, worst
-from orderapp.store.documents import AlertDocument, Document, OrderDocument, PaymentDocument
+from orderapp.store.couchbase_statements import LATEST, Statement, create
+from orderapp.store.documents import Document
 
 log = logging.getLogger(__name__)
 
-# Seconds, for the SDK. A read is at most one query and one get.
+# Seconds, for the SDK.
 CONNECT_LIMIT = 4.0
 KV_LIMIT = 10.0
-READ_LIMIT = 1.7
-
-_CREATE_INDEX = (
-    "CREATE INDEX `orderapp_orders_by_time` ON `{}` (created_at DESC, order_id DESC) "
-    'WHERE type = "order"'
-)
-# The type is no parameter, since an index with a WHERE serves only a query that repeats it.
-_LATEST = (
-    'SELECT b.* FROM `{}` AS b WHERE b.type = "order" AND b.created_at IS NOT MISSING '
-    "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count"
-)
+INDEX_LIMIT = 1.7
 
 _encode = msgspec.json.Encoder().encode
-_decode_order = msgspec.json.Decoder(OrderDocument).decode
-_decode_alert = msgspec.json.Decoder(AlertDocument).decode
-_decode_payment = msgspec.json.Decoder(PaymentDocument).decode
 
 
 class _RawJSON:
@@ -98,93 +87,78 @@ class Client:
     def __init__(self, cluster: Cluster, bucket: str, where: str) -> None:
         self._cluster = cluster
         self._bucket = bucket
-        self._where = where
+        self.where = where
         self._documents = cluster.bucket(bucket).default_collection()
-        self._has_index = False
+        self._indexes: set[str] = set()  # that are known to be there
 
     def close(self) -> None:
         """Disconnect."""
-        with _translating(self._where):
+        with _translating(self.where):
             self._cluster.close()
 
     def upsert(self, documents: Sequence[Document]) -> None:
         """Write all documents; `upsert_multi` reports errors instead of raising them."""
-        with _translating(self._where):
+        with _translating(self.where):
             values = {document.id: _encode(document) for document in documents}
             result = self._documents.upsert_multi(values)
             if not result.all_ok:
                 raise worst(result.exceptions.values())
 
-    def story(self, order_id: int) -> OrderStory | None:
-        """The order and what belongs to it, in one round trip."""
-        key = str(order_id)
-        found = self._get([key, f"alert::{key}", f"payment::{key}"], READ_LIMIT)
-        with _translating(self._where):
-            return _to_story(_decode_order(found[key]), found) if key in found else None
+    def ask(
+        self,
+        statement: Statement,
+        values: dict[str, Any],
+        end: float,
+        *,
+        exact: bool = False,
+    ) -> list[Any]:
+        """The rows of a statement, with time left until `end` for a get.
 
-    def latest(self, limit: int) -> list[OrderStory]:
-        """The newest orders: a query for them, then a get for what belongs to them."""
-        end = time.monotonic() + READ_LIMIT
-        if not self._has_index:
-            self._create_index(READ_LIMIT / 2)
-        rows = self._query(_LATEST, (end - time.monotonic()) * 0.7, count=max(limit, 0))
-        orders = list(_orders(rows))
-        ids = [f"{kind}::{o.order_id}" for o in orders for kind in ("alert", "payment")]
-        found = self._get(ids, end - time.monotonic()) if ids else {}
-        with _translating(self._where):
-            return [_to_story(order, found) for order in orders]
+        `exact`: with all that was written before, for which the server may wait."""
+        if statement.needs not in self._indexes:
+            self._create_index(statement.needs, (end - time.monotonic()) / 2)
+        limit = (end - time.monotonic()) * 0.7
+        options = QueryOptions(named_parameters=values)
+        if exact:
+            options["scan_consistency"] = QueryScanConsistency.REQUEST_PLUS
+        return self._query(statement.text, limit, options)
 
-    def try_index(self) -> None:
-        """Create the index; without it orders can be written, so that it may come later."""
-        try:
-            self._create_index(READ_LIMIT)
-        except StoreError as error:
-            log.warning("No index for the latest orders yet: %s", error)
-
-    def _create_index(self, limit: float) -> None:
-        # Not IF NOT EXISTS, which servers before 7.1 do not know.
-        try:
-            self._query(_CREATE_INDEX, limit)
-        except StoreError as error:
-            if not isinstance(error.__cause__, QueryIndexAlreadyExistsException):
-                raise
-        self._has_index = True
-
-    def _query(self, statement: str, limit: float, **parameters: Any) -> list[Any]:
-        options = QueryOptions(timeout=timedelta(seconds=limit), named_parameters=parameters)
-        with _translating(self._where):
-            try:
-                return list(self._cluster.query(statement.format(self._bucket), options).rows())
-            except QueryIndexNotFoundException:
-                self._has_index = False  # somebody dropped it: the next read makes it again
-                raise
-
-    def _get(self, ids: list[str], limit: float) -> dict[str, bytes]:
-        with _translating(self._where):
-            result = self._documents.get_multi(ids, timeout=timedelta(seconds=max(limit, 0.1)))
+    def get(self, ids: Sequence[str], limit: float) -> dict[str, bytes]:
+        """Those of these documents that there are."""
+        if not ids:
+            return {}
+        with _translating(self.where):
+            result = self._documents.get_multi(
+                list(ids), timeout=timedelta(seconds=max(limit, 0.1))
+            )
             for error in result.exceptions.values():
                 if not isinstance(error, DocumentNotFoundException):
                     raise error
             return {key: found.value for key, found in result.results.items()}
 
-
-def _to_story(order: OrderDocument, found: dict[str, bytes]) -> OrderStory:
-    alert = found.get(f"alert::{order.order_id}")
-    payment = found.get(f"payment::{order.order_id}")
-    return OrderStory(
-        order=order,
-        alerts=[] if alert is None else [_decode_alert(alert)],
-        payment=None if payment is None else _decode_payment(payment),
-    )
-
-
-def _orders(rows: list[Any]) -> Iterator[OrderDocument]:
-    for row in rows:
+    def try_index(self) -> None:
+        """Create the first index; it may come later, since orders can be written without."""
         try:
-            yield msgspec.convert(row, OrderDocument)
-        except msgspec.ValidationError as error:
-            # The bucket may hold somebody else's orders too; they must not end the dashboard.
-            log.warning("Left out an order that is not ours: %s", error)
+            self._create_index(LATEST.needs, INDEX_LIMIT)
+        except StoreError as error:
+            log.warning("No index for the latest orders yet: %s", error)
+
+    def _create_index(self, index: str, limit: float) -> None:
+        try:
+            self._query(create(index), limit, QueryOptions())
+        except StoreError as error:
+            if not isinstance(error.__cause__, QueryIndexAlreadyExistsException):
+                raise
+        self._indexes.add(index)
+
+    def _query(self, statement: str, limit: float, options: QueryOptions) -> list[Any]:
+        options["timeout"] = timedelta(seconds=max(limit, 0.1))
+        with _translating(self.where):
+            try:
+                return list(self._cluster.query(statement.format(self._bucket), options).rows())
+            except QueryIndexNotFoundException:
+                self._indexes.clear()  # somebody dropped it: the next read makes it again
+                raise
 
 
 @contextmanager

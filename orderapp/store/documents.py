@@ -1,4 +1,4 @@
-"""What the store keeps: one document for each order, alert and payment.
+"""What the store keeps: one document for each order, alert, payment and dead letter.
 
 Every document has an id computed from the order id alone and exactly one writer, so that
 any write may be repeated. ``type`` is written by msgspec from the class's tag.
@@ -27,6 +27,12 @@ class OrderDocument(Document, tag="order", frozen=True):
     amount: float
     country: str
     created_at: str
+    #: When Kafka took the record, in ms of Unix time.
+    kafka_timestamp: int = 0
+    #: When analytics wrote it; a repeated write changes it.
+    stored_at: str = ""
+    #: 32 hex digits, or empty when the order came without a trace.
+    trace_id: str = ""
 
     @property
     def id(self) -> str:
@@ -42,6 +48,9 @@ class AlertDocument(Document, tag="alert", frozen=True):
     country: str
     customer_id: int
     detected_at: str
+    #: The order's, to list alerts by.
+    created_at: str = ""
+    kafka_timestamp: int = 0
 
     @property
     def id(self) -> str:
@@ -56,11 +65,38 @@ class PaymentDocument(Document, tag="payment", frozen=True):
     status: str
     amount: float
     paid_at: str
+    #: How often the gateway was asked until it answered.
+    attempts: int = 1
+    #: The order's, to list and count payments by.
+    country: str = ""
+    created_at: str = ""
+    kafka_timestamp: int = 0
 
     @property
     def id(self) -> str:
         """The document id."""
         return f"payment::{self.order_id}"
+
+
+class DeadLetterDocument(Document, tag="dead-letter", frozen=True):
+    """The last time that a service gave an order up; document id ``dead-letter::<order id>``.
+
+    `kafka_partition` and `kafka_offset` are the place in the dead-letter topic."""
+
+    #: The service that could not process it, or several, separated by commas.
+    service: str
+    error_class: str
+    error_text: str
+    attempts: int
+    original_topic: str
+    first_failure: str
+    last_failure: str
+    kafka_timestamp: int = 0
+
+    @property
+    def id(self) -> str:
+        """The document id."""
+        return f"dead-letter::{self.order_id}"
 
 
 class OrderStory(msgspec.Struct, frozen=True):
@@ -69,3 +105,65 @@ class OrderStory(msgspec.Struct, frozen=True):
     order: OrderDocument
     alerts: list[AlertDocument]
     payment: PaymentDocument | None
+    dead_letter: DeadLetterDocument | None = None
+
+    @property
+    def status(self) -> str:
+        """`stored`, then `paid` or `declined`; `dead_letter` when payment gave it up."""
+        if self.payment is not None:
+            return self.payment.status.lower()
+        if self.dead_letter is not None and "payment" in self.dead_letter.service.split(","):
+            return "dead_letter"
+        return "stored"
+
+
+class OrderQuery(msgspec.Struct, frozen=True):
+    """Which orders to list, by `created_at` and order id, newest first."""
+
+    limit: int = 50
+    #: The `(created_at, order_id)` of the last order of the page before.
+    after: tuple[str, int] | None = None
+    country: str | None = None
+    #: One of `STATUSES`.
+    status: str | None = None
+
+
+#: What orders can be listed by. `alert`: those with a fraud alert, paid or not.
+STATUSES = ("stored", "paid", "declined", "alert", "dead_letter")
+
+
+class OrderPage(msgspec.Struct, frozen=True):
+    """Orders, and where the next page begins; `after` is None at the end.
+
+    A page may hold fewer orders than asked for, and none, although there is a next one: how
+    far a search goes for one answer is bounded."""
+
+    stories: list[OrderStory]
+    after: tuple[str, int] | None
+
+
+class CountryStats(msgspec.Struct, frozen=True):
+    """Counts for one country; `revenue` is the sum of what was paid."""
+
+    country: str
+    orders: int
+    alerts: int
+    paid: int
+    declined: int
+    revenue: float
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """What Kafka took in the 10 seconds from `start` (Unix time in s, a multiple of 10)."""
+
+    start: int
+    orders: int
+    alerts: int
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """Totals by country (most orders first), and the activity since a moment, oldest first;
+    spans without any are left out."""
+
+    countries: list[CountryStats]
+    activity: list[Activity]

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from mode import Service
 
-from orderapp.settings import Couchbase
+from orderapp.settings import Couchbase, Settings
 from orderapp.store import (
     Document,
+    OrderPage,
+    OrderQuery,
     OrderStore,
     OrderStory,
+    Stats,
     StoreError,
     StoreRejected,
     StoreUnavailable,
@@ -22,8 +25,18 @@ logger = logging.getLogger(__name__)
 LONGEST_WAIT = 10.0
 
 
-def store_for(couchbase: Couchbase | None, data_dir: Path) -> OrderStore:
+def store_for(settings: Settings) -> OrderStore:
     """The store that the settings ask for, not opened."""
+    store = _adapter(settings.couchbase, settings.data_dir)
+    faults = settings.faults
+    if not (faults.store_slow or faults.store_refuse):
+        return store
+    from orderapp.store.faulty import FaultyStore
+
+    return FaultyStore(store, faults.store_slow, faults.store_refuse)
+
+
+def _adapter(couchbase: Couchbase | None, data_dir: Path) -> OrderStore:
     # Each adapter imports what only it needs.
     if couchbase is None:
         from orderapp.store.sqlite import SQLiteStore
@@ -93,3 +106,15 @@ class StoreKeeper(Service):
     async def latest(self, limit: int) -> list[OrderStory]:
         """See `OrderStore`."""
         return await self._opened().latest(limit)
+
+    async def page(self, query: OrderQuery) -> OrderPage:
+        """See `OrderStore`."""
+        return await self._opened().page(query)
+
+    async def stats(self, since: int) -> Stats:
+        """See `OrderStore`."""
+        return await self._opened().stats(since)
+
+    async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
+        """See `OrderStore`."""
+        return await self._opened().scan(kind, after, limit)

@@ -12,10 +12,20 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
-from orderapp.store import OrderStory, StoreRejected, StoreUnavailable
-from orderapp.store import sqlite_schema as schema
+from orderapp.store import (
+    OrderPage,
+    OrderQuery,
+    OrderStory,
+    Stats,
+    StoreRejected,
+    StoreUnavailable,
+    sqlite_read,
+)
 from orderapp.store.documents import Document
+from orderapp.store.sqlite_pages import page
+from orderapp.store.sqlite_schema import create
 from orderapp.store.sqlite_thread import ConnectionThread, open_connection, translated
+from orderapp.store.sqlite_write import write
 
 T = TypeVar("T")
 
@@ -58,19 +68,40 @@ class SQLiteStore:
                 await thread.close()
 
     async def ping(self) -> None:
-        """Read the file's header and schema."""
-        await self._read(lambda connection: schema.latest(connection, 0))
+        """Read the file's header and sqlite_read."""
+        await self._read(lambda connection: sqlite_read.latest(connection, 0))
 
     async def story(self, order_id: int) -> OrderStory | None:
         """The order with its alerts and payment."""
-        if not -(2**63) <= order_id < 2**63:
-            return None  # no column holds it, so no order has it
-        return await self._read(lambda connection: schema.story(connection, order_id))
+        if not _fits(order_id):
+            return None
+        return await self._read(lambda connection: sqlite_read.story(connection, order_id))
 
     async def latest(self, limit: int) -> list[OrderStory]:
         """The newest orders, newest first."""
         # SQLite takes a negative LIMIT for none.
-        return await self._read(lambda connection: schema.latest(connection, max(limit, 0)))
+        return await self._read(
+            lambda connection: sqlite_read.latest(connection, max(limit, 0))
+        )
+
+    async def page(self, query: OrderQuery) -> OrderPage:
+        """A page of orders; one answer looks at 5,000 of them at most."""
+        if query.after is not None and not _fits(query.after[1]):
+            return OrderPage([], None)
+        return await self._read(lambda connection: page(connection, query))
+
+    async def stats(self, since: int) -> Stats:
+        """The totals as they are now; what is older than a day has no activity."""
+        return await self._read(lambda connection: sqlite_read.stats(connection, since))
+
+    async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
+        """Documents of a type by order id."""
+        start = -1 if after is None else after
+        if not _fits(start):
+            return []
+        return await self._read(
+            lambda connection: sqlite_read.scan(connection, kind, start, max(limit, 0))
+        )
 
     async def upsert(self, documents: Sequence[Document]) -> None:
         """Write one batch; callers that come while another writes share one transaction."""
@@ -108,7 +139,7 @@ class SQLiteStore:
             return
         try:
             with translated(self._path):
-                schema.write(connection, [documents for documents, _ in batches])
+                write(connection, [documents for documents, _ in batches])
         except StoreRejected:
             # One bad document must not take the batches of other callers with it.
             for documents, done in batches:
@@ -125,11 +156,16 @@ class SQLiteStore:
     ) -> None:
         try:
             with translated(self._path):
-                schema.write(connection, [documents])
+                write(connection, [documents])
         except BaseException as error:  # somebody awaits its future
             done.set_exception(error)
         else:
             done.set_result(None)
+
+
+def _fits(order_id: int) -> bool:
+    # What no column holds no order has.
+    return -(2**63) <= order_id < 2**63
 
 
 def _prepare_writer(connection: sqlite3.Connection) -> None:
@@ -137,9 +173,9 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     # FULL syncs the log at every commit. With NORMAL a power cut takes the last transactions,
     # although the offsets of their orders are committed in Kafka: they would be lost for good.
     connection.execute("PRAGMA synchronous = FULL")
-    schema.create(connection)
+    create(connection)
 
 
 def _prepare_reader(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA query_only = ON")
-    schema.latest(connection, 0)
+    sqlite_read.latest(connection, 0)

@@ -15,7 +15,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-LIMIT = 10.0  # seconds for an open or a close
+# Seconds. An open may have to bring an older file up to date: 10 s for a million orders.
+OPEN_LIMIT = 600.0
+CLOSE_LIMIT = 10.0
 
 _PASSING = {
     sqlite3.SQLITE_BUSY: "locked by another process",
@@ -41,7 +43,7 @@ class ConnectionThread:
         with translated(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
-                self._path, timeout=lock_wait, isolation_level=None, cached_statements=16
+                self._path, timeout=lock_wait, isolation_level=None, cached_statements=64
             )
             try:
                 prepare(connection)
@@ -63,7 +65,7 @@ class ConnectionThread:
         closing = asyncio.wrap_future(self.submit(sqlite3.Connection.close))
         self.thread.shutdown(wait=False)
         # Bounded: a disk that hangs must not hold up the worker's end.
-        await asyncio.wait([closing], timeout=LIMIT)
+        await asyncio.wait([closing], timeout=CLOSE_LIMIT)
         if not closing.done() or closing.exception():
             log.warning("%s did not close: what was committed is safe", self._path)
 
@@ -75,11 +77,11 @@ async def open_connection(
     opened = ConnectionThread(path)
     try:
         connecting = opened.thread.submit(opened.connect, lock_wait, prepare)
-        await asyncio.wait_for(asyncio.wrap_future(connecting), LIMIT)
+        await asyncio.wait_for(asyncio.wrap_future(connecting), OPEN_LIMIT)
     except BaseException as error:  # also when cancelled: the thread must end
         opened.thread.shutdown(wait=False)
         if isinstance(error, TimeoutError):
-            raise StoreUnavailable(f"{path}: no answer within {LIMIT:g} s") from None
+            raise StoreUnavailable(f"{path}: no answer within {OPEN_LIMIT:g} s") from None
         raise
     return opened
 

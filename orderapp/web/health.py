@@ -15,7 +15,11 @@ STORE_PATIENCE = 1.5
 
 @app.page("/healthz")
 async def healthz(view: View, request: Any) -> Any:
-    """Alive. Asks nothing of Kafka or the store, so that their absence restarts no worker."""
+    """Alive: work that waits is being done. Asks nothing of Kafka or the store, so that their
+    absence restarts no worker."""
+    stalled = app.watch.stalled
+    if stalled:
+        return view.json({"status": "stalled", "reason": stalled}, status=503)
     return view.json({"status": "ok"})
 
 
@@ -31,6 +35,8 @@ async def readyz(view: View, request: Any) -> Any:
 def _kafka() -> str | None:
     if not app.ready:
         return "Kafka is not reachable yet"
+    if not app.watch.kafka_answers:
+        return "Kafka does not answer"
     if settings.services.isdisjoint(CONSUMERS):
         return None
     if app.rebalancing or not app.has_partitions():

@@ -1,71 +1,92 @@
-"""The API and the dashboard."""
+"""The API's reads, and the pages; the other views are imported here."""
 
-import asyncio
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from aiohttp import web
-from faust.web import View
 
-from orderapp.app import app, store
-from orderapp.store import OrderStory
-from orderapp.web.middleware import error
+from orderapp.app import store
+from orderapp.store import OrderQuery
+from orderapp.web import parameters as read
+from orderapp.web.answers import OneOrder, Orders, Page, detailed, listed
+from orderapp.web.api import Answer, Route, json, serve, server
+from orderapp.web.problems import Problem
+from orderapp.web.progress import fraud_of
+from orderapp.web.timeline import timeline
 
 STATIC = Path(__file__).parent / "static"
 
-#: Seconds until a store that does not answer is answered for, with 503.
-STORE_PATIENCE = 1.8
-DEFAULT_LIMIT, MAX_LIMIT = 10, 100
-MAX_ID = 2**53 - 1
+DEFAULT_LIMIT, DEFAULT_PAGE = 10, 50
 
-app.web.add_static("/static", STATIC)
+server.router.add_static("/static", STATIC)
 
 
-def number(text: str, least: int, most: int) -> int | None:
-    """`text` as a number from `least` to `most`, None if it is no such number."""
-    # Bounded before it is converted: Python refuses, in its own words, to convert what is huge.
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
-        return None
-    value = int(text)
-    return value if least <= value <= most else None
-
-
-def order_json(story: OrderStory) -> dict[str, Any]:
-    """An order as the API shows it: its document, its alerts and its payment."""
-    return {
-        **msgspec.to_builtins(story.order),
-        "alerts": msgspec.to_builtins(story.alerts),
-        "payment": msgspec.to_builtins(story.payment),
-    }
-
-
-@app.page("/")
-async def dashboard(view: View, request: Any) -> Any:
+async def dashboard(request: web.Request) -> web.FileResponse:
     """The dashboard, one static page."""
     return web.FileResponse(STATIC / "index.html")
 
 
-@app.page("/api/analytics")
-async def analytics(view: View, request: Any) -> Any:
+server.router.add_get("/", dashboard)
+
+
+@serve(
+    Route(
+        "GET",
+        "/api/analytics",
+        "The last orders, newest first.",
+        {200: Answer("The last orders.", Orders)},
+        parameters=(read.limit(DEFAULT_LIMIT),),
+        errors=(503,),
+    )
+)
+async def analytics(request: web.Request) -> web.Response:
     """The last orders, newest first."""
-    text = request.query.get("limit", str(DEFAULT_LIMIT))
-    limit = number(text, 1, MAX_LIMIT)
-    if limit is None:
-        return error(400, f"limit={text[:64]!r}: not a number from 1 to {MAX_LIMIT}")
-    async with asyncio.timeout(STORE_PATIENCE):
-        stories = await store.latest(limit)
-    return view.json({"status": "ok", "orders": [order_json(story) for story in stories]})
+    stories = await store.latest(read.read_limit(request.query, DEFAULT_LIMIT))
+    return json(Orders([listed(story) for story in stories]))
 
 
-@app.page("/api/orders/{order_id}")
-async def order(view: View, request: Any, order_id: str) -> Any:
-    """One order with its alerts and its payment."""
-    wanted = number(order_id, 0, MAX_ID)
-    if wanted is None:
-        return error(400, f"order id {order_id[:64]!r}: not a number up to {MAX_ID}")
-    async with asyncio.timeout(STORE_PATIENCE):
-        story = await store.story(wanted)
+@serve(
+    Route(
+        "GET",
+        "/api/orders",
+        "Orders, newest first, page by page.",
+        {200: Answer("A page of orders, and where the next one begins.", Page)},
+        parameters=(read.limit(DEFAULT_PAGE), read.AFTER, read.COUNTRY, read.STATUS),
+        errors=(503,),
+    )
+)
+async def orders(request: web.Request) -> web.Response:
+    """A page of orders."""
+    query = request.query
+    page = await store.page(
+        OrderQuery(
+            limit=read.read_limit(query, DEFAULT_PAGE),
+            after=read.read_after(query),
+            country=read.read_country(query),
+            status=read.read_status(query),
+        )
+    )
+    return json(Page([listed(story) for story in page.stories], read.cursor(page.after)))
+
+
+@serve(
+    Route(
+        "GET",
+        "/api/orders/{order_id}",
+        "One order with its whole story.",
+        {200: Answer("The order, what the services found, and its way.", OneOrder)},
+        parameters=(read.ORDER_ID,),
+        errors=(404, 503),
+    )
+)
+async def order(request: web.Request) -> web.Response:
+    """One order with its story."""
+    order_id = read.read_order_id(request)
+    story = await store.story(order_id)
     if story is None:
-        return error(404, f"order {order_id} is not known")
-    return view.json({"status": "ok", "order": order_json(story)})
+        raise Problem(404, f"order {order_id} is not known; it may not be stored yet")
+    fraud = await fraud_of(story)
+    return json(OneOrder(detailed(story, fraud, timeline(story, fraud))))
+
+
+# Importing a module registers its views; they need what is above.
+from orderapp.web import asyncapi, docs, live, openapi, ordering, overview  # noqa: E402, F401

@@ -61,6 +61,16 @@ run "empty_secret" {
   expect_failures = [var.confluent_api_secret]
 }
 
+run "orders_without_a_token" {
+  command = plan
+
+  variables {
+    take_orders = true
+  }
+
+  expect_failures = [var.api_token]
+}
+
 run "latest" {
   command = plan
 

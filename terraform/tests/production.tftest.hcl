@@ -167,7 +167,7 @@ run "roles" {
       for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : statement.Resource
       if contains(statement.Action, "secretsmanager:GetSecretValue")
     ])) == toset([aws_secretsmanager_secret.confluent.arn, aws_secretsmanager_secret.couchbase.arn])
-    error_message = "The execution role must read exactly the two secrets."
+    error_message = "Without take_orders the execution role must read exactly the two secrets."
   }
 
   assert {
@@ -212,6 +212,43 @@ run "way_in" {
   assert {
     condition     = aws_lb.web.enable_deletion_protection && aws_lb.web.access_logs[0].enabled
     error_message = "The load balancer must be protected from deletion, and keep access logs."
+  }
+}
+
+run "metrics" {
+  assert {
+    condition = (
+      aws_lb_listener_rule.metrics.listener_arn == aws_lb_listener.https[0].arn
+      && aws_lb_listener_rule.metrics.action[0].fixed_response[0].status_code == "404"
+    )
+    error_message = "Visitors must not see the metrics."
+  }
+}
+
+run "no_orders_from_outside" {
+  assert {
+    condition     = length(aws_secretsmanager_secret.api) + length(aws_iam_role_policy.api) == 0
+    error_message = "Without take_orders there is no token."
+  }
+}
+
+run "orders_with_a_token" {
+  variables {
+    take_orders = true
+    api_token   = "test-token-of-the-api"
+  }
+
+  assert {
+    condition = [
+      for name, task in aws_ecs_task_definition.service : name
+      if contains([for secret in jsondecode(task.container_definitions)[0].secrets : secret.name], "ORDERAPP_API_TOKEN")
+    ] == ["web"]
+    error_message = "web gets the token, and nobody else does."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.api[0].policy).Statement[0].Resource == [aws_secretsmanager_secret.api[0].arn]
+    error_message = "The execution role must read the token."
   }
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import __doc__ as description
-from tests.benchmarks import latency, report, sdk
+from tests.benchmarks import api, endurance, latency, metrics_cost, page, report, sdk
 from tests.benchmarks.contenders import CONTENDERS, ORDERAPP, Contender
 from tests.benchmarks.orders import WARM_UP, Workload
 from tests.benchmarks.processes import end_like_ctrl_c
@@ -26,16 +26,18 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     modes = parser.add_subparsers(dest="mode", required=True)
-    throughput, slow, scale = (
-        modes.add_parser(name) for name in ("throughput", "latency", "scale")
+    throughput, slow, scale, metrics, seen = (
+        modes.add_parser(name) for name in ("throughput", "latency", "scale", "metrics", "page")
     )
+    seen.add_argument("--orders", type=int, default=50)
+    metrics.add_argument("--rounds", type=int, default=3, help="runs with, and without metrics")
     throughput.add_argument(
         "--contender", action="append", choices=CONTENDERS, help="only this one (repeatable)"
     )
     throughput.add_argument(
         "--profile", action="store_true", help="also show the top functions of orderapp"
     )
-    for mode in (throughput, scale):
+    for mode in (throughput, scale, metrics):
         mode.add_argument("--orders", type=int, default=100_000)
         mode.add_argument(
             "--store", action="append", choices=STORES, help="default: sqlite, then none"
@@ -44,7 +46,17 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     slow.add_argument("--rate", action="append", type=int, help="orders/s (repeatable)")
     slow.add_argument("--seconds", type=float, default=30.0, help="measured, for each rate")
     slow.add_argument("--warm-up", type=float, default=10.0, help="seconds before that")
-    for mode in (throughput, slow, scale):
+    outage = modes.add_parser("outage")
+    outage.add_argument("--rate", type=int, default=200, help="orders/s")
+    outage.add_argument("--seconds", type=float, default=600.0, help="without a store")
+    outage.add_argument("--limit", type=float, default=300.0, help="seconds to catch up")
+    reads = modes.add_parser("api")
+    reads.add_argument("--orders", type=int, default=1_000_000, help="stored before")
+    reads.add_argument("--rounds", type=int, default=3, help="with streams and without")
+    reads.add_argument("--seconds", type=float, default=20.0, help="of each round")
+    memory = modes.add_parser("memory")
+    memory.add_argument("--orders", type=int, default=endurance.DAY)
+    for mode in (reads, outage, memory, throughput, slow, scale, metrics, seen):
         mode.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(arguments)
 
@@ -77,6 +89,8 @@ async def throughput(
         results = await _series(contenders, store, options, work)
         print(f"\n{options.orders:,} orders, store: {store}\n")
         print(report.throughput_table(results))
+        if options.mode == "metrics":
+            print(f"\n{metrics_cost.cost(results)}")
         figures += report.as_json(results)
         if store == "couchbase":
             share = await sdk.measure(work)
@@ -91,8 +105,20 @@ async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
     if options.mode == "latency":
         rates = options.rate or latency.RATES
         return await latency.series(rates, options.warm_up, options.seconds)
+    if options.mode == "api":
+        return await api.series(options.orders, options.rounds, options.seconds)
+    if options.mode == "page":
+        return await page.measure(options.orders)
+    if options.mode == "outage":
+        limits = (options.seconds, options.rate, options.limit)
+        return [await asyncio.to_thread(endurance.outage, *limits)]
+    if options.mode == "memory":
+        return [await asyncio.to_thread(endurance.memory, options.orders)]
     if options.mode == "scale":
         return await throughput((ORDERAPP, TWO_WORKERS), options)
+    if options.mode == "metrics":
+        pairs = (ORDERAPP, metrics_cost.WITHOUT_METRICS) * options.rounds
+        return await throughput(pairs, options)
     names = options.contender or list(CONTENDERS)
     return await throughput([CONTENDERS[name] for name in names], options)
 

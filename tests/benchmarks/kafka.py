@@ -126,10 +126,10 @@ async def running_kafka(directory: Path) -> AsyncIterator[Kafka]:
             await kafka.stop()
     finally:
         broker.leave()
-        _wait_for_end(directory)
+        wait_for_end(directory)
 
 
-def _wait_for_end(directory: Path) -> None:
+def wait_for_end(directory: Path) -> None:
     # The launcher holds this lock for as long as it or its broker lives.
     with FileLock(directory / "kafka" / "launcher.lock") as launcher:
         deadline = time.monotonic() + END_SECONDS

@@ -8,11 +8,13 @@ gateway takes its 100 ms). Each rate has a fresh worker and some unmeasured seco
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
-from tests.benchmarks.contenders import ORDERAPP, WORKER
+from tests.benchmarks.contenders import ORDERAPP, WORKER, Contender
 from tests.benchmarks.orders import WARM_UP, Workload
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import render
@@ -24,6 +26,9 @@ from tests.benchmarks.throughput import (
     temporary_directory,
     warm,
 )
+
+#: Goes on while orders are sent; called with the worker and the number of orders.
+Beside = Callable[[Setting, int], AbstractAsyncContextManager[None]]
 
 RATES = (200, 1_000, 10_000)
 PAYMENT_DELAY = 0.1
@@ -75,18 +80,30 @@ async def _send(setting: Setting, rate: int, seconds: float) -> dict[str, Any]:
     return json.loads(output)
 
 
-async def measure(rate: int, warm_up: float, seconds: float) -> list[Latency]:
-    """One rate, with a fresh worker."""
+async def measure(
+    rate: int,
+    warm_up: float,
+    seconds: float,
+    *,
+    who: Contender = TIMED,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    beside: Beside | None = None,
+) -> list[Latency]:
+    """One rate, with a fresh worker; `beside` is something that goes on meanwhile."""
     with temporary_directory() as directory:
         notes = directory / "times"
         environment = {
             "BENCH_TIMES": str(notes),
             "ORDERAPP_PAYMENT_DELAY": str(PAYMENT_DELAY),
+            **settings,
         }
         first = Workload(0)
-        async with warm(TIMED, "sqlite", first.messages, Limits(), environment) as setting:
-            sent = await _send(setting, rate, warm_up + seconds)
-            await setting.complete(WARM_UP + sent["sent"], len(first.risky_ids) + sent["risky"])
+        async with warm(who, "sqlite", first.messages, Limits(), environment) as setting:
+            expected = int(rate * (warm_up + seconds))
+            async with beside(setting, expected) if beside else nullcontext():
+                sent = await _send(setting, rate, warm_up + seconds)
+                risky = len(first.risky_ids) + sent["risky"]
+                await setting.complete(WARM_UP + sent["sent"], risky)
             if problem := setting.processes.terminate(END_SECONDS):
                 raise ContenderError(problem)
         times = read_notes(notes.read_text().splitlines(), sent["began_ms"] + warm_up * 1000)

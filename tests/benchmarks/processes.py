@@ -28,7 +28,7 @@ class Processes:
         environment: Mapping[str, str],
         directory: Path,
     ) -> None:
-        self._commands = commands
+        self.commands = commands
         self._directory = directory
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         self._environment = {**inherited, "PYTHONPATH": str(ROOT), **environment}
@@ -40,7 +40,7 @@ class Processes:
     def __enter__(self) -> Self:
         self._directory.mkdir()
         try:
-            for number, command in enumerate(self._commands):
+            for number, command in enumerate(self.commands):
                 with (self._directory / f"{number}.log").open("wb") as log:
                     self._running.append(
                         subprocess.Popen(

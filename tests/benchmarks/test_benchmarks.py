@@ -8,7 +8,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from tests.benchmarks import latency, profiler, report
+from tests.benchmarks import latency, metrics_cost, profiler, report
 from tests.benchmarks.contenders import ORDERAPP, Contender
 from tests.benchmarks.orders import WARM_UP, Workload
 from tests.benchmarks.throughput import Limits, Result, measure
@@ -135,6 +135,23 @@ def test_ratios_are_those_of_cpu_to_orderapp():
     other = Result("other", "none", 1000, seconds=1, cpu_seconds=0.05)
 
     assert [one["cpu_to_orderapp"] for one in report.as_json([ours, other])] == [1.0, 5.0]
+
+
+def test_the_cost_of_metrics_is_that_of_the_best_runs():
+    def run(who, cpu, seconds, problem=None):
+        return Result(who.name, "none", 1000, problem, seconds=seconds, cpu_seconds=cpu)
+
+    silent = metrics_cost.WITHOUT_METRICS
+    good = [run(ORDERAPP, 0.30, 9), run(ORDERAPP, 0.11, 2), run(silent, 0.10, 1)]
+
+    assert metrics_cost.cost(good) == "with metrics: +10.0% CPU per order, -50.0% orders/s"
+    assert metrics_cost.cost([*good[:2], run(silent, 0.1, 1, "lost")]).startswith("no figure")
+
+
+async def test_orderapp_does_the_same_work_without_its_metrics(work):
+    result = await measure(metrics_cost.WITHOUT_METRICS, "none", work, Limits(60, 30))
+
+    assert result.problem is None
 
 
 def test_latency_leaves_out_the_warm_up_and_keeps_each_order():

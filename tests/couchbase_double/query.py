@@ -2,20 +2,54 @@
 
 import heapq
 import re
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
+T = TypeVar("T")
+
 _NAME = r"`(?P<bucket>[^`]+)`"
-_CREATE = re.compile(
-    rf"CREATE INDEX `(?P<index>\w+)` ON {_NAME} ?"
-    r'\(created_at DESC, order_id DESC\) WHERE type = "order"'
-)
+_CREATE = re.compile(rf"CREATE INDEX `(?P<index>\w+)` ON {_NAME} ?(?P<definition>\(.*)")
+_NEWEST_FIRST = r"ORDER BY b\.created_at DESC, b\.order_id DESC LIMIT \$(?P<limit>\w+)"
 _LATEST = re.compile(
-    rf'SELECT b\.\* FROM {_NAME} AS b WHERE b\.type = "(?P<type>\w+)" '
-    r"AND b\.created_at IS NOT MISSING "
-    r"ORDER BY b\.created_at DESC, b\.order_id DESC LIMIT \$(?P<limit>\w+)"
+    rf'SELECT b\.\* FROM {_NAME} AS b WHERE b\.type = "(?P<type>order)" '
+    rf"AND b\.created_at IS NOT MISSING {_NEWEST_FIRST}"
 )
+_KEYS = re.compile(
+    rf'SELECT b\.created_at, b\.order_id FROM {_NAME} AS b WHERE b\.type = "(?P<type>\w+)"'
+    r'(?P<status> AND b\.status = "DECLINED")?(?P<country> AND b\.country = \$country)?'
+    r" AND b\.created_at <= \$at AND \(b\.created_at < \$at OR b\.order_id < \$id\) "
+    rf"{_NEWEST_FIRST}"
+)
+_BY_ID = re.compile(
+    rf"SELECT b\.\* FROM {_NAME} AS b WHERE b\.type = \$type AND b\.order_id > \$after "
+    r"ORDER BY b\.order_id LIMIT \$(?P<limit>\w+)"
+)
+_TOTALS = re.compile(
+    r"SELECT b\.type, b\.country, b\.status, COUNT\(\*\) AS documents, "
+    rf"SUM\(b\.amount\) AS amount FROM {_NAME} AS b "
+    r'WHERE b\.type IN \["order", "alert", "payment"\] '
+    r"GROUP BY b\.type, b\.country, b\.status"
+)
+_ACTIVITY = re.compile(
+    r"SELECT b\.type, FLOOR\(b\.kafka_timestamp / 10000\) AS span, COUNT\(\*\) AS documents "
+    rf'FROM {_NAME} AS b WHERE b\.type IN \["order", "alert"\] '
+    r"AND b\.kafka_timestamp >= \$since GROUP BY b\.type, FLOOR\(b\.kafka_timestamp / 10000\)"
+)
+
+_BY_TIME = '(created_at DESC, order_id DESC) WHERE type = "{}"'
+_BY_TIME_DECLINED = _BY_TIME.format("payment") + ' AND status = "DECLINED"'
+_BY_COUNTRY = '(country, created_at DESC, order_id DESC) WHERE type = "order"'
+_DEFINITIONS = {
+    *map(_BY_TIME.format, ("order", "alert")),
+    _BY_TIME_DECLINED,
+    _BY_COUNTRY,
+    "(type, order_id)",
+    "(type, country, status, amount)",
+    "(type, kafka_timestamp)",
+}
 
 
 class QueryError(Exception):
@@ -30,6 +64,10 @@ class _Key(msgspec.Struct):
     type: str = ""
     created_at: str | None = None
     order_id: int = 0
+    country: str | None = None
+    status: str | None = None
+    amount: float | None = None
+    kafka_timestamp: int | None = None
 
 
 _decode_key = msgspec.json.Decoder(_Key).decode
@@ -41,41 +79,122 @@ class Queries:
     def __init__(self, bucket: str, documents: dict[bytes, bytes]) -> None:
         self._bucket = bucket
         self._documents = documents
-        self.indexes: set[str] = set()
+        self.indexes: dict[str, str] = {}  # name -> definition
+        self._statements = {
+            _CREATE: self._create,
+            _LATEST: self._latest,
+            _KEYS: self._keys,
+            _BY_ID: self._by_id,
+            _TOTALS: self._totals,
+            _ACTIVITY: self._activity,
+        }
 
     def answer(self, request: dict[str, Any]) -> list[bytes]:
         """The rows, as JSON, of `request` (the body of POST /query/service)."""
         statement = str(request.get("statement", "")).strip().rstrip(";")
-        if match := _CREATE.fullmatch(statement):
-            return self._create(match)
-        if match := _LATEST.fullmatch(statement):
-            return self._latest(match, request)
+        for form, answer in self._statements.items():
+            if match := form.fullmatch(statement):
+                if match["bucket"] != self._bucket:
+                    text = f"Keyspace not found in CB datastore: default:{match['bucket']}"
+                    raise QueryError(12003, text, 404)
+                return answer(match, request)
         raise QueryError(3000, f"syntax error - the double does not know: {statement}")
 
-    def _check_bucket(self, name: str) -> None:
-        if name != self._bucket:
-            raise QueryError(12003, f"Keyspace not found in CB datastore: default:{name}", 404)
-
-    def _create(self, match: re.Match[str]) -> list[bytes]:
-        self._check_bucket(match["bucket"])
+    def _create(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
+        if match["definition"] not in _DEFINITIONS:
+            text = f"syntax error - the double knows no index {match['definition']}"
+            raise QueryError(3000, text)
         if match["index"] in self.indexes:
             text = f"The index {match['index']} already exists."
             raise QueryError(4300, text, 409)
-        self.indexes.add(match["index"])
+        self.indexes[match["index"]] = match["definition"]
         return []
 
-    def _latest(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
-        self._check_bucket(match["bucket"])
-        if not self.indexes:
+    def _need(self, definition: str) -> None:
+        if definition not in self.indexes.values():
             raise QueryError(
                 4000, "No index available on keyspace that matches your query.", 404
             )
-        limit = request.get("$" + match["limit"])
-        if not isinstance(limit, int):
-            raise QueryError(5010, f"No value for named parameter: ${match['limit']}", 500)
+
+    def _all(self, *types: str) -> Iterator[tuple[_Key, bytes]]:
+        for value in self._documents.values():
+            key = _decode_key(value)
+            if key.type in types:
+                yield key, value
+
+    def _latest(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
+        self._need(_BY_TIME.format(match["type"]))
+        limit = _value(request, match["limit"], int)
         found = (
             (key.created_at, key.order_id, value)
-            for value in self._documents.values()
-            if (key := _decode_key(value)).type == match["type"] and key.created_at is not None
+            for key, value in self._all(match["type"])
+            if key.created_at is not None
         )
         return [value for _, _, value in heapq.nlargest(limit, found)]
+
+    def _keys(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
+        if match["status"]:
+            self._need(_BY_TIME_DECLINED)
+        else:
+            self._need(_BY_COUNTRY if match["country"] else _BY_TIME.format(match["type"]))
+        before = _value(request, "at", str), _value(request, "id", int)
+        country = _value(request, "country", str) if match["country"] else None
+        found = (
+            (key.created_at, key.order_id)
+            for key, _ in self._all(match["type"])
+            if key.created_at is not None
+            and (key.created_at, key.order_id) < before
+            and country in (None, key.country)
+            and (not match["status"] or key.status == "DECLINED")
+        )
+        keys = heapq.nlargest(_value(request, match["limit"], int), found)
+        return [_row(created_at=created_at, order_id=order_id) for created_at, order_id in keys]
+
+    def _by_id(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
+        self._need("(type, order_id)")
+        after = _value(request, "after", int)
+        found = [
+            (key.order_id, value)
+            for key, value in self._all(_value(request, "type", str))
+            if key.order_id > after
+        ]
+        limit = _value(request, match["limit"], int)
+        return [value for _, value in heapq.nsmallest(limit, found)]
+
+    def _totals(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
+        self._need("(type, country, status, amount)")
+        groups: dict[tuple[str, str | None, str | None], list[float]] = {}
+        for key, _ in self._all("order", "alert", "payment"):
+            group = groups.setdefault((key.type, key.country, key.status), [])
+            group.append(key.amount or 0.0)
+        names = ("type", "country", "status")
+        return [
+            # What is missing in the documents is missing in the row.
+            _row(
+                **{n: v for n, v in zip(names, group, strict=True) if v is not None},
+                documents=len(amounts),
+                amount=sum(amounts),
+            )
+            for group, amounts in groups.items()
+        ]
+
+    def _activity(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
+        self._need("(type, kafka_timestamp)")
+        since = _value(request, "since", int)
+        counts = Counter(
+            (key.type, key.kafka_timestamp // 10_000)
+            for key, _ in self._all("order", "alert")
+            if key.kafka_timestamp is not None and key.kafka_timestamp >= since
+        )
+        return [_row(type=t, span=span, documents=n) for (t, span), n in counts.items()]
+
+
+def _row(**values: Any) -> bytes:
+    return msgspec.json.encode(values)
+
+
+def _value(request: dict[str, Any], name: str, kind: type[T]) -> T:
+    value = request.get("$" + name)
+    if not isinstance(value, kind):
+        raise QueryError(5010, f"No value for named parameter: ${name}", 500)
+    return value

@@ -6,6 +6,7 @@ import hmac
 
 import pytest
 
+from orderapp.store import couchbase_statements as statements
 from tests.couchbase_double import couchbase_double
 from tests.couchbase_double.query import Queries, QueryError
 from tests.couchbase_double.scram import HASHES, Scram, plain_is_right
@@ -73,6 +74,7 @@ def test_plain_checks_username_and_password(message, is_right):
         (LATEST.replace("$count", "10"), 3000),
         (LATEST.replace("$count", "$other"), 5010),
         (INDEX, 4300),
+        (INDEX.replace("DESC)", "ASC)"), 3000),
     ],
 )
 def test_wrong_statement_is_an_error(statement, code):
@@ -82,6 +84,27 @@ def test_wrong_statement_is_an_error(statement, code):
     with pytest.raises(QueryError) as error:
         queries.answer({"statement": statement, "$count": 10})
     assert code == error.value.code
+
+
+@pytest.mark.parametrize("index", [s.needs for s in statements.ALL])
+def test_statement_needs_its_own_index(index):
+    queries = Queries("orders", {})
+    for name in statements.INDEXES:
+        if name != index:
+            queries.answer({"statement": statements.create(name).format("orders")})
+    asked = next(s for s in statements.ALL if s.needs == index)
+
+    with pytest.raises(QueryError, match="No index"):
+        queries.answer({"statement": asked.text.format("orders")})
+
+
+@pytest.mark.parametrize("statement", [s for s in statements.ALL if "$" in s.text])
+def test_statement_needs_its_parameters(statement):
+    queries = Queries("orders", {})
+    queries.answer({"statement": statements.create(statement.needs).format("orders")})
+
+    with pytest.raises(QueryError, match="No value for named parameter"):
+        queries.answer({"statement": statement.text.format("orders")})
 
 
 def test_query_without_an_index_is_an_error():

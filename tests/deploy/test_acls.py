@@ -2,6 +2,7 @@
 
 A real Kafka with its own authorizer, and an API key that may do nothing but that."""
 
+import json
 import os
 import subprocess
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from aiokafka.protocol.admin import CreateAclsRequest
 from orderapp.settings import CONSUMERS, SERVICES
 from tests.deploy import known
 from tests.e2e.secure_kafka import secure_kafka
-from tests.e2e.worker import eventually, workers
+from tests.e2e.worker import eventually, faust, workers
 
 OPERATIONS = {"read": 3, "write": 4, "create": 5}
 RESOURCES = {"--topic": 2, "--consumer-group": 3}
@@ -104,3 +105,26 @@ async def test_the_rights_are_enough_for_every_service(kafka, acls, tmp_path):
         eventually(paid, "orders are produced, paid and looked at", 60)
         for name, worker in running.items():
             assert "uthorization" not in worker.log, f"{name}: {worker.log[-3000:]}"
+        the_commands_work_too(running["web"], access)
+
+
+def the_commands_work_too(worker, access):
+    """An order that no service can read is a dead letter of each, sent again and dropped."""
+
+    def command(*arguments, **settings):
+        result = faust(worker.data_dir, *arguments, **access, **settings)
+        assert result.returncode == 0, result.stderr
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def dlq(*arguments):
+        return command("dlq", *arguments, "--json")
+
+    no_order = ("orders", '{"order_id":123}', "--key", "123")
+    command("send", *no_order, ORDERAPP_SERVICES="web")
+
+    letters = eventually(lambda: len(got := dlq("list")) == len(CONSUMERS) and got, "letters")
+    assert {name for letter in letters for name in letter["open_for"]} == set(CONSUMERS)
+    assert dlq("replay", letters[0]["place"])[0]["done"] == 1
+    eventually(lambda: len(dlq("list")) == len(CONSUMERS), "it failed again")
+    assert dlq("drop", "--everything")[0]["done"] == len(CONSUMERS)
+    assert dlq("list") == []

@@ -12,6 +12,8 @@ from orderapp.engine.embedded.jars import read_lock
 from orderapp.settings import SERVICES, Settings
 from tests.deploy import known
 
+#: The profile `observe`.
+OBSERVERS = {"prometheus", "grafana"}
 SECRETS = {"COUCHBASE_PASSWORD", "COUCHBASE_ADMIN_PASSWORD", "ORDERAPP_API_TOKEN"}
 
 
@@ -39,7 +41,11 @@ def with_defaults(value):
 
 
 def test_there_is_a_service_for_each_of_orderapps_and_one_image_for_all(services):
-    assert set(services) == {*SERVICES, "kafka", "couchbase", "couchbase-init"}
+    stack = {*SERVICES, "kafka", "couchbase", "couchbase-init"}
+    assert set(services) == stack | OBSERVERS
+    # They are asked for by name, and nothing else is.
+    profiles = {name: service.get("profiles") for name, service in services.items()}
+    assert profiles == dict.fromkeys(stack) | {name: ["observe"] for name in OBSERVERS}
     assert {services[name]["environment"]["ORDERAPP_SERVICES"] for name in SERVICES} == {
         *SERVICES
     }
@@ -91,13 +97,46 @@ def test_services_wait_for_what_they_need(services):
         assert services[name]["healthcheck"]["test"]
 
 
-def test_only_the_web_port_is_published_and_only_on_loopback(services):
+def test_only_web_ports_are_published_and_only_on_loopback(services):
     published = {
         name: service["ports"] for name, service in services.items() if "ports" in service
     }
-    assert [*published] == ["web"]
-    assert [with_defaults(port) for port in published["web"]] == ["127.0.0.1:6066:6066"]
+    assert {name: [*map(with_defaults, ports)] for name, ports in published.items()} == {
+        "web": ["127.0.0.1:6066:6066"],
+        "prometheus": ["127.0.0.1:9090:9090"],
+        "grafana": ["127.0.0.1:3000:3000"],
+    }
     assert not any("network_mode" in service for service in services.values())
+
+
+@pytest.mark.parametrize("name", sorted(OBSERVERS))
+def test_observers_are_locked_in_and_their_files_are_there_to_read(services, name):
+    service = services[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    files = [volume for volume in service["volumes"] if volume.startswith(".")]
+    assert files
+    for volume in files:
+        source, _, mode = volume.split(":")
+        assert (known.ROOT / source).is_dir(), source
+        assert mode == "ro"
+
+
+def test_grafana_needs_no_password_and_lets_nobody_change_anything(services):
+    environment = services["grafana"]["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert not [name for name in environment if "PASSWORD" in name]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_prometheus_finds_every_service_and_each_lets_it_in(services, name):
+    config = yaml.safe_load(known.read("observability/prometheus/prometheus.yml"))
+    (found,) = config["scrape_configs"][0]["dns_sd_configs"]
+    assert name in found["names"]
+    assert services["web"]["ports"][0].endswith(f":{found['port']}")
+    assert services[name]["environment"]["ORDERAPP_WEB_HOST"] == "0.0.0.0"
 
 
 def test_every_service_can_have_more_containers(services):
@@ -114,7 +153,12 @@ def test_images_are_pinned_and_kafka_is_the_embedded_one(services):
         if jar.coordinates.startswith("org.apache.kafka:kafka_")
     )
     assert services["kafka"]["image"] == f"apache/kafka:{version}"
-    assert re.fullmatch(r"couchbase:community-\d+\.\d+\.\d+", services["couchbase"]["image"])
+    for name, image in {
+        "couchbase": "couchbase:community-",
+        "prometheus": "prom/prometheus:v",
+        "grafana": "grafana/grafana:",
+    }.items():
+        assert re.fullmatch(image + r"\d+\.\d+\.\d+", services[name]["image"])
     for service in services.values():
         assert "mem_limit" in service
         assert "privileged" not in service
@@ -144,9 +188,10 @@ def test_secrets_never_get_into_git_or_the_image():
 
 def test_couchbase_is_told_the_same_index_as_the_program_makes():
     from deploy import couchbase_init
-    from orderapp.store.couchbase_client import _CREATE_INDEX
+    from orderapp.store import couchbase_statements
 
-    assert couchbase_init.INDEX.replace(" IF NOT EXISTS", "") == _CREATE_INDEX
+    made = couchbase_init.INDEX.replace(" IF NOT EXISTS", "")
+    assert made == couchbase_statements.create("orderapp_orders_by_time")
 
 
 def test_compose_itself_accepts_the_file(tmp_path):
@@ -183,7 +228,7 @@ BREAKS = {
     "a port that everybody reaches": (
         "127.0.0.1:${ORDERAPP_PORT:-6066}:6066",
         "${ORDERAPP_PORT:-6066}:6066",
-        test_only_the_web_port_is_published_and_only_on_loopback,
+        test_only_web_ports_are_published_and_only_on_loopback,
     ),
     "a password with a default": (
         "${COUCHBASE_PASSWORD:?is not set; copy .env.example to .env and fill it in}",

@@ -17,7 +17,8 @@ NEEDED = {
     "orderapp/engine/embedded/jars.lock",
     *(
         str(path.relative_to(known.ROOT))
-        for path in (known.ROOT / "orderapp/web/static").iterdir()
+        for path in (known.ROOT / "orderapp/web/static").rglob("*")
+        if path.is_file()
     ),
 }
 

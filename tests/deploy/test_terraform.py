@@ -26,6 +26,7 @@ COUCHBASE = {
     "username": "COUCHBASE_USERNAME",
     "password": "COUCHBASE_PASSWORD",
 }
+API = {"token": "ORDERAPP_API_TOKEN"}
 SECRETS = {"confluent": CONFLUENT, "couchbase": COUCHBASE}
 ARN = "${{aws_secretsmanager_secret.{}.arn}}"
 
@@ -36,7 +37,8 @@ def container(config):
 
 
 def statements(config):
-    return config.resource("aws_iam_role_policy", "execution")["policy"]["Statement"]
+    policies = config.resources("aws_iam_role_policy").values()
+    return [statement for policy in policies for statement in policy["policy"]["Statement"]]
 
 
 # -- Services ----------------------------------------------------------------------------------
@@ -88,7 +90,7 @@ def check_no_task_is_public(config):
 
 def check_environment_names_are_those_of_the_code(config):
     plain = [pair["name"] for pair in container(config)["environment"]]
-    secret = [*config.locals["kafka_secrets"], *config.locals["store_secrets"]]
+    secret = [*config.locals["kafka_secrets"], *config.locals["store_secrets"], *API.values()]
     assert len({*plain, *secret}) == len(plain) + len(secret)
     assert {*plain, *secret} <= known.settings()
     assert set(config.locals["kafka_secrets"]) == known.KAFKA
@@ -102,9 +104,14 @@ def check_every_secret_has_its_key(config):
         assert config.locals[local] == {
             variable: f"{ARN.format(name)}:{key}::" for key, variable in keys.items()
         }
-    source = container(config)["secrets"]
-    assert "merge(local.kafka_secrets, each.value.store ? local.store_secrets : {})" in source
+    source = " ".join(container(config)["secrets"].split())
     assert "{name = name, valueFrom = source}" in source
+    assert "local.kafka_secrets, each.value.store ? local.store_secrets : {}" in source
+    assert 'each.key == "web" ? local.api_secrets : {}' in source  # nobody else takes orders
+    (variable,) = API.values()
+    one = f'for secret in aws_secretsmanager_secret.api : "{variable}" =>'
+    assert one in str(config.locals["api_secrets"])
+    assert "${secret.arn}:token::" in str(config.locals["api_secrets"])
 
 
 def check_the_container_is_locked_in(config):
@@ -144,9 +151,10 @@ def check_the_image_is_named_by_repository_and_tag(config):
 
 def check_secrets_are_written_only(config):
     versions = config.resources("aws_secretsmanager_secret_version")
-    assert set(versions) == set(config.resources("aws_secretsmanager_secret")) == set(SECRETS)
+    secrets = config.resources("aws_secretsmanager_secret")
+    assert set(versions) == set(secrets) == {*SECRETS, "api"}
     text = "\n".join(config.text.values())
-    for name, keys in SECRETS.items():
+    for name, keys in {**SECRETS, "api": API}.items():
         version = versions[name]
         assert "secret_string" not in version
         assert version["secret_string_wo_version"] == "${var.secrets_version}"
@@ -154,15 +162,17 @@ def check_secrets_are_written_only(config):
         for key in keys:
             variable = config.variables[f"{name}_{key}"]
             assert variable["ephemeral"] is True  # in neither the state nor a plan
-            assert "default" not in variable
+            # What may be left out is None, and nothing else.
+            assert ("default" in variable) == (name == "api")
+            assert variable.get("default") is None
             # Named where it is written, and in its own validation, and nowhere else.
             elsewhere = text.replace(_block(config, f"{name}_{key}"), "")
             assert len(re.findall(rf"var\.{name}_{key}\b", elsewhere)) == 1
-    secret = {"confluent_api_key", "confluent_api_secret", "couchbase_username"}
+    secret = {"confluent_api_key", "confluent_api_secret", "couchbase_username", "api_token"}
     for name in secret | {"couchbase_password"}:
         assert config.variables[name]["sensitive"] is True
     for output in config.outputs.values():
-        assert not re.search(r"var\.(confluent|couchbase)_", str(output))
+        assert not re.search(r"var\.(confluent|couchbase|api)_", str(output))
 
 
 def _block(config, variable):
@@ -172,14 +182,19 @@ def _block(config, variable):
     return match[0]
 
 
-def check_the_execution_role_reads_exactly_the_two_secrets(config):
+def check_the_execution_role_reads_exactly_these_secrets(config):
     readable = [
         resource
         for statement in statements(config)
         if any("secretsmanager" in action for action in statement["Action"])
         for resource in statement["Resource"]
     ]
-    assert sorted(readable) == sorted(ARN.format(name) for name in SECRETS)
+    assert sorted(readable) == sorted(ARN.format(name) for name in (*SECRETS, "api[0]"))
+    switch = "${var.take_orders ? 1 : 0}"
+    for kind in ("secret", "secret_version"):
+        assert config.resource(f"aws_secretsmanager_{kind}", "api")["count"] == switch
+    assert config.resource("aws_iam_role_policy", "api")["count"] == switch
+    assert config.variables["take_orders"]["default"] is False
 
 
 def check_the_execution_role_has_no_wildcard(config):
@@ -198,9 +213,9 @@ def check_the_execution_role_has_no_wildcard(config):
 
 def check_the_program_has_no_rights_in_aws(config):
     assert set(config.resources("aws_iam_role")) == {"execution", "task"}
-    assert [policy["role"] for policy in config.resources("aws_iam_role_policy").values()] == [
+    assert {policy["role"] for policy in config.resources("aws_iam_role_policy").values()} == {
         "${aws_iam_role.execution.id}"
-    ]
+    }
     task = config.resource("aws_ecs_task_definition", "service")
     assert task["task_role_arn"] == "${aws_iam_role.task.arn}"
     assert task["execution_role_arn"] == "${aws_iam_role.execution.arn}"
@@ -268,6 +283,20 @@ def check_http_is_redirected_to_https(config):
     assert config.variables["allow_plain_http"]["default"] is False
 
 
+def check_metrics_are_not_shown_to_visitors(config):
+    assert '@app.page("/metrics")' in known.read("orderapp/web/metrics.py")
+    rule = config.resource("aws_lb_listener_rule", "metrics")
+    # The listener that serves, whichever it is; health checks go to the tasks themselves.
+    assert rule["listener_arn"] == (
+        "${local.https ? aws_lb_listener.https[0].arn : aws_lb_listener.plain[0].arn}"
+    )
+    (condition,) = rule["condition"]
+    assert condition["path_pattern"] == [{"values": ["/metrics", "/metrics/*"]}]
+    (action,) = rule["action"]
+    assert action["type"] == "fixed-response"
+    assert action["fixed_response"][0]["status_code"] == "404"
+
+
 def check_the_load_balancer_is_protected_and_logs(config):
     balancer = config.resource("aws_lb", "web")
     assert balancer["enable_deletion_protection"] == "${var.deletion_protection}"
@@ -290,7 +319,8 @@ def check_versions_are_pinned(config):
 
 
 def check_variables_are_described_and_validated(config):
-    free = {"tags", "allow_plain_http", "deletion_protection"}  # nothing to be wrong about
+    # Nothing to be wrong about.
+    free = {"tags", "allow_plain_http", "deletion_protection", "take_orders"}
     for name, variable in config.variables.items():
         assert variable["description"], name
         assert variable["type"], name
@@ -377,7 +407,7 @@ BREAKS = {
             "          aws_secretsmanager_secret.couchbase.arn,\n",
             "aws_secretsmanager_secret.couchbase.arn, aws_secretsmanager_secret.other.arn,\n",
         ),
-        check_the_execution_role_reads_exactly_the_two_secrets,
+        check_the_execution_role_reads_exactly_these_secrets,
     ),
     "rights for the program": (
         ("role = aws_iam_role.execution.id", "role = aws_iam_role.task.id"),
@@ -394,6 +424,14 @@ BREAKS = {
     "another health path": (
         ('"/healthz"', '"/"'),
         check_the_health_check_asks_healthz,
+    ),
+    "a token for everybody": (
+        ('each.key == "web" ? local.api_secrets : {}', "local.api_secrets"),
+        check_every_secret_has_its_key,
+    ),
+    "metrics for visitors": (
+        ('values = ["/metrics", "/metrics/*"]', 'values = ["/metric"]'),
+        check_metrics_are_not_shown_to_visitors,
     ),
     "no redirect": (
         ('type = "redirect"', 'type = "forward"'),

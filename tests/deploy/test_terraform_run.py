@@ -70,6 +70,13 @@ def test_the_example_is_accepted(terraform, variables):
     assert planned.returncode == 0, planned.stderr
 
 
+def test_orders_are_taken_with_a_token(terraform, variables):
+    values = ("take_orders=true", "api_token=s3cr3t-of-the-api")
+    planned = plan(terraform, variables, *values)
+    assert planned.returncode == 0, planned.stderr
+    assert "s3cr3t" not in planned.stdout
+
+
 BAD = {
     "host with a scheme": (
         "couchbase_host=couchbases://cb.test.cloud.couchbase.com",
@@ -92,6 +99,8 @@ BAD = {
         "confluent_api_secret=s3cr3t-of-me\n",
         "confluent_api_secret must not",
     ),
+    "token that nothing asks": ("api_token=s3cr3t-of-the-api", "api_token must be"),
+    "orders without a token": ("take_orders=true", "api_token must be"),
     "latest": ("image_tag=latest", "image_tag must be"),
     "no tag": ("image_tag=", "image_tag must be"),
     "region in words": ("region=Frankfurt", "region must be"),
@@ -127,7 +136,7 @@ def test_a_bad_value_stops_the_plan_with_its_own_text(terraform, variables, name
     said = " ".join(planned.stderr.replace("│", " ").split())
     assert planned.returncode != 0
     assert text in said
-    assert variable in said or text.startswith("must not be above")
+    assert variable in said or text.startswith(("must not be above", "api_token"))
     assert "s3cr3t" not in planned.stdout + planned.stderr
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from orderapp.engine import sending
+
 Message = tuple[bytes | None, bytes | None]
 
 
@@ -32,7 +34,7 @@ def send(
         try:
             await producer.start()
             sent = [
-                await producer.send(topic, value, key=key, headers=list(headers))
+                await sending.send(producer, topic, key=key, value=value, headers=[*headers])
                 for key, value in messages
             ]
             await asyncio.gather(*sent)

@@ -115,7 +115,7 @@ def test_a_store_that_is_away_stops_nothing_but_the_storing(double, start):
     )
     assert (status, answer["status"]) == (503, "unavailable")
     eventually(lambda: "embedded Kafka at port" in worker.log, "Kafka is there")
-    eventually(lambda: "Ready" in worker.log, "the pipeline runs")
+    eventually(lambda: "Worker ready" in worker.log, "the pipeline runs")
 
     records.send(worker.kafka, [records.order(n) for n in range(1, 51)])
 

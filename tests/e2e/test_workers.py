@@ -39,7 +39,7 @@ def test_two_workers_share_the_partitions_and_one_takes_over_from_a_killed_one(s
     records.send(server, orders_from(1, 300))
     eventually(lambda: len(stored(first, "payments")) == 300, "300 are paid")
     by_worker = [
-        worker.log.count("Setting newly assigned partitions") for worker in (first, second)
+        worker.log.count("this worker reads fraud-alerts") for worker in (first, second)
     ]
     assert min(by_worker) >= 1
 

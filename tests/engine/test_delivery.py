@@ -1,26 +1,41 @@
 """Delivery: retries, dead letters, overlap and order."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from orderapp.engine import delivery
+from orderapp.engine import retry
 from orderapp.engine.batching import Batch
-from orderapp.engine.delivery import deliver, persist, waits
-from orderapp.engine.errors import SendFailedError, TransientError
+from orderapp.engine.delivery import deliver
+from orderapp.engine.errors import (
+    PartlyFailedError,
+    RetryableError,
+    SendFailedError,
+    TransientError,
+)
+from orderapp.engine.retry import held_up, persist, waits
 from tests.records import record
 
 
 class Event:
     """What Faust hands to an agent."""
 
-    def __init__(self, values, keys=None, partition=0):
-        records = [record(key=key.encode()) for key in keys or map(str, values)]
+    def __init__(self, values, keys=None, partition=0, headers=()):
+        records = [
+            record(key=key.encode(), headers=headers) for key in keys or map(str, values)
+        ]
         self.value = Batch("orders", partition, list(values), records)
         self.acked = False
+        # Several agents share a message, so that one ack does not make it acked.
+        self.message = SimpleNamespace(acked=False, tp=("orders", partition))
 
     def ack(self):
         self.acked = True
+
+    def forget(self):
+        """What `Consumer.drain` does with a delivery whose partition goes away."""
+        self.message.acked = True
 
 
 class Stream:
@@ -39,20 +54,24 @@ class Stream:
 class Bury:
     def __init__(self):
         self.buried = []
+        self.failures = []
 
-    async def __call__(self, dead, error, service):
-        self.buried.append((dead.key, str(error), service))
+    async def __call__(self, dead, failure):
+        self.buried.append((dead.key, str(failure.error), failure.service))
+        self.failures.append(failure)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(delivery, "FIRST_WAIT", 0.001)
-    monkeypatch.setattr(delivery, "LONGEST_WAIT", 0.004)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(retry, "LONGEST_WAIT", 0.004)
 
 
-async def run(work, *events, overlap=1):
-    bury, stream = Bury(), Stream(*events)
-    running = asyncio.create_task(deliver("test", stream, work, bury, overlap=overlap))
+async def run(work, *events, overlap=1, max_attempts=1, bury=None):
+    bury, stream = bury or Bury(), Stream(*events)
+    running = asyncio.create_task(
+        deliver("test", stream, work, bury, overlap=overlap, max_attempts=max_attempts)
+    )
     await asyncio.wait([running], timeout=0.2)
     for _ in range(200):
         if all(event.acked for event in events):
@@ -109,6 +128,130 @@ async def test_an_error_that_stays_sends_only_its_own_record_to_the_dead_letters
     event = Event([1, 2, 3])
     assert await run(work, event) == [(b"2", "no 2 please", "test")]
     assert (done, event.acked) == ([1, 3], True)
+
+
+async def test_an_error_of_others_is_tried_again_until_it_has_passed():
+    tries = []
+
+    async def work(batch):
+        tries.append((batch.values, batch.attempt))
+        if len(tries) < 3:
+            raise RetryableError("no answer")
+
+    event = Event([1, 2])
+    assert await run(work, event, max_attempts=3) == []
+    assert tries == [([1, 2], 1), ([1, 2], 2), ([1, 2], 3)]
+    assert event.acked
+
+
+async def test_an_error_of_others_that_does_not_pass_in_time_ends_in_the_dead_letters():
+    tries, bury = [], Bury()
+
+    async def work(batch):
+        tries.append(batch.values)
+        raise RetryableError("no answer")
+
+    event = Event([1, 2])
+    await run(work, event, max_attempts=4, bury=bury)
+
+    assert tries == [[1, 2]] * 4
+    assert bury.buried == [(b"1", "no answer", "test"), (b"2", "no answer", "test")]
+    assert [failure.attempts for failure in bury.failures] == [4, 4]
+    assert all(failure.first for failure in bury.failures)
+    assert event.acked
+
+
+async def test_only_the_records_that_failed_are_tried_again():
+    tries, bury = [], Bury()
+
+    async def work(batch):
+        tries.append(batch.values)
+        errors = {}
+        for index, value in enumerate(batch.values):
+            if value == "never":
+                errors[index] = RetryableError("no answer")
+            elif value == "bad":
+                errors[index] = ValueError("no")
+            elif value == "later" and batch.attempt < 2:
+                errors[index] = RetryableError("busy")
+        if errors:
+            raise PartlyFailedError(errors)
+
+    event = Event(["ok", "later", "bad", "never"])
+    await run(work, event, max_attempts=3, bury=bury)
+
+    assert tries == [["ok", "later", "bad", "never"], ["later", "never"], ["never"]]
+    assert bury.buried == [(b"bad", "no", "test"), (b"never", "no answer", "test")]
+    assert [failure.attempts for failure in bury.failures] == [1, 3]
+    assert event.acked
+
+
+async def test_a_bad_record_does_not_spend_its_neighbours_tries():
+    done, bury = [], Bury()
+
+    async def work(batch):
+        if "bad" in batch.values:
+            raise ValueError("no")
+        if "slow" in batch.values and batch.attempt == 1:
+            raise RetryableError("busy")
+        done.extend(batch.values)
+
+    await run(work, Event(["ok", "bad", "slow"]), max_attempts=2, bury=bury)
+
+    assert bury.buried == [(b"bad", "no", "test")]
+    assert done == ["ok", "slow"]
+
+
+@pytest.mark.parametrize(
+    ("services", "seen"), [(b"other", []), (b"test", [[1]]), (b"other,test", [[1]])]
+)
+async def test_a_replay_is_only_for_the_services_it_names(services, seen):
+    done = []
+
+    async def work(batch):
+        done.append(batch.values)
+
+    event = Event([1], headers=[("replay-for", services), ("replay-of", b"orders-dlq[0]@1")])
+    assert await run(work, event) == []
+    assert (done, event.acked) == (seen, True)
+
+
+@pytest.mark.parametrize("error", [TransientError("away"), RetryableError("no answer")])
+@pytest.mark.parametrize("overlap", [1, 4])
+async def test_a_delivery_that_was_given_up_is_not_tried_again(error, overlap):
+    tries, bury = [], Bury()
+
+    async def work(batch):
+        tries.append(batch.values)
+        if batch.values == [1]:
+            given_up.forget()
+            raise error
+
+    given_up, next_one = Event([1]), Event([2])
+    running = asyncio.create_task(
+        deliver("test", Stay(given_up, next_one), work, bury, overlap=overlap, max_attempts=9)
+    )
+    await asyncio.wait([running], timeout=0.2)
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert sorted(tries) == [[1], [2]]
+    assert (given_up.acked, next_one.acked) == (False, True)
+    assert bury.buried == []
+
+
+async def test_what_waits_for_something_outside_is_counted_while_it_waits():
+    counts = []
+
+    async def attempt():
+        counts.append(len(held_up))
+        if len(counts) < 3:
+            raise TransientError("away")
+
+    await persist("storing", attempt)
+
+    assert counts == [0, 1, 1]
+    assert len(held_up) == 0
 
 
 async def test_an_unfinished_batch_is_not_acked_when_the_agent_is_stopped():
@@ -209,5 +352,5 @@ def test_waits_grow_to_a_bound():
     seen = [next(wait) for _ in range(50)]
 
     assert seen[0] < 0.002
-    assert all(0 < seconds <= delivery.LONGEST_WAIT * 1.25 for seconds in seen)
-    assert min(seen[10:]) >= delivery.LONGEST_WAIT * 0.75
+    assert all(0 < seconds <= retry.LONGEST_WAIT * 1.25 for seconds in seen)
+    assert min(seen[10:]) >= retry.LONGEST_WAIT * 0.75

@@ -127,7 +127,7 @@ def test_what_is_committed_is_done_whatever_the_order_of_completion(sizes, data)
             assert all(offset >= to_commit for offset in unfinished)
             consumer._committed_offset[TP0] = to_commit
     assert consumer._committed_offset[TP0] == offset
-    assert (consumer._held_bytes, consumer._held_messages) == (0, 0)
+    assert (consumer.held_bytes, consumer.held_messages) == (0, 0)
 
 
 @given(cut=st.integers(0, 9), again=st.integers(0, 9))
@@ -205,7 +205,7 @@ async def test_a_drain_gives_up_after_its_time_and_commits_what_is_done(
     await consumer.drain(0.1)
 
     assert commits == [10]
-    assert (consumer._held_bytes, consumer._held_messages) == (0, 0)
+    assert (consumer.held_bytes, consumer.held_messages) == (0, 0)
     consumer.ack(unfinished)
     assert committable(consumer) is None
     assert "1 deliveries are not finished; they will come again" in caplog.text
@@ -215,7 +215,8 @@ class Kafka:
     """The parts of an aiokafka producer that a `Producer` uses, with batches of 3."""
 
     def __init__(self, partitions, error=None):
-        self.partitions, self.error, self.sent = set(partitions), error, []
+        self.partitions, self.error = set(partitions), error
+        self.sent, self.headers = [], []
 
     async def partitions_for(self, topic):
         return self.partitions
@@ -233,10 +234,12 @@ class Kafka:
 
     async def send_batch(self, batch, topic, *, partition):
         self.sent.append((partition, [key for key, _ in batch.messages]))
+        self.headers += [headers for _, headers in batch.messages]
         return self._confirmation()
 
-    async def send(self, topic, value, *, key):
+    async def send(self, topic, value, key, *, headers):
         self.sent.append((None, [key]))
+        self.headers.append(headers)
         return self._confirmation()
 
 
@@ -244,20 +247,22 @@ class FullAt3:
     def __init__(self):
         self.messages = []
 
-    def append(self, *, key, value, timestamp):
+    def append(self, *, key, value, timestamp, headers):
+        assert isinstance(headers, list)  # aiokafka's C code takes nothing else
         if len(self.messages) == 3:
             return None
-        self.messages.append((key, value))
+        self.messages.append((key, headers))
         return object()
 
     def record_count(self):
         return len(self.messages)
 
 
-async def send_to(kafka, count, partition=4):
+async def send_to(kafka, count, partition=4, headers=None):
     producer = make_app().producer
     producer._producer = kafka
-    await producer.send_all("t", partition, [(b"%d" % n, b"v") for n in range(count)])
+    messages = [(b"%d" % n, b"v") for n in range(count)]
+    await producer.send_all("t", partition, messages, headers)
     return kafka.sent
 
 
@@ -275,6 +280,17 @@ async def test_messages_go_in_whole_batches_to_the_partition_they_came_from():
 
 async def test_the_key_decides_where_the_topic_has_no_such_partition():
     assert await send_to(Kafka(range(2)), 2) == [(None, [b"0"]), (None, [b"1"])]
+
+
+@pytest.mark.parametrize("partitions", [6, 1])
+async def test_each_message_gets_its_own_headers(partitions):
+    kafka = Kafka(range(partitions))
+    own = [[("n", b"%d" % n)] for n in range(5)]
+
+    await send_to(kafka, 5, headers=map(tuple, own))
+    await send_to(kafka, 1)
+
+    assert kafka.headers == [*own, []]
 
 
 @pytest.mark.parametrize("partitions", [6, 1])

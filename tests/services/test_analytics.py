@@ -1,6 +1,7 @@
 """Analytics: what is kept of each message."""
 
 import pytest
+from msgspec.structs import replace
 
 from orderapp.engine.batching import Batch
 from orderapp.engine.errors import TransientError
@@ -9,6 +10,7 @@ from orderapp.models import FraudAlert, Order, Payment
 from orderapp.services import analytics
 from orderapp.store import (
     AlertDocument,
+    DeadLetterDocument,
     OrderDocument,
     PaymentDocument,
     StoreRejected,
@@ -17,11 +19,41 @@ from orderapp.store import (
 from tests.records import record
 from tests.store.fake import MemoryStore
 
-ORDER = twin(Order)(order_id=7, customer_id=1234, amount=5.0, country="DE", created_at="t")
+TIME, LATER = "2025-06-01T12:00:00.000000Z", "2025-06-01T12:00:01.000000Z"
+STORED = "2025-06-01T12:00:02.000000Z"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+ORDER = twin(Order)(order_id=7, customer_id=1234, amount=5.0, country="DE", created_at=TIME)
 ALERT = twin(FraudAlert)(
-    order_id=7, reason="R", amount=5.0, country="DE", customer_id=1234, detected_at="t"
+    order_id=7,
+    reason="R",
+    amount=5.0,
+    country="DE",
+    customer_id=1234,
+    detected_at=LATER,
+    created_at=TIME,
 )
-PAYMENT = twin(Payment)(order_id=7, payment_id="pay-7", status="PAID", amount=5.0, paid_at="t")
+PAYMENT = twin(Payment)(
+    order_id=7,
+    payment_id="pay-7",
+    status="PAID",
+    amount=5.0,
+    paid_at=LATER,
+    attempts=3,
+    country="DE",
+    created_at=TIME,
+)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    monkeypatch.setattr(analytics, "now", lambda: STORED)
+
+
+def document_of(topic, value, **fields):
+    batch = Batch(topic, 3, [value], [record(topic=topic, partition=3, offset=11, **fields)])
+    (document,) = analytics.documents(batch)
+    return document
 
 
 @pytest.mark.parametrize(
@@ -38,7 +70,9 @@ PAYMENT = twin(Payment)(order_id=7, payment_id="pay-7", status="PAID", amount=5.
                 customer_id=1234,
                 amount=5.0,
                 country="DE",
-                created_at="t",
+                created_at=TIME,
+                kafka_timestamp=99,
+                stored_at=STORED,
             ),
         ),
         (
@@ -53,7 +87,9 @@ PAYMENT = twin(Payment)(order_id=7, payment_id="pay-7", status="PAID", amount=5.
                 amount=5.0,
                 country="DE",
                 customer_id=1234,
-                detected_at="t",
+                detected_at=LATER,
+                created_at=TIME,
+                kafka_timestamp=99,
             ),
         ),
         (
@@ -67,16 +103,121 @@ PAYMENT = twin(Payment)(order_id=7, payment_id="pay-7", status="PAID", amount=5.
                 payment_id="pay-7",
                 status="PAID",
                 amount=5.0,
-                paid_at="t",
+                paid_at=LATER,
+                attempts=3,
+                country="DE",
+                created_at=TIME,
+                kafka_timestamp=99,
             ),
         ),
     ],
 )
 def test_each_message_becomes_a_document_of_its_own(topic, value, document_id, document):
-    batch = Batch(topic, 3, [value], [record(topic=topic, partition=3, offset=11)])
-
-    assert analytics.documents(batch) == [document]
+    assert document == document_of(topic, value, timestamp=99)
     assert document.id == document_id
+
+
+@pytest.mark.parametrize(
+    ("topic", "value"),
+    [
+        ("fraud-alerts", replace(ALERT, created_at=None)),
+        ("payments", replace(PAYMENT, created_at=None, country=None)),
+    ],
+)
+def test_what_an_older_sender_does_not_say_is_made_up_for(topic, value):
+    document = document_of(topic, value)
+
+    assert document.created_at == LATER
+    assert document.country == ("" if topic == "payments" else "DE")
+
+
+@pytest.mark.parametrize(
+    ("headers", "trace_id"),
+    [
+        ([], ""),
+        ([("other", b"x")], ""),
+        ([("traceparent", b"")], ""),
+        ([("traceparent", None)], ""),
+        ([("traceparent", b"\xff\xfe")], ""),
+        ([("traceparent", b"00-xyz-00f067aa0ba902b7-01")], ""),
+        ([("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01".encode())], TRACE),
+        (
+            [("a", b"b"), ("traceparent", f"00-{TRACE}-00f067aa0ba902b7-00".encode())],
+            TRACE,
+        ),
+    ],
+)
+def test_order_keeps_the_trace_that_it_came_with(headers, trace_id):
+    assert document_of("orders", ORDER, headers=headers).trace_id == trace_id
+
+
+LETTER = {
+    "service": b"fraud,payment",
+    "error-class": b"GatewayError",
+    "error-text": "keine Antwort \u00fc".encode(),
+    "attempts": b"8",
+    "original-topic": b"orders",
+    "original-partition": b"3",
+    "original-offset": b"11",
+    "original-timestamp": b"1700000000000",
+    "first-failure": b"2025-06-01T12:00:00.110+00:00",
+    "last-failure": b"2025-06-01T12:01:00.110+00:00",
+}
+
+
+def letter(key=b"7", **changed):
+    headers = LETTER | {name.replace("_", "-"): value for name, value in changed.items()}
+    kept = [(name, value) for name, value in headers.items() if value != b"gone"]
+    place = {"topic": "orders-dlq", "partition": 2, "offset": 5, "timestamp": 1_700_000_009_000}
+    return record(b"{}", key, headers=kept, **place)
+
+
+def test_dead_letter_of_an_order_becomes_a_document():
+    expected = DeadLetterDocument(
+        order_id=7,
+        kafka_partition=2,
+        kafka_offset=5,
+        service="fraud,payment",
+        error_class="GatewayError",
+        error_text="keine Antwort \u00fc",
+        attempts=8,
+        original_topic="orders",
+        first_failure="2025-06-01T12:00:00.110+00:00",
+        last_failure="2025-06-01T12:01:00.110+00:00",
+        kafka_timestamp=1_700_000_009_000,
+    )
+
+    assert expected == analytics.dead_letter_document(letter())
+
+
+@pytest.mark.parametrize(
+    "key", [None, b"", b"abc", b"-7", b"7.0", b"1" * 40, "\u0663".encode()]
+)
+def test_dead_letter_of_no_order_is_no_document(key):
+    assert analytics.dead_letter_document(letter(key)) is None
+
+
+@pytest.mark.parametrize("name", LETTER)
+@pytest.mark.parametrize("value", [b"gone", b"\xff", None])
+def test_damaged_dead_letter_is_no_document(name, value):
+    changed = {name.replace("-", "_"): value}
+
+    assert analytics.dead_letter_document(letter(**changed)) is None
+
+
+def test_dead_letter_without_headers_is_no_document():
+    assert analytics.dead_letter_document(record(key=b"7", topic="orders-dlq")) is None
+
+
+@pytest.mark.parametrize(
+    ("attempts", "kept"),
+    [(b"9" * 20, 2**53 - 1), (b"-" + b"9" * 19, 0), (b"9007199254740991", 2**53 - 1)],
+)
+def test_dead_letter_with_strange_numbers_can_be_stored(attempts, kept):
+    document = analytics.dead_letter_document(letter(b"9007199254740991", attempts=attempts))
+
+    assert document.order_id == 2**53 - 1
+    assert document.attempts == kept
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), StoreRejected("no")])

@@ -32,5 +32,5 @@ def test_an_alert_says_what_was_risky():
 
     assert encode(alert) == (
         b'{"order_id":7,"reason":"HIGH_AMOUNT_RISKY_COUNTRY","amount":350.0,"country":"DE",'
-        b'"customer_id":1234,"detected_at":"2026-11-23T18:00:00.000000Z"}'
+        b'"customer_id":1234,"detected_at":"2026-11-23T18:00:00.000000Z","created_at":"t"}'
     )

@@ -1,12 +1,17 @@
-"""Payment: what the gateway answers."""
+"""Payment: what the gateway answers, and what is reported."""
 
+import asyncio
 import time
 
 import pytest
 
 from orderapp.engine.batching import Batch
+from orderapp.engine.errors import PartlyFailedError, SendFailedError
+from orderapp.gateway import Gateway
 from orderapp.models import Order
+from orderapp.services import payment
 from orderapp.services.payment import charge, encode, pay, payment_id
+from orderapp.settings import Faults
 
 
 def order(order_id, amount=50.0):
@@ -15,31 +20,113 @@ def order(order_id, amount=50.0):
     )
 
 
+def batch(count, attempt=1):
+    return Batch("orders", 0, [order(n) for n in range(count)], [], attempt)
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What is sent to the topic payments: the moment and the keys of each call."""
+    calls = []
+
+    async def send_all(topic, partition, messages, headers):
+        assert (topic, partition, headers) == ("payments", 0, None)
+        calls.append((time.monotonic(), [int(key) for key, _ in messages]))
+
+    monkeypatch.setattr(payment.app, "send_all", send_all)
+    return calls
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """Puts a gateway with these faults in place."""
+
+    def put(delay, **faults):
+        monkeypatch.setattr(payment, "gateway", Gateway(delay, Faults(**faults)))
+
+    return put
+
+
 @pytest.mark.parametrize(
     ("amount", "status"),
     [(0, "PAID"), (500, "PAID"), (10_000, "PAID"), (10_000.01, "DECLINED")],
 )
 def test_the_gateway_declines_above_its_limit(amount, status):
-    assert pay(order(1, amount), "t").status == status
+    assert Gateway(0.1, Faults()).answer(order(1, amount)) == status
 
 
 def test_the_same_order_always_has_the_same_payment_id():
-    assert payment_id(7) == payment_id(7) == pay(order(7), "now").payment_id
+    assert payment_id(7) == payment_id(7) == pay(order(7), "PAID", "now").payment_id
     assert payment_id(7) != payment_id(8)
 
 
 def test_a_payment_has_the_fields_of_the_contract():
-    assert encode(pay(order(7), "2026-11-23T18:00:00.000000Z")) == (
+    assert encode(pay(order(7), "PAID", "2026-11-23T18:00:00.000000Z", 2)) == (
         b'{"order_id":7,"payment_id":"pay-7","status":"PAID","amount":50.0,'
-        b'"paid_at":"2026-11-23T18:00:00.000000Z"}'
+        b'"paid_at":"2026-11-23T18:00:00.000000Z","attempts":2,"country":"DE",'
+        b'"created_at":"t"}'
     )
 
 
-async def test_the_waits_of_a_batch_overlap():
-    batch = Batch("orders", 0, [order(n) for n in range(100)], [])
+async def test_the_waits_of_a_batch_overlap(sent, use):
+    use(0.05)
     began = time.monotonic()
 
-    payments = await charge(batch, 0.05)
+    await charge(batch(100))
 
-    assert [payment.order_id for payment in payments] == list(range(100))
+    assert [keys for _, keys in sent] == [list(range(100))]
     assert 0.05 <= time.monotonic() - began < 2  # one after the other: 5 s
+
+
+async def test_orders_that_get_no_answer_are_the_only_ones_that_failed(sent, use):
+    use(0.001, gateway_timeout=0.5)
+
+    with pytest.raises(PartlyFailedError) as failed:
+        await charge(batch(200))
+
+    charged = {key for _, keys in sent for key in keys}
+    assert charged
+    assert failed.value.errors
+    assert charged | set(failed.value.errors) == set(range(200))
+    assert charged.isdisjoint(failed.value.errors)
+
+
+async def test_slow_answers_hold_up_no_other_order(sent, use):
+    use(0.01, gateway_slow=0.5)
+
+    await charge(batch(100))
+
+    (first, quick), (second, slow) = sent
+    assert second - first > 0.1  # 20 times as long: 0.2 s
+    assert sorted(quick + slow) == list(range(100))
+
+
+async def test_a_payment_that_could_not_be_sent_is_not_taken_for_done(monkeypatch, use):
+    use(0.0)
+
+    async def send_all(*_):
+        raise SendFailedError("no")
+
+    monkeypatch.setattr(payment.app, "send_all", send_all)
+    with pytest.raises(SendFailedError):
+        await charge(batch(3))
+
+
+def test_a_declined_order_is_declined_each_time():
+    gateway = Gateway(0, Faults(gateway_decline=0.3))
+
+    first = [gateway.answer(order(n)) for n in range(1000)]
+
+    assert first == [gateway.answer(order(n)) for n in range(1000)]
+    assert 200 < first.count("DECLINED") < 400
+
+
+async def test_a_broken_off_charge_leaves_nothing_behind(sent, use):
+    use(30)
+    charging = asyncio.create_task(charge(batch(1)))
+    await asyncio.sleep(0.01)
+    charging.cancel()
+    await asyncio.wait([charging])
+
+    assert charging.cancelled()
+    assert sent == []

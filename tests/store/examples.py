@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from orderapp.store import AlertDocument, OrderDocument, PaymentDocument
+from orderapp.store import AlertDocument, DeadLetterDocument, OrderDocument, PaymentDocument
 
 
 def order(order_id: int = 1, **fields: Any) -> OrderDocument:
@@ -40,3 +40,18 @@ def payment(order_id: int = 1, **fields: Any) -> PaymentDocument:
         "paid_at": "2025-06-01T12:00:00.110000Z",
     }
     return PaymentDocument(order_id=order_id, **(defaults | fields))
+
+
+def dead_letter(order_id: int = 1, **fields: Any) -> DeadLetterDocument:
+    defaults: dict[str, Any] = {
+        "kafka_partition": 3,
+        "kafka_offset": 2,
+        "service": "payment",
+        "error_class": "GatewayError",
+        "error_text": "no answer",
+        "attempts": 8,
+        "original_topic": "orders",
+        "first_failure": "2025-06-01T12:00:00.110Z",
+        "last_failure": "2025-06-01T12:01:00.110Z",
+    }
+    return DeadLetterDocument(order_id=order_id, **(defaults | fields))

@@ -1,13 +1,20 @@
 """`MemoryStore`: an `OrderStore` without a file or a server, for the tests of other parts."""
 
+import math
 from collections.abc import Sequence
 
 from orderapp.store import (
+    Activity,
     AlertDocument,
+    CountryStats,
+    DeadLetterDocument,
     Document,
     OrderDocument,
+    OrderPage,
+    OrderQuery,
     OrderStory,
     PaymentDocument,
+    Stats,
     StoreError,
     StoreUnavailable,
 )
@@ -23,7 +30,7 @@ class MemoryStore:
         self._is_open = False
 
     def fail(self, *errors: StoreError) -> None:
-        """Raise these from the next calls (of `upsert`, `story`, `latest`, `ping`)."""
+        """Raise these from the next calls (of every method but `open` and `close`)."""
         self._failures.extend(errors)
 
     async def open(self) -> None:
@@ -46,10 +53,38 @@ class MemoryStore:
 
     async def latest(self, limit: int) -> list[OrderStory]:
         self._check()
-        orders = [d for d in self.documents.values() if isinstance(d, OrderDocument)]
-        orders.sort(key=lambda order: (order.created_at, order.order_id), reverse=True)
-        stories = (self._story(order.order_id) for order in orders[: max(limit, 0)])
-        return [story for story in stories if story is not None]
+        return self._newest()[: max(limit, 0)]
+
+    async def page(self, query: OrderQuery) -> OrderPage:
+        self._check()
+        found = [story for story in self._newest() if _is_asked_for(story, query)]
+        page = found[: query.limit]
+        return OrderPage(page, _key(page[-1]) if len(found) > len(page) else None)
+
+    async def stats(self, since: int) -> Stats:
+        self._check()
+        documents = list(self.documents.values())
+        names = {d.country for d in documents if not isinstance(d, DeadLetterDocument)}
+        countries = [_count(name, documents) for name in sorted(names)]
+        countries = [c for c in countries if c.orders or c.alerts or c.paid or c.declined]
+        countries.sort(key=lambda country: -country.orders)
+        counted = [d for d in documents if isinstance(d, OrderDocument | AlertDocument)]
+        spans: dict[int, list[type[Document]]] = {}
+        for document in counted:
+            start = document.kafka_timestamp // 10_000 * 10
+            spans.setdefault(start, []).append(type(document))
+        activity = [
+            Activity(start, kinds.count(OrderDocument), kinds.count(AlertDocument))
+            for start, kinds in sorted(spans.items())
+            if start >= since // 10 * 10
+        ]
+        return Stats(countries, activity)
+
+    async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
+        self._check()
+        found = [d for d in self.documents.values() if type(d) is kind]
+        found = [d for d in found if after is None or d.order_id > after]
+        return sorted(found, key=lambda d: d.order_id)[: max(limit, 0)]
 
     def _check(self) -> None:
         if not self._is_open:
@@ -57,14 +92,43 @@ class MemoryStore:
         if self._failures:
             raise self._failures.pop(0)
 
+    def _newest(self) -> list[OrderStory]:
+        orders = (d for d in self.documents.values() if isinstance(d, OrderDocument))
+        stories = [story for o in orders if (story := self._story(o.order_id)) is not None]
+        return sorted(stories, key=_key, reverse=True)
+
     def _story(self, order_id: int) -> OrderStory | None:
         order = self.documents.get(str(order_id))
         alert = self.documents.get(f"alert::{order_id}")
         payment = self.documents.get(f"payment::{order_id}")
+        dead_letter = self.documents.get(f"dead-letter::{order_id}")
         if not isinstance(order, OrderDocument):
             return None
         return OrderStory(
             order=order,
             alerts=[alert] if isinstance(alert, AlertDocument) else [],
             payment=payment if isinstance(payment, PaymentDocument) else None,
+            dead_letter=dead_letter if isinstance(dead_letter, DeadLetterDocument) else None,
         )
+
+
+def _key(story: OrderStory) -> tuple[str, int]:
+    return story.order.created_at, story.order.order_id
+
+
+def _is_asked_for(story: OrderStory, query: OrderQuery) -> bool:
+    return (
+        (query.after is None or _key(story) < query.after)
+        and query.country in (None, story.order.country)
+        and query.status in (None, story.status, "alert" if story.alerts else None)
+    )
+
+
+def _count(country: str, documents: list[Document]) -> CountryStats:
+    orders = [d for d in documents if isinstance(d, OrderDocument) and d.country == country]
+    alerts = [d for d in documents if isinstance(d, AlertDocument) and d.country == country]
+    payments = [d for d in documents if isinstance(d, PaymentDocument) and d.country == country]
+    paid = [p.amount for p in payments if p.status == "PAID"]
+    declined = [p for p in payments if p.status == "DECLINED"]
+    revenue = round(math.fsum(paid), 2)
+    return CountryStats(country, len(orders), len(alerts), len(paid), len(declined), revenue)

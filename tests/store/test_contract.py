@@ -9,10 +9,21 @@ import time
 
 import pytest
 
-from orderapp.store import OrderStory, StoreError
+from orderapp.store import (
+    STATUSES,
+    Activity,
+    AlertDocument,
+    CountryStats,
+    DeadLetterDocument,
+    OrderDocument,
+    OrderQuery,
+    OrderStory,
+    PaymentDocument,
+    StoreError,
+)
 from orderapp.store.couchbase import CouchbaseStore
 from orderapp.store.sqlite import SQLiteStore
-from tests.store.examples import alert, order, payment
+from tests.store.examples import alert, dead_letter, order, payment
 from tests.store.fake import MemoryStore
 
 SERVER = "ORDERAPP_TEST_COUCHBASE"
@@ -78,27 +89,44 @@ async def test_order_alone_is_a_story_without_alert_and_payment(store, n):
 
 
 async def test_mixed_batch_becomes_one_story(store, n):
-    await store.upsert([payment(n), alert(n), order(n)])
+    await store.upsert([payment(n), dead_letter(n), alert(n), order(n)])
 
-    assert OrderStory(order(n), [alert(n)], payment(n)) == await store.story(n)
+    story = OrderStory(order(n), [alert(n)], payment(n), dead_letter(n))
+    assert story == await store.story(n)
 
 
 async def test_documents_of_an_unknown_order_show_up_once_it_arrives(store, n):
-    await store.upsert([payment(n), alert(n)])
+    await store.upsert([payment(n), alert(n), dead_letter(n)])
     assert await store.story(n) is None
 
     await store.upsert([order(n)])
-    assert OrderStory(order(n), [alert(n)], payment(n)) == await store.story(n)
+    story = OrderStory(order(n), [alert(n)], payment(n), dead_letter(n))
+    assert story == await store.story(n)
 
 
-@pytest.mark.parametrize("make", [order, alert, payment])
+NEW_FIELDS = [
+    order(7, kafka_timestamp=1_700_000_000_001, stored_at="s", trace_id="4bf92f35" * 4),
+    alert(7, created_at="c", kafka_timestamp=1_700_000_000_002),
+    payment(7, attempts=3, country="DE", created_at="c", kafka_timestamp=1_700_000_000_003),
+    dead_letter(7, service="fraud,payment", kafka_timestamp=1_700_000_000_004),
+]
+
+
+async def test_every_field_comes_back(store):
+    await store.upsert(NEW_FIELDS)
+
+    one, *others = NEW_FIELDS
+    assert OrderStory(one, [others[0]], *others[1:]) == await store.story(7)
+
+
+@pytest.mark.parametrize("make", [order, alert, payment, dead_letter])
 async def test_second_upsert_wins_over_the_first(store, n, make):
-    changed = make(n, amount=1.5, kafka_offset=99)
+    changed = make(n, kafka_offset=99)
     await store.upsert([order(n), make(n)])
     await store.upsert([changed])
 
     story = await store.story(n)
-    assert changed in (story.order, *story.alerts, story.payment)
+    assert changed in (story.order, *story.alerts, story.payment, story.dead_letter)
 
 
 async def test_last_of_equal_ids_in_one_batch_wins(store, n):
@@ -119,10 +147,10 @@ async def test_order_written_twice_is_one_of_the_latest_once(store, n):
 
 async def test_latest_orders_come_newest_first_with_what_belongs_to_them(store, n):
     orders = [order(n + i, created_at=at(n, i)) for i in (2, 0, 3, 1)]
-    await store.upsert([*orders, alert(n + 3), payment(n + 2)])
+    await store.upsert([*orders, alert(n + 3), payment(n + 2), dead_letter(n + 3)])
 
     expected = [
-        OrderStory(orders[2], [alert(n + 3)], None),
+        OrderStory(orders[2], [alert(n + 3)], None, dead_letter(n + 3)),
         OrderStory(orders[0], [], payment(n + 2)),
         OrderStory(orders[3], [], None),
     ]
@@ -152,6 +180,284 @@ async def test_latest_gives_no_more_than_the_limit(store, n):
     newest = [OrderStory(orders[4], [], None)]
     assert newest == await latest(store, 1, newest)
     assert await store.latest(0) == []
+
+
+# Pages
+
+
+async def ids(store, expected, limit=100, status=None, country=None):
+    """The order ids of all pages; waits for a server's index, as `latest` does."""
+    deadline = time.monotonic() + 10
+    while (found := await walk(store, limit, status, country)) != expected:
+        if not isinstance(store, CouchbaseStore) or time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.1)
+    return found
+
+
+async def walk(store, limit, status=None, country=None, after=None):
+    found = []
+    while True:
+        page = await store.page(OrderQuery(limit, after, country, status))
+        assert len(page.stories) <= limit
+        found += [story.order.order_id for story in page.stories]
+        if page.after is None:
+            return found
+        after = page.after
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 24, 25, 100])
+async def test_pages_hold_every_order_once_and_newest_first(store, n, limit):
+    country = f"C{n}"
+    orders = [order(n + i, created_at=at(n, i // 4), country=country) for i in range(25)]
+    await store.upsert(orders)
+
+    expected = [o.order_id for o in reversed(orders)]
+    assert expected == await ids(store, expected, limit, country=country)
+
+
+async def test_page_has_what_belongs_to_its_orders(store, n):
+    documents = [
+        order(n, country=f"C{n}"),
+        alert(n, country=f"C{n}"),
+        payment(n, country=f"C{n}"),
+        dead_letter(n),
+    ]
+    await store.upsert(documents)
+    await ids(store, [n], country=f"C{n}")
+
+    page = await store.page(OrderQuery(country=f"C{n}"))
+    one, found, paid, letter = documents
+    assert [OrderStory(one, [found], paid, letter)] == page.stories
+
+
+async def test_orders_that_arrive_meanwhile_change_no_older_page(store, n):
+    def some(first, count):
+        steps = range(first, first + count)
+        return [order(n + i, created_at=at(n, i), country=f"C{n}") for i in steps]
+
+    await store.upsert(some(10, 20))
+    await ids(store, list(range(n + 29, n + 9, -1)), country=f"C{n}")
+    first = await store.page(OrderQuery(5, country=f"C{n}"))
+    await store.upsert([*some(30, 10), *some(27, 2)])
+
+    rest = await walk(store, 5, country=f"C{n}", after=first.after)
+    assert [s.order.order_id for s in first.stories] == list(range(n + 29, n + 24, -1))
+    assert rest == list(range(n + 24, n + 9, -1))
+
+
+def one_of_each(n):
+    """Orders n+1, n+2, … of every status from two countries, and what must not be listed."""
+    made = []
+    for i, country in enumerate((f"A{n}", f"B{n}")):
+        steps = range(n + 10 * i, n + 10 * i + 10)
+        fields = {step: {"created_at": at(n, step - n), "country": country} for step in steps}
+        ids = list(steps)
+        made += [order(step, **fields[step]) for step in ids[1:9]]
+        made += [payment(step, **fields[step]) for step in (ids[2], ids[3], ids[9])]
+        made += [payment(step, status="DECLINED", **fields[step]) for step in (ids[4], ids[0])]
+        made += [alert(step, **fields[step]) for step in (ids[3], ids[4], ids[5], ids[9])]
+        made += [dead_letter(step) for step in (ids[2], ids[6], ids[9])]
+        made += [dead_letter(ids[7], service="fraud,payment")]
+        made += [dead_letter(ids[8], service="fraud")]
+    return made
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+@pytest.mark.parametrize(
+    ("status", "steps"),
+    [
+        (None, [8, 7, 6, 5, 4, 3, 2, 1]),
+        ("stored", [8, 5, 1]),
+        ("paid", [3, 2]),
+        ("declined", [4]),
+        ("alert", [5, 4, 3]),
+        ("dead_letter", [7, 6]),
+    ],
+)
+async def test_orders_are_listed_by_country_and_status(store, n, status, steps, limit):
+    await store.upsert(one_of_each(n))
+
+    for first, country in ((n, f"A{n}"), (n + 10, f"B{n}")):
+        expected = [first + step for step in steps]
+        assert expected == await ids(store, expected, limit, status, country)
+
+
+async def test_every_status_can_be_listed(store, n):
+    for status in (None, *STATUSES):
+        page = await store.page(OrderQuery(status=status, country=f"nobody{n}"))
+        assert page.stories == []
+
+
+async def test_page_ends_at_the_cursor_of_an_id_that_no_column_holds(store, n):
+    page = await store.page(OrderQuery(after=("", 2**63)))
+
+    assert page.stories == []
+    assert page.after is None
+
+
+# Totals
+
+
+def total(n, **counts):
+    fields = {"orders": 0, "alerts": 0, "paid": 0, "declined": 0, "revenue": 0.0} | counts
+    return CountryStats(f"C{n}", **fields)
+
+
+async def assert_total(store, n, **counts):
+    """What is counted for the country that only this test has."""
+    deadline = time.monotonic() + 15
+    expected = [total(n, **counts)] if counts else []
+    while True:
+        stats = await store.stats(0)
+        found = [c for c in stats.countries if c.country == f"C{n}"]
+        if found == expected or time.monotonic() > deadline:
+            break
+        if not isinstance(store, CouchbaseStore):
+            break
+        await asyncio.sleep(0.2)
+    assert expected == found
+
+
+async def test_documents_are_counted_by_country(store, n):
+    country = {"country": f"C{n}"}
+    await store.upsert(
+        [
+            *(order(n + i, **country) for i in range(250)),
+            *(alert(n + i, **country) for i in range(3)),
+            *(payment(n + i, amount=10.01, **country) for i in range(100)),
+            payment(n + 200, status="DECLINED", **country),
+            dead_letter(n),
+        ]
+    )
+
+    await assert_total(store, n, orders=250, alerts=3, paid=100, declined=1, revenue=1001.0)
+
+
+async def test_countries_come_by_their_orders(store, n):
+    counts = {f"C{n}": 2, f"A{n}": 1, f"B{n}": 3, f"D{n}": 1}
+    countries = [name for name, count in counts.items() for _ in range(count)]
+    await store.upsert([order(n + i, country=name) for i, name in enumerate(countries)])
+    await assert_total(store, n, orders=2)
+
+    found = [c.country for c in (await store.stats(0)).countries if c.country in counts]
+    assert found == [f"B{n}", f"C{n}", f"A{n}", f"D{n}"]
+
+
+async def test_repeated_documents_are_counted_once(store, n):
+    country = {"country": f"C{n}"}
+    batch = [make(n + i, **country) for i in range(150) for make in (order, alert, payment)]
+    await store.upsert(batch)
+    await store.upsert(batch)
+    await store.upsert([*batch[30:60], *batch[30:60], order(n + 150, **country)])
+
+    revenue = 150 * 450.25
+    await assert_total(store, n, orders=151, alerts=150, paid=150, revenue=revenue)
+
+
+async def test_what_is_equal_within_one_batch_is_counted_once(store, n):
+    country = {"country": f"C{n}"}
+    documents = [order(n, **country), payment(n, amount=1.0, **country)]
+    await store.upsert([*documents, *documents, payment(n, amount=2.0, **country)])
+
+    await assert_total(store, n, orders=1, paid=1, revenue=2.0)
+
+
+async def test_changed_documents_are_counted_as_they_are_now(store, n):
+    here, there = {"country": f"C{n}"}, {"country": f"D{n}"}
+    await store.upsert([order(n, **here), order(n + 1, **here), alert(n, **here)])
+    await store.upsert([payment(n, **here), payment(n + 1, **here)])
+    await store.upsert([order(n, **there), payment(n, status="DECLINED", **here)])
+    await store.upsert([payment(n + 1, amount=20.5, **here)])
+
+    await assert_total(store, n, orders=1, alerts=1, paid=1, declined=1, revenue=20.5)
+
+
+async def test_country_that_lost_all_is_left_out(store, n):
+    await store.upsert([order(n, country=f"C{n}")])
+    await assert_total(store, n, orders=1)
+    await store.upsert([order(n, country=f"D{n}")])
+
+    await assert_total(store, n)
+
+
+async def activity(store, since, expected):
+    deadline = time.monotonic() + 15
+    while (found := (await store.stats(since)).activity) != expected:
+        if not isinstance(store, CouchbaseStore) or time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.2)
+    return found
+
+
+async def test_activity_has_spans_of_ten_seconds_from_a_moment_on(store, n):
+    now = n // 10_000 * 10 + 10  # as a time in s it is far in the future
+    await store.upsert([order(n, kafka_timestamp=(now - 10) * 1000 + 9_999)])
+    await store.upsert([order(n + i, kafka_timestamp=now * 1000 + i) for i in range(1, 4)])
+    await store.upsert([alert(n, kafka_timestamp=now * 1000 + 9_999)])
+    await store.upsert([alert(n + 1, kafka_timestamp=now * 1000 + 30_000)])
+
+    expected = [Activity(now, 3, 1), Activity(now + 30, 0, 1)]
+    for since in (now, now + 9):
+        assert expected == await activity(store, since, expected)
+    before = [Activity(now - 10, 1, 0), *expected]
+    assert before == await activity(store, now - 10, before)
+
+
+async def test_repeated_orders_are_one_activity(store, n):
+    now = n // 10_000 * 10 + 10
+    await store.upsert([order(n, kafka_timestamp=now * 1000)] * 3)
+    await store.upsert([order(n, kafka_timestamp=now * 1000)])
+    await store.upsert([order(n, kafka_timestamp=now * 1000 + 20_000)])
+
+    expected = [Activity(now + 20, 1, 0)]
+    assert expected == await activity(store, now, expected)
+
+
+# Everything, by id
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        (OrderDocument, order),
+        (AlertDocument, alert),
+        (PaymentDocument, payment),
+        (DeadLetterDocument, dead_letter),
+    ],
+)
+async def test_scan_gives_every_document_of_a_type_once_by_id(store, n, kind, make):
+    documents = [make(n + i) for i in (5, 3, 11, 2, 0, 7)]
+    others = [m(n + 1) for m in (order, alert, payment, dead_letter) if m is not make]
+    await store.upsert([*documents, *others])
+    expected = sorted(documents, key=lambda d: d.order_id)
+
+    deadline = time.monotonic() + 10
+    while (found := await scan_all(store, kind, n - 1)) != expected:
+        if not isinstance(store, CouchbaseStore) or time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.1)
+    assert expected == found
+
+
+async def scan_all(store, kind, after):
+    found = []
+    while part := await store.scan(kind, after, 4):
+        assert len(part) <= 4
+        found += part
+        after = part[-1].order_id
+    return found
+
+
+async def test_scan_from_the_start_finds_the_first(store):
+    await store.upsert([order(0)])
+    deadline = time.monotonic() + 10
+    while not (found := await store.scan(OrderDocument, None, 1)):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+
+    assert found == [order(0)]
+    assert await store.scan(OrderDocument, 2**63, 10) == []
 
 
 TEXTS = ["Österreich", "日本", "🇩🇪", 'quo"te\\', "O'Brien", "", "\0"]
@@ -201,8 +507,17 @@ async def test_store_may_be_closed_twice(store):
 async def test_closed_store_refuses_every_call(store, n):
     await store.close()
 
-    calls = (store.ping, lambda: store.story(n), lambda: store.latest(1))
-    for call in (*calls, lambda: store.upsert([order(n)]), lambda: store.upsert([])):
+    calls = (
+        store.ping,
+        lambda: store.story(n),
+        lambda: store.latest(1),
+        lambda: store.page(OrderQuery()),
+        lambda: store.stats(0),
+        lambda: store.scan(OrderDocument, None, 1),
+        lambda: store.upsert([order(n)]),
+        lambda: store.upsert([]),
+    )
+    for call in calls:
         with pytest.raises(StoreError):
             await call()
 

@@ -11,11 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from orderapp.store import OrderStory, StoreRejected, StoreUnavailable
+from orderapp.store import (
+    STATUSES,
+    OrderDocument,
+    OrderQuery,
+    OrderStory,
+    StoreRejected,
+    StoreUnavailable,
+)
 from orderapp.store import couchbase as module
 from orderapp.store import couchbase_client as client
+from orderapp.store import couchbase_reads as reads
+from orderapp.store import couchbase_statements as statements
 from orderapp.store.couchbase import CouchbaseStore
-from tests.store.examples import alert, order, payment
+from tests.store.examples import alert, dead_letter, order, payment
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,7 +165,7 @@ async def test_fatal_failure_decides_among_passing_ones(double, couchbase):
     assert isinstance(caught, StoreRejected)
 
 
-@pytest.mark.parametrize("key", ["1", "alert::1", "payment::1"])
+@pytest.mark.parametrize("key", ["1", "alert::1", "payment::1", "dead-letter::1"])
 async def test_story_with_a_failed_document_is_an_error(double, couchbase, key):
     await couchbase.upsert([order(), alert(), payment()])
     double.inject(fail_keys={key: "INTERNAL"})
@@ -185,7 +194,14 @@ async def test_failed_query_is_an_error(double, couchbase, answer, error):
 
 
 @pytest.mark.parametrize(
-    "read", [lambda s: s.ping(), lambda s: s.story(1), lambda s: s.latest(10)]
+    "read",
+    [
+        lambda s: s.ping(),
+        lambda s: s.story(1),
+        lambda s: s.latest(10),
+        lambda s: s.page(OrderQuery()),
+        lambda s: s.stats(0),
+    ],
 )
 async def test_reads_of_a_hanging_server_end_within_two_seconds(double, couchbase, read):
     double.pause()
@@ -243,10 +259,10 @@ async def repeat(store, documents):
 
 
 async def test_documents_are_stored_under_their_ids_as_json(double, couchbase):
-    await couchbase.upsert([order(7), alert(7), payment(7)])
+    await couchbase.upsert([order(7), alert(7), payment(7), dead_letter(7)])
 
     documents = double.documents()
-    assert documents.keys() == {"7", "alert::7", "payment::7"}
+    assert documents.keys() == {"7", "alert::7", "payment::7", "dead-letter::7"}
     assert documents["7"] == {
         "type": "order",
         "order_id": 7,
@@ -256,9 +272,13 @@ async def test_documents_are_stored_under_their_ids_as_json(double, couchbase):
         "amount": 450.25,
         "country": "IN",
         "created_at": "2025-06-01T12:00:00.000000Z",
+        "kafka_timestamp": 0,
+        "stored_at": "",
+        "trace_id": "",
     }
     assert documents["alert::7"]["type"] == "alert"
     assert documents["payment::7"]["type"] == "payment"
+    assert documents["dead-letter::7"]["type"] == "dead-letter"
 
 
 async def test_order_of_another_program_is_left_out(double, couchbase, caplog):
@@ -309,6 +329,105 @@ async def test_index_that_was_dropped_is_made_again(double, couchbase):
     assert isinstance(await error_of(couchbase.latest(10)), StoreUnavailable)
 
     assert len(await couchbase.latest(10)) == 1
+
+
+# Pages, totals and everything
+
+
+def ids(page):
+    return [story.order.order_id for story in page.stories]
+
+
+async def test_indexes_are_created_when_they_are_first_used(double, couchbase):
+    made = [double.indexes()]
+    await couchbase.stats(0)
+    made.append(double.indexes())
+    for status in (None, *STATUSES):
+        for country in (None, "DE"):
+            await couchbase.page(OrderQuery(status=status, country=country))
+    made.append(double.indexes())
+
+    assert made[0] == ["orderapp_orders_by_time"]
+    assert set(made[1]) - set(made[0]) == {"orderapp_totals", "orderapp_activity"}
+    assert made[2] == sorted(statements.INDEXES)
+
+
+async def test_walk_is_bounded_and_goes_on_with_the_next_page(monkeypatch, couchbase):
+    monkeypatch.setattr(reads, "WALK", 10)
+    await couchbase.upsert([*(order(i) for i in range(25)), payment(3)])
+    query, found = OrderQuery(status="paid"), []
+    for _ in range(3):
+        page = await couchbase.page(query)
+        found.append(ids(page))
+        query = OrderQuery(status="paid", after=page.after)
+
+    assert found == [[], [], [3]]
+    assert page.after is None
+
+
+@pytest.mark.parametrize("count", [4, 5, 6, 9])
+async def test_dead_letters_are_found_few_or_many(monkeypatch, couchbase, count):
+    monkeypatch.setattr(reads, "WALK", 5)
+    orders = [order(i) for i in range(12)]
+    await couchbase.upsert([*orders, *(dead_letter(i) for i in range(count))])
+    query, found = OrderQuery(limit=2, status="dead_letter"), []
+    while query.after or not found:
+        page = await couchbase.page(query)
+        found += ids(page)
+        query = OrderQuery(limit=2, status="dead_letter", after=page.after)
+        if page.after is None:
+            break
+
+    assert found == list(reversed(range(count)))
+
+
+async def test_page_and_scan_leave_out_orders_of_another_program(double, couchbase):
+    await couchbase.upsert([order(1), order(4)])
+    for strange in (2, 3):
+        value = {"type": "order", "order_id": strange, "created_at": "2099"}
+        put(double, str(strange), value)
+
+    assert ids(await couchbase.page(OrderQuery())) == [4, 1]
+    assert await couchbase.scan(OrderDocument, 1, 2) == [order(4)]
+
+
+async def test_totals_leave_out_what_is_not_ours(double, couchbase):
+    await couchbase.upsert([order(1)])
+    put(double, "2", {"type": "order", "order_id": 2, "created_at": "2099"})
+    put(double, "payment::2", {"type": "payment", "country": "IN", "status": "?", "amount": 1})
+
+    (total,) = (await couchbase.stats(0)).countries
+    assert (total.country, total.orders, total.paid) == ("IN", 1, 0)
+
+
+async def test_callers_share_one_count(double, couchbase):
+    before = double.requests()["query"]
+    stats = await asyncio.gather(*(couchbase.stats(since) for since in (10, 10, 30, 10)))
+
+    assert len({id(s.countries) for s in stats}) == 1
+    assert double.requests()["query"] - before == 4  # two indexes and two counts
+
+
+async def test_totals_follow_within_seconds(monkeypatch, couchbase):
+    monkeypatch.setattr(module, "STATS_AGE", 0.2)
+    await couchbase.upsert([order(1, kafka_timestamp=20_000)])
+    first = await couchbase.stats(0)
+    await couchbase.upsert([order(2, kafka_timestamp=40_000)])
+    same = await couchbase.stats(0)
+    await asyncio.sleep(0.25)
+    later = await couchbase.stats(0)
+
+    assert first == same
+    assert [span.start for span in later.activity] == [20, 40]
+    assert [span.start for span in (await couchbase.stats(31)).activity] == [40]
+
+
+async def test_count_that_failed_is_tried_again(double, couchbase):
+    double.inject(query_error=[5000, "internal", 500])
+    assert isinstance(await error_of(couchbase.stats(0)), StoreUnavailable)
+    double.heal()
+
+    assert (await couchbase.stats(0)).countries == []
 
 
 # The end

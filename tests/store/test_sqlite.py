@@ -12,11 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from orderapp.store import OrderStory, StoreRejected, StoreUnavailable
+from orderapp.store import (
+    OrderStory,
+    StoreRejected,
+    StoreUnavailable,
+    sqlite_read,
+    sqlite_write,
+)
 from orderapp.store import sqlite as module
 from orderapp.store import sqlite_schema as schema
 from orderapp.store.sqlite import SQLiteStore
-from tests.store.examples import alert, order, payment
+from tests.store.examples import alert, dead_letter, order, payment
 
 ROOT = Path(__file__).parents[2]
 
@@ -184,16 +190,19 @@ def test_latest_orders_are_read_from_the_index():
     connection = sqlite3.connect(":memory:", isolation_level=None)
     schema.create(connection)
 
-    plan = str(connection.execute("EXPLAIN QUERY PLAN " + schema._LATEST, (10,)).fetchall())
+    plan = str(
+        connection.execute("EXPLAIN QUERY PLAN " + sqlite_read._LATEST, (10,)).fetchall()
+    )
     assert "orders USING INDEX orders_by_time" in plan
     assert "SCAN alerts" not in plan
     assert "SCAN payments" not in plan
+    assert "SCAN dead_letters" not in plan
 
 
 def test_upsert_statements_fit_an_old_sqlite():
     widest = max(len(kind.__struct_fields__) for kind in schema.TABLES)
 
-    assert widest * schema.ROWS <= 999
+    assert widest * sqlite_write.ROWS <= 999
 
 
 # Locks and failing disks
@@ -269,13 +278,13 @@ def limit_pages(store, pages):
 # Batches
 
 
-@pytest.mark.parametrize("size", [1, 99, 100, 101, 200, 250])
+@pytest.mark.parametrize("size", [1, 89, 90, 91, 180, 250])
 async def test_batch_of_any_size_is_stored_whole(path, sqlite, size):
-    documents = [make(i) for i in range(size) for make in (order, alert, payment)]
-    await sqlite.upsert(documents)
+    makers = (order, alert, payment, dead_letter)
+    await sqlite.upsert([make(i) for i in range(size) for make in makers])
 
-    assert (size, size, size) == tuple(count(path, table) for table in schema.TABLES.values())
-    last = OrderStory(order(size - 1), [alert(size - 1)], payment(size - 1))
+    assert [size] * 4 == [count(path, table) for table in schema.TABLES.values()]
+    last = OrderStory(*(make(size - 1) for make in (order, lambda i: [alert(i)], *makers[2:])))
     assert last == await sqlite.story(size - 1)
 
 

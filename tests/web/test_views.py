@@ -1,164 +1,238 @@
-"""The views, on Faust's own web application, over a store in memory."""
+"""The API's reads and what holds for every request."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
 from orderapp.app import app
-from orderapp.store import (
-    AlertDocument,
-    OrderDocument,
-    PaymentDocument,
-    StoreRejected,
-    StoreUnavailable,
-)
-from orderapp.web import health, views
-from tests.store.fake import MemoryStore
+from orderapp.models import format_time
+from orderapp.store import StoreRejected, StoreUnavailable
+from tests.web.examples import alert, ask, dead_letter, look, order, payment
 
-
-def order(order_id, created_at="2026-11-23T18:00:00.000000Z", **more):
-    fields = {"customer_id": 1234, "amount": 350.0, "country": "DE", **more}
-    return OrderDocument(
-        order_id=order_id,
-        kafka_partition=3,
-        kafka_offset=order_id,
-        created_at=created_at,
-        **fields,
-    )
-
-
-ALERT = AlertDocument(
-    order_id=7,
-    kafka_partition=3,
-    kafka_offset=1,
-    reason="HIGH_AMOUNT_RISKY_COUNTRY",
-    amount=350.0,
-    country="DE",
-    customer_id=1234,
-    detected_at="2026-11-23T18:00:01.000000Z",
-)
-PAYMENT = PaymentDocument(
-    order_id=7,
-    kafka_partition=3,
-    kafka_offset=2,
-    payment_id="pay-7",
-    status="PAID",
-    amount=350.0,
-    paid_at="2026-11-23T18:00:01.000000Z",
-)
-
-
-@pytest.fixture
-async def store(monkeypatch):
-    memory = MemoryStore()
-    await memory.open()
-    for module in (views, health):
-        monkeypatch.setattr(module, "store", memory)
-    monkeypatch.setattr(app, "resources", [memory])
-    return memory
-
-
-@pytest.fixture(scope="module")
-async def client():
-    app.finalize()
-    app.web.blueprints.apply(app.web)
-    async with TestClient(TestServer(app.web.web_app)) as running:
-        yield running
-
-
-async def get(client, path):
-    answer = await client.get(path)
-    return answer.status, await answer.json()
+ONE = "/api/orders/{order_id}"
 
 
 async def test_no_orders_are_an_empty_list(client, store):
-    assert await get(client, "/api/analytics") == (200, {"status": "ok", "orders": []})
+    assert await ask(client, "/api/analytics") == (200, {"status": "ok", "orders": []})
 
 
 async def test_the_last_10_orders_come_newest_first(client, store):
     await store.upsert([order(n, f"2026-11-23T18:00:{n:02}.000000Z") for n in range(30)])
 
-    _, answer = await get(client, "/api/analytics")
+    _, answer = await ask(client, "/api/analytics")
     assert [order["order_id"] for order in answer["orders"]] == list(range(29, 19, -1))
-    _, answer = await get(client, "/api/analytics?limit=25")
+    _, answer = await ask(client, "/api/analytics?limit=25")
     assert len(answer["orders"]) == 25
 
 
-async def test_an_order_comes_with_its_alerts_and_its_payment(client, store):
-    await store.upsert([order(7), ALERT, PAYMENT])
+@pytest.mark.parametrize(
+    ("documents", "status"),
+    [
+        ([], "stored"),
+        ([alert(7)], "stored"),
+        ([payment(7)], "paid"),
+        ([payment(7, "DECLINED")], "declined"),
+        ([dead_letter(7, "fraud")], "stored"),
+        ([dead_letter(7, "fraud,payment")], "dead_letter"),
+    ],
+)
+async def test_a_listed_order_comes_with_all_that_was_found(client, store, documents, status):
+    await store.upsert([order(7), *documents])
 
-    status, answer = await get(client, "/api/orders/7")
+    _, answer = await ask(client, "/api/analytics")
 
-    assert (status, answer["status"]) == (200, "ok")
-    story = answer["order"]
-    assert story["type"] == "order"
-    assert (story["kafka_partition"], story["kafka_offset"]) == (3, 7)
-    assert [alert["reason"] for alert in story["alerts"]] == ["HIGH_AMOUNT_RISKY_COUNTRY"]
-    assert story["payment"]["payment_id"] == "pay-7"
+    (listed,) = answer["orders"]
+    assert listed["order_status"] == status
+    assert (listed["type"], listed["kafka_partition"], listed["kafka_offset"]) == (
+        "order",
+        3,
+        7,
+    )
+    assert len(listed["alerts"]) == sum("alert" in document.id for document in documents)
+    assert (listed["payment"] is not None) == any("payment::" in d.id for d in documents)
+    assert (listed["dead_letter"] is not None) == any("dead" in d.id for d in documents)
 
 
-async def test_an_order_that_is_not_judged_yet_says_so(client, store):
-    await store.upsert([order(7)])
+async def test_pages_give_every_order_once_also_when_new_ones_come_between(client, store):
+    await store.upsert([order(n, country="DE" if n % 2 else "US") for n in range(25)])
+    seen, path = [], "/api/orders?limit=5&country=DE"
 
-    _, answer = await get(client, "/api/orders/7")
+    _, answer = await ask(client, path)
+    while answer["next"]:
+        seen += [order["order_id"] for order in answer["orders"]]
+        await store.upsert([order(100 + len(seen))])
+        _, answer = await ask(client, f"{path}&after={answer['next']}")
+    seen += [order["order_id"] for order in answer["orders"]]
 
-    assert (answer["order"]["alerts"], answer["order"]["payment"]) == ([], None)
+    assert seen == list(range(23, 0, -2))
 
 
 @pytest.mark.parametrize(
-    ("path", "status"),
+    ("status", "ids"),
+    [("stored", [1]), ("paid", [3, 2]), ("declined", []), ("alert", [3]), ("dead_letter", [4])],
+)
+async def test_orders_can_be_listed_by_their_status(client, store, status, ids):
+    await store.upsert([order(n) for n in range(1, 5)])
+    await store.upsert([payment(2), payment(3), alert(3), dead_letter(4, "payment")])
+
+    _, answer = await ask(client, f"/api/orders?status={status}")
+
+    assert [order["order_id"] for order in answer["orders"]] == ids
+
+
+async def test_an_order_tells_its_whole_story(client, store, kafka):
+    accepted = datetime(2026, 11, 23, 18, 0, 0, 5000, UTC)
+    stamp = int(accepted.timestamp() * 1000)
+    stored = order(7, kafka_timestamp=stamp, stored_at="2026-11-23T18:00:00.500000Z")
+    await store.upsert([stored, alert(7), payment(7, attempts=3)])
+
+    _, answer = await ask(client, "/api/orders/7", route=ONE)
+
+    story = answer["order"]
+    assert story["fraud"] == {"verdict": "ALERT", "reason": "HIGH_AMOUNT_RISKY_COUNTRY"}
+    assert [step["step"] for step in story["timeline"]] == [
+        "created",
+        "accepted",
+        "stored",
+        "judged",
+        "paid",
+    ]
+    assert story["timeline"][1] == {
+        "step": "accepted",
+        "at": format_time(accepted),
+        "detail": "by Kafka, as orders[3]@7",
+    }
+    assert story["timeline"][-1]["detail"] == "pay-7, 3 attempts"
+
+
+@pytest.mark.parametrize(
+    ("said", "documents", "verdict"),
     [
-        ("/api/orders/8", 404),
-        ("/api/orders/9007199254740992", 400),
-        ("/api/orders/" + "9" * 5000, 400),
-        ("/api/orders/-1", 400),
-        ("/api/orders/abc", 400),
-        ("/api/orders/%D9%A1", 400),  # a digit, but not an ASCII one
-        ("/api/analytics?limit=0", 400),
-        ("/api/analytics?limit=101", 400),
-        ("/api/analytics?limit=ten", 400),
-        ("/api/analytics?limit=", 400),
-        ("/table/", 404),
-        ("/router/", 404),
-        ("/api", 404),
-        ("/static/../views.py", 404),
+        (None, [], "UNKNOWN"),
+        (None, [alert(7)], "ALERT"),
+        (look(fraud=7), [], "PENDING"),
+        (look(fraud=8), [], "CLEAR"),
+        (look(fraud=8), [dead_letter(7, "fraud")], "UNKNOWN"),
+        # Its alert may be among those that analytics has not stored yet.
+        (look(fraud=8, stored_alerts=4, alerts_end=5), [], "PENDING"),
     ],
 )
-async def test_errors_are_json_with_a_status_that_fits(client, store, path, status):
-    got, answer = await get(client, path)
+async def test_the_verdict_is_clear_only_when_no_alert_can_come(
+    client, store, kafka, said, documents, verdict
+):
+    await store.upsert([order(7), *documents])
+    kafka.look = said
 
-    assert (got, answer["status"]) == (status, "error")
-    assert answer["error"]
+    _, answer = await ask(client, "/api/orders/7", route=ONE)
+
+    assert answer["order"]["fraud"]["verdict"] == verdict
+    steps = [step["step"] for step in answer["order"]["timeline"]]
+    assert ("judged" in steps) == (verdict in {"ALERT", "CLEAR"})
+
+
+async def test_what_was_clear_once_stays_clear_without_kafka(client, store, kafka):
+    await store.upsert([order(7), order(9)])
+    kafka.look = look(fraud=8)
+    await ask(client, "/api/orders/7", route=ONE)
+    kafka.look = None
+
+    answers = [(await ask(client, f"/api/orders/{n}", route=ONE))[1] for n in (7, 9)]
+
+    assert [a["order"]["fraud"]["verdict"] for a in answers] == ["CLEAR", "UNKNOWN"]
+
+
+async def test_alerts_that_came_later_do_not_keep_a_verdict_open(
+    client, store, kafka, monkeypatch
+):
+    await store.upsert([order(7)])
+    kafka.look = look(fraud=20, stored_alerts=5, alerts_end=9)
+    before = look(fraud=8, stored_alerts=3, alerts_end=5)
+    monkeypatch.setattr("orderapp.web.progress.monitor.looks", [before, kafka.look])
+
+    _, answer = await ask(client, "/api/orders/7", route=ONE)
+
+    assert answer["order"]["fraud"]["verdict"] == "CLEAR"
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "status", "field"),
+    [
+        ("/api/orders/8", ONE, 404, None),
+        ("/api/orders/9007199254740992", ONE, 400, "order_id"),
+        ("/api/orders/" + "9" * 5000, ONE, 400, "order_id"),
+        ("/api/orders/-1", ONE, 400, "order_id"),
+        ("/api/orders/abc", ONE, 400, "order_id"),
+        ("/api/orders/%D9%A1", ONE, 400, "order_id"),  # a digit, but not an ASCII one
+        ("/api/orders/7?full=1", ONE, 400, "full"),
+        ("/api/analytics?limit=0", None, 400, "limit"),
+        ("/api/analytics?limit=101", None, 400, "limit"),
+        ("/api/analytics?limit=ten", None, 400, "limit"),
+        ("/api/analytics?limit=", None, 400, "limit"),
+        ("/api/analytics?limit=1&limit=2", None, 400, "limit"),
+        ("/api/analytics?Limit=1", None, 400, "Limit"),
+        ("/api/orders?status=lost", None, 400, "status"),
+        ("/api/orders?country=", None, 400, "country"),
+        ("/api/orders?country=" + "x" * 65, None, 400, "country"),
+        ("/api/orders?after=", None, 400, "after"),
+        ("/api/orders?after=%C3%A9", None, 400, "after"),
+        ("/api/orders?after=WyJ4Iiwi", None, 400, "after"),
+        ("/api/stats?x=1", None, 400, "x"),
+        ("/api/events?x=1", None, 400, "x"),
+    ],
+)
+async def test_errors_name_the_field_and_what_is_allowed(
+    client, store, path, route, status, field
+):
+    got, answer = await ask(client, path, route=route)
+
+    assert (got, answer["status"]) == (status, status)
+    assert [error["field"] for error in answer.get("errors", ())] == ([field] if field else [])
+    assert all(error["detail"] for error in answer.get("errors", ()))
+
+
+@pytest.mark.parametrize("path", ["/table/", "/router/", "/api", "/static/../views.py"])
+async def test_what_is_not_there_is_404(client, store, path):
+    answer = await client.get(path)
+
+    assert answer.status == 404
+    assert answer.content_type == "application/problem+json"
+    assert (await answer.json())["title"] == "Not Found"
 
 
 async def test_a_method_that_is_not_there_is_405(client, store):
-    answer = await client.delete("/api/analytics")
+    answer = await client.delete("/api/orders")
 
     assert answer.status == 405
-    assert "GET" in answer.headers["Allow"]
-    assert (await answer.json())["status"] == "error"
+    assert {"GET", "POST"} <= set(answer.headers["Allow"].split(","))
+    assert (await answer.json())["status"] == 405
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable("away"), StoreRejected("never")])
-async def test_a_store_that_does_not_work_is_503(client, store, error):
-    for path in ("/api/analytics", "/api/orders/7"):
-        store.fail(error)
-        assert await get(client, path) == (503, {"status": "error", "error": str(error)})
+@pytest.mark.parametrize("error", [StoreUnavailable, StoreRejected])
+async def test_a_store_that_does_not_work_is_503_and_stays_unnamed(
+    client, store, error, caplog
+):
+    for path in ("/api/analytics", "/api/orders", "/api/orders/7", "/api/stats"):
+        store.fail(error("couchbase://inside.example: away"))
+        status, answer = await ask(client, path, route=ONE if path.endswith("7") else None)
+        assert status == 503
+        assert "inside" not in str(answer)
+        assert "inside.example" in caplog.text
+        caplog.clear()
 
 
 async def test_a_store_that_hangs_is_503_in_time(client, store, monkeypatch):
     async def hang(*_args):
         await asyncio.sleep(60)
 
-    for name in ("latest", "story", "ping"):
+    for name in ("latest", "story", "page", "stats"):
         monkeypatch.setattr(store, name, hang)
-    monkeypatch.setattr(app, "ready", True)
+    paths = ("/api/analytics", "/api/orders/7", "/api/orders", "/api/stats")
     began = asyncio.get_running_loop().time()
-    for path in ("/api/analytics", "/api/orders/7", "/readyz"):
-        assert (await get(client, path))[0] == 503
-    assert asyncio.get_running_loop().time() - began < 3 * 2
-    assert await get(client, "/healthz") == (200, {"status": "ok"})
+    answers = await asyncio.gather(*(client.get(path) for path in paths))
+    assert [answer.status for answer in answers] == [503] * 4
+    assert asyncio.get_running_loop().time() - began < 2.5
+    assert (await client.get("/healthz")).status == 200
 
 
 async def test_a_bug_shows_nothing_of_the_inside(client, store, monkeypatch, caplog):
@@ -167,7 +241,7 @@ async def test_a_bug_shows_nothing_of_the_inside(client, store, monkeypatch, cap
 
     monkeypatch.setattr(store, "latest", broken)
 
-    status, answer = await get(client, "/api/analytics")
+    status, answer = await ask(client, "/api/analytics")
 
     assert status == 500
     assert "secret" not in str(answer)
@@ -177,29 +251,26 @@ async def test_a_bug_shows_nothing_of_the_inside(client, store, monkeypatch, cap
 async def test_readiness_names_what_is_missing(client, store, monkeypatch):
     monkeypatch.setattr(app, "ready", False)
     store.fail(StoreUnavailable("away"))
-    assert await get(client, "/readyz") == (
-        503,
-        {
-            "status": "unavailable",
-            "missing": ["Kafka is not reachable yet", "store: away"],
-        },
-    )
-
-    monkeypatch.setattr(app, "ready", True)
-    assert (await get(client, "/readyz"))[1]["missing"] == ["no partitions are assigned"]
-
-    monkeypatch.setattr(app, "has_partitions", lambda: True)
-    assert await get(client, "/readyz") == (200, {"status": "ok"})
+    status, answer = await ask(client, "/readyz")
+    assert status == 503
+    assert answer["missing"][0] == "Kafka is not reachable yet"
+    assert "store" in answer["missing"][1]
 
 
-async def test_the_page_and_its_files_are_served_with_a_strict_policy(client, store):
-    for path, kind in (
-        ("/", "text/html"),
-        ("/static/dashboard.js", "javascript"),
-        ("/static/dashboard.css", "text/css"),
+async def test_answers_carry_the_headers_that_protect_them(client, store):
+    for path, kind, cached in (
+        ("/", "text/html", "no-cache"),
+        ("/static/dashboard.js", "javascript", "no-cache"),
+        ("/static/dashboard.css", "text/css", "no-cache"),
+        ("/docs", "text/html", "no-store"),
+        ("/api/analytics", "application/json", "no-store"),
+        ("/api/analytics?limit=0", "application/problem+json", "no-store"),
     ):
         answer = await client.get(path)
-        assert answer.status == 200
         assert kind in answer.headers["Content-Type"]
+        assert answer.headers["Cache-Control"] == cached
         assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "camera=()" in answer.headers["Permissions-Policy"]

@@ -1,98 +1,148 @@
-/* The page: what the feed brings goes into the table, the counters and the connection line. */
+/* The page: events and answers go into `orders`, and from there, coalesced, on the screen. */
 
-import { Feed } from "./feed.js";
-import { OrderTable, alertsOf, paymentOf } from "./table.js";
+import { missing } from "./api.js";
+import { ActivityChart } from "./chart.js";
+import { Connection } from "./connection.js";
+import { OrderList } from "./list.js";
+import { Orders } from "./orders.js";
+import { Painter } from "./paint.js";
+import { Route } from "./route.js";
+import { Sender } from "./send.js";
+import { Stats } from "./stats.js";
+import { Story } from "./story.js";
+import { Stream } from "./stream.js";
+import { OrderTable } from "./table.js";
+import { byId, setText } from "./text.js";
 
-const STALE_AFTER_S = 5;
+const READY_EVERY_MS = 5000;
+/** An order that was heard of and is not known to be stored after this long is asked about. */
+const SETTLE_MS = 2500;
 
-/** For each state of the connection: its short name, and what it means for the reader. */
-const STATES = {
-  live: ["Live", ""],
-  "not-ready": ["Worker not ready", "The orders below come from the store; new ones may not arrive."],
-  store: ["Store away", "The orders below may be out of date. The page goes on trying."],
-  unreachable: ["Worker not reachable", "The orders below may be out of date. The page goes on trying."],
-  error: ["Worker answers with an error", "The orders below may be out of date. The page goes on trying."],
-  paused: ["Paused", ""],
-};
-
-const byId = (id) => document.getElementById(id);
-const connection = document.querySelector(".connection");
+const connection = new Connection();
+const orders = new Orders();
 const table = new OrderTable({
   body: byId("rows"),
   template: byId("row"),
   refuge: byId("scroller"),
 });
-let updated = null;
+const list = new OrderList(orders, table);
+const painter = new Painter(() => list.draw(story.id));
+const story = new Story(orders, (ids) => take(new Set(ids)));
+const chart = new ActivityChart();
+const held = { paused: false, orders: 0 };
+/** The list may lack something: ask for it once more, a moment later. */
+let unsure = false;
 
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function showOrders(orders) {
-  updated = Date.now();
-  byId("empty").hidden = orders.length > 0;
-  byId("scroller").hidden = orders.length === 0;
-  table.show(orders);
-  showCounts(orders);
-  showAge();
-}
-
-function showCounts(orders) {
-  const paid = (name) => orders.filter((order) => paymentOf(order)[0] === name).length;
-  const counts = {
-    orders: orders.length,
-    alerts: orders.filter((order) => alertsOf(order).length > 0).length,
-    paid: paid("paid"),
-    declined: paid("declined"),
-    waiting: paid("waiting"),
-  };
-  for (const [name, count] of Object.entries(counts)) setText(byId(`count-${name}`), `${count}`);
-}
-
-function showState(state, detail) {
-  const [name, meaning] = STATES[state];
-  const problem = byId("problem");
-  const calm = !detail && !meaning;
-  if (connection.dataset.state !== state) {
-    connection.dataset.state = state;
-    setText(byId("state"), name);
-    setText(byId("announcer"), `${name}. ${detail}`);
+/** Something is known of these orders; after a pause the list looks at all that is kept. */
+function take(ids) {
+  if (!held.paused) {
+    list.take(ids);
+    painter.ask();
   }
-  setText(byId("problem-title"), `${name}.`);
-  setText(byId("problem-detail"), detail);
-  setText(byId("problem-hint"), updated === null ? "" : meaning);
-  if (calm && problem.contains(document.activeElement)) byId("pause").focus();
-  problem.hidden = calm;
-  showAge();
+  orders.prune([...list.ids, story.id]);
 }
 
-function ageText(seconds) {
-  if (seconds < 2) return "updated just now";
-  if (seconds < 120) return `updated ${seconds} s ago`;
-  if (seconds < 7200) return `updated ${Math.floor(seconds / 60)} min ago`;
-  return `updated ${Math.floor(seconds / 3600)} h ago`;
+/** Ask for a list; what goes wrong is said at the top. */
+async function ask(question) {
+  try {
+    await question;
+    connection.clear("store");
+    connection.clear("list");
+    painter.ask();
+  } catch (error) {
+    if (error.kind === "unreachable") return; // the stream and the figures tell
+    connection.problem(error.kind === "store" ? "store" : "list", error.message);
+  }
 }
 
-function showAge() {
-  if (updated === null) return;
-  // Wall clock, not performance.now(): that one may stop while the machine sleeps.
-  const seconds = Math.max(0, Math.floor((Date.now() - updated) / 1000));
-  const stale = seconds >= STALE_AFTER_S;
-  setText(byId("age"), ageText(seconds) + (stale ? " (stale)" : ""));
-  byId("age").classList.toggle("stale", stale);
+/** Something may have been missed. */
+function refill() {
+  if (!held.paused) ask(list.load());
+  // What Kafka had before the stream began may have been stored after the list was read.
+  unsure = true;
+  story.refresh();
 }
 
-const limit = byId("limit");
-const pause = byId("pause");
-const feed = new Feed({ limit: limit.value, onOrders: showOrders, onState: showState });
-
-limit.addEventListener("change", () => {
-  feed.limit = limit.value;
+const stream = new Stream("/api/events", {
+  onOpen() {
+    connection.opened();
+    refill();
+  },
+  onHeard: () => connection.heard(),
+  onLost: (detail) => connection.problem("stream", detail),
+  onEvent(name, data) {
+    if (name === "gap") refill();
+    if (name !== "batch") return;
+    const ids = orders.addBatch(data);
+    unsure ||= data.skipped > 0 || [...ids].some((id) => !orders.get(id).known);
+    take(ids);
+    story.take(ids);
+    if (held.paused) {
+      held.orders += data.orders?.length ?? 0;
+      connection.paused(true, held.orders);
+    }
+  },
 });
-pause.addEventListener("click", () => {
-  feed.paused = !feed.paused;
-  setText(pause, feed.paused ? "Resume updates" : "Pause updates");
+
+const stats = new Stats({
+  onAnswer: (answer) => chart.show(answer),
+  onProblem(error) {
+    if (error === null) connection.clear("figures");
+    else connection.problem(error.kind === "store" ? "store" : "figures", error.message);
+    if (error === null) connection.clear("store");
+  },
 });
-byId("retry").addEventListener("click", () => feed.refresh());
-setInterval(showAge, 1000);
-feed.start();
+
+byId("pause").addEventListener("click", () => {
+  held.paused = !held.paused;
+  stats.paused = held.paused;
+  setText(byId("pause"), held.paused ? "Continue" : "Pause");
+  connection.paused(held.paused, 0);
+  if (held.paused) return;
+  take(orders.ids);
+  held.orders = 0;
+  ask(list.load());
+});
+byId("retry").addEventListener("click", () => {
+  stream.retry();
+  ask(list.load());
+});
+for (const name of ["country", "status"]) {
+  byId(`filter-${name}`).addEventListener("change", (event) => {
+    ask(list.setFilter({ [name]: event.target.value }));
+  });
+}
+byId("older").addEventListener("click", () => turnPage(list.toOlder()));
+byId("newest").addEventListener("click", () => turnPage(list.toNewest()));
+
+async function turnPage(question) {
+  await ask(question);
+  byId("orders-title").focus();
+}
+
+const route = new Route(story, () => painter.ask());
+
+new Sender((sent) => {
+  take(orders.addBatch({ orders: [sent] }));
+  route.go(sent.order_id);
+});
+
+async function checkReadiness() {
+  if (!document.hidden) {
+    const reasons = await missing();
+    if (reasons.length > 0) connection.problem("ready", `Missing: ${reasons.join(", ")}.`);
+    else connection.clear("ready");
+  }
+  setTimeout(checkReadiness, READY_EVERY_MS);
+}
+
+setInterval(() => {
+  if (document.hidden || held.paused || !(unsure || list.waitsFor(SETTLE_MS))) return;
+  unsure = false;
+  ask(list.load());
+}, SETTLE_MS);
+
+stats.run();
+stream.run();
+checkReadiness();
+route.follow();

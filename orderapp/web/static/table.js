@@ -1,45 +1,11 @@
-/* The rows, one for each order id. A row is made once and then only changed where its order
-   changed, so that focus, selection and scroll position stay. Everything from an order goes
-   in as text, never as markup. */
+/* The rows, one for each order. A row is made once and then only changed where its order
+   changed, so that focus, selection and scroll position stay. */
 
-const clock = new Intl.DateTimeFormat(undefined, {
-  month: "short",
-  day: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-});
+import { showChips } from "./chips.js";
+import { amountText, datedText, setText, timeText } from "./text.js";
 
-/** The payment state as the page calls it, and its colour. */
-const PAYMENTS = new Map([
-  ["PAID", ["paid", "good"]],
-  ["DECLINED", ["declined", "bad"]],
-]);
-
-export function alertsOf(order) {
-  return Array.isArray(order.alerts) ? order.alerts : [];
-}
-
-export function paymentOf(order) {
-  if (!order.payment) return ["waiting", "wait"];
-  const status = String(order.payment.status);
-  return PAYMENTS.get(status) ?? [status.toLowerCase(), "calm"];
-}
-
-function localTime(text) {
-  const time = new Date(text);
-  return Number.isNaN(time.getTime()) ? String(text) : clock.format(time);
-}
-
-function setText(element, value) {
-  const text = value === undefined || value === null || value === "" ? "–" : String(value);
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function setChip(element, text, tone) {
-  setText(element, text);
-  if (element.dataset.tone !== tone) element.dataset.tone = tone;
-}
+/** More new rows at once than this would only flicker. */
+const MOST_HIGHLIGHTS = 5;
 
 class Row {
   #fields = {};
@@ -51,31 +17,27 @@ class Row {
       this.#fields[field.dataset.field] = field;
     }
     this.#fields.id.textContent = id;
-    this.#fields.id.href = `/api/orders/${encodeURIComponent(id)}`;
-    this.#fields.id.title = `Order ${id} as JSON`;
+    this.#fields.id.href = `#/orders/${id}`;
   }
 
-  show(order) {
+  show(order, open) {
     const fields = this.#fields;
-    const { amount } = order;
-    this.#showTime(String(order.created_at ?? ""));
-    setText(fields.customer, order.customer_id);
-    setText(fields.amount, typeof amount === "number" ? amount.toFixed(2) : amount);
+    this.#showTime(String(order.createdAt));
+    setText(fields.amount, amountText(order.amount));
     setText(fields.country, order.country);
-    setText(fields.place, `${order.kafka_partition ?? "–"}:${order.kafka_offset ?? "–"}`);
-    const reasons = alertsOf(order).map((alert) => String(alert.reason));
-    setChip(fields.fraud, ...(reasons.length > 0 ? ["alert", "bad"] : ["no alert", "calm"]));
-    setText(fields.reason, reasons.join(", "));
-    fields.reason.hidden = reasons.length === 0;
-    setChip(fields.payment, ...paymentOf(order));
+    setText(fields.customer, order.customer);
+    setText(fields.place, `${order.partition ?? "–"}:${order.offset ?? "–"}`);
+    showChips(fields.chips, order);
+    if (open) fields.id.setAttribute("aria-current", "true");
+    else fields.id.removeAttribute("aria-current");
   }
 
   #showTime(utc) {
     const { time } = this.#fields;
     if (time.dateTime === utc) return;
     time.dateTime = utc;
-    time.title = utc;
-    setText(time, localTime(utc));
+    time.title = datedText(utc);
+    setText(time, timeText(utc));
   }
 }
 
@@ -92,26 +54,30 @@ export class OrderTable {
     this.#refuge = refuge;
   }
 
-  show(orders) {
+  /** `openId`: the order whose story is open. */
+  show(orders, openId) {
     const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
-    const byId = new Map(orders.map((order) => [String(order.order_id), order]));
-    this.#drop(byId);
+    this.#drop(new Set(orders.map((order) => order.id)));
+    const added = [];
     let next = this.#body.firstElementChild;
-    for (const [id, order] of byId) {
-      const row = this.#rows.get(id) ?? this.#add(id, next);
-      row.show(order);
+    for (const order of orders) {
+      const row = this.#rows.get(order.id) ?? this.#add(order.id, added, next);
+      row.show(order, order.id === openId);
       if (row.element === next) next = next.nextElementSibling;
       else this.#body.insertBefore(row.element, next);
+    }
+    for (const element of added.length <= MOST_HIGHLIGHTS ? added : []) {
+      element.classList.add("fresh");
     }
     if (focused && document.activeElement !== focused) {
       (focused.isConnected ? focused : this.#refuge).focus({ preventScroll: true });
     }
   }
 
-  #add(id, next) {
+  #add(id, added, next) {
     const row = new Row(this.#template, id);
-    // Above a row that was there before: an arrival, not the first fill or a longer table.
-    row.element.classList.toggle("fresh", next !== null);
+    // Above a row that was there before: an arrival, not the first fill.
+    if (next !== null) added.push(row.element);
     this.#rows.set(id, row);
     return row;
   }

@@ -1,0 +1,1 @@
+"""Commands of `faust -A orderapp`, a file for each."""

@@ -1,0 +1,182 @@
+"""`faust -A orderapp dlq`: dead letters are listed, shown, sent again, or dropped."""
+
+import json
+import sys
+from typing import Any, ClassVar, NoReturn
+
+import click
+
+from orderapp.commands import group
+from orderapp.commands.dlq_print import Table, as_json, in_full, in_full_as_json
+from orderapp.commands.dlq_resolve import TOPIC, Resolve, question, report
+from orderapp.commands.dlq_select import FILTERS, PLACE, Selection
+from orderapp.commands.group import SubCommand
+from orderapp.commands.running import existing_cluster, run
+from orderapp.engine.letters import Action, Letters
+from orderapp.engine.reading import TopicReader
+from orderapp.engine.resolving import Task
+
+_EXIT = """
+
+    Exit status: 0 done, 1 something could not be read or done, 2 wrong arguments."""
+
+dlq = group.group(
+    "dlq",
+    f"""Dead letters: what the services could not process.
+
+    A dead letter lies at PARTITION:OFFSET of the topic {TOPIC} (3:17) and stays there. It is
+    open until it was replayed or dropped.{_EXIT}""",
+)
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, one object in a line.")
+_RESOLVED = click.option("--all", "resolved", is_flag=True, help="Also those that are done.")
+_LIST: list[Any] = [
+    *FILTERS,
+    _RESOLVED,
+    click.option("--limit", type=click.IntRange(1), help="At most so many."),
+    _JSON,
+]
+_SHOW: list[Any] = [
+    click.argument("places", type=PLACE, nargs=-1, required=True, metavar="PLACE..."),
+    _JSON,
+]
+_DROP: list[Any] = [
+    click.argument("places", type=PLACE, nargs=-1, metavar="[PLACE]..."),
+    *FILTERS,
+    click.option("--everything", is_flag=True, help="All that are open, instead of a filter."),
+    click.option("--dry-run", is_flag=True, help="Only list what would be done."),
+    click.option("--yes", "-y", is_flag=True, help="Do not ask (on a terminal)."),
+    _JSON,
+]
+_REPLAY: list[Any] = [*_DROP, _RESOLVED]
+
+
+class _Dlq(SubCommand):
+    abstract: ClassVar[bool] = True
+    group = dlq
+
+    def wants_json(self) -> bool:
+        """Whether `--json` was given, here or to `faust`."""
+        return bool(self.kwargs.pop("as_json") or self.json)
+
+
+class ListCommand(_Dlq):
+    __doc__ = f"""List open dead letters, one in a line.
+
+    ERROR can be filtered by a part of it (`--error GatewayTimeout`, `--error damaged`). Times
+    are UTC. With --json each line is an object; its fields are only ever added to:
+    place, partition, offset, order_id, key, services, open_for (services for which nothing was
+    done yet), error_class, error_text, attempts, original_topic, original_partition,
+    original_offset, original_timestamp (ms), first_failure, last_failure, damage (what is
+    wrong with the headers; the fields from them are null then), resolved (action, at,
+    services; null: nothing was done).{_EXIT}"""
+
+    name = "list"
+    options = _LIST
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Run it."""
+        as_json, limit = self.wants_json(), self.kwargs.pop("limit")
+        run(_list(Selection(**self.kwargs), limit, as_json))
+        sys.exit(0)
+
+
+class ShowCommand(_Dlq):
+    __doc__ = f"""Show dead letters in full: headers, key and value.
+
+    With --json, the fields of `list` and `headers`, a list of [name, value], and `value`. Bytes
+    are {{"text": …}}, or {{"base64": …}} when they are not UTF-8.{_EXIT}"""
+
+    name = "show"
+    options = _SHOW
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Run it."""
+        as_json = self.wants_json()
+        sys.exit(run(_show(Selection(self.kwargs["places"], resolved=True), as_json)))
+
+
+class _Change(_Dlq):
+    abstract: ClassVar[bool] = True
+    action: ClassVar[Action]
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Run it."""
+        as_json, everything = self.wants_json(), self.kwargs.pop("everything")
+        dry_run, yes = self.kwargs.pop("dry_run"), self.kwargs.pop("yes")
+        selection = Selection(**self.kwargs)
+        if selection.is_everything() and not everything:
+            raise click.UsageError("Which ones? Give places, filters, or --everything")
+        if everything and not selection.is_everything():
+            raise click.UsageError("--everything does not go with places or filters")
+        resolve = Resolve(self.action, selection, dry_run=dry_run, json=as_json)
+        if not (yes or dry_run) and sys.stdin.isatty():
+            # Outside of the loop, which would keep Ctrl-C from the question.
+            count = run(resolve.count())
+            if count and not click.confirm(question(self.action, count), err=True):
+                sys.exit("orderapp: nothing was changed")
+        sys.exit(report(run(resolve.run()), as_json=as_json))
+
+
+class ReplayCommand(_Change):
+    __doc__ = f"""Send dead letters again, to the services that gave them up.
+
+    They go to the topic and partition that they came from. Other services pass them by. What
+    fails again is a new dead letter, with the attempts added up. --service narrows it to this
+    service. An interrupted replay can be repeated: at worst a service gets an order twice, and
+    charges it once. Damaged ones are skipped when they are chosen by filters.{_EXIT}"""
+
+    name = "replay"
+    action = "replayed"
+    options = _REPLAY
+
+
+class DropCommand(_Change):
+    __doc__ = f"""Note that nothing will be done with dead letters.
+
+    They stay in the topic, and `replay --all` can still send them again.{_EXIT}"""
+
+    name = "drop"
+    action = "dropped"
+    options = _DROP
+
+
+async def _list(selection: Selection, limit: int | None, json_lines: bool) -> None:
+    table, count = Table(with_notes=selection.resolved), 0
+    async with TopicReader(await existing_cluster()) as reader:
+        letters = await Letters.open(reader, TOPIC)
+        async for chunk in letters.read(selection.spans(letters.spans)):
+            tasks = [task for task in map(selection.task, chunk) if task is not None]
+            tasks = tasks[: None if limit is None else limit - count]
+            count += len(tasks)
+            _print(tasks, table, json_lines)
+            if count == limit:
+                break
+    if not json_lines:
+        what = "dead letters" if selection.resolved else "open dead letters"
+        shown = f"the first {count} {what}" if count == limit else f"{count or 'no'} {what}"
+        click.echo(shown, err=True)
+
+
+def _print(tasks: list[Task], table: Table, json_lines: bool) -> None:
+    if json_lines:
+        for task in tasks:
+            click.echo(json.dumps(as_json(task.letter)))
+    else:
+        table.print(tasks)
+
+
+async def _show(selection: Selection, json_lines: bool) -> int:
+    missing = set(selection.places)
+    async with TopicReader(await existing_cluster()) as reader:
+        letters = await Letters.open(reader, TOPIC)
+        async for chunk in letters.read(selection.spans(letters.spans)):
+            for letter in filter(selection.is_about, chunk):
+                missing.discard(letter.place)
+                if json_lines:
+                    click.echo(json.dumps(in_full_as_json(letter)))
+                else:
+                    click.echo("\n".join(in_full(letter)))
+    for place in sorted(missing):
+        click.echo(f"orderapp: {place}: there is no dead letter at this place", err=True)
+    return 1 if missing else 0

@@ -1,0 +1,53 @@
+"""How our own commands run and end: whatever happens, with one line and no traceback."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TypeVar
+
+from orderapp.app import app, embedded, settings
+from orderapp.engine.cluster import Cluster
+from orderapp.engine.errors import FatalError, TransientError
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[object, object, T]) -> T:
+    """Run a command's work to its end, or end the process with one line and status 1.
+
+    Without Faust's worker, which shows a traceback for any error."""
+    # Its words would stand beside ours.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        return asyncio.run(work)
+    except (FatalError, TransientError) as error:
+        sys.exit(f"orderapp: {error}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:
+        # `| head` has seen enough. Python would complain when it flushes at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+async def existing_cluster() -> Cluster:
+    """The cluster of the settings; raises `FatalError`. The embedded one is started when none
+    of its workers runs, but never made."""
+    if embedded:
+        refuse_to_create(settings.data_dir / "kafka")
+    return await app.find_cluster()
+
+
+def refuse_to_create(path: Path) -> None:
+    """Raise `FatalError` when a part of the data directory is not there: a command that looks
+    at data must not make it."""
+    if not path.exists():
+        raise FatalError(
+            f"{path} does not exist: no worker has run here "
+            "(ORDERAPP_DATA_DIR names another directory)"
+        )

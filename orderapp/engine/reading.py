@@ -1,0 +1,155 @@
+"""Reads whole topics, apart from any consumer group: nothing is committed, nobody disturbed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Self
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from orderapp.engine.cluster import FORBIDDEN, Cluster
+from orderapp.engine.errors import FatalError, TransientError
+
+#: Seconds without any progress after which the cluster counts as away.
+PATIENCE = 30.0
+#: Records that are handed out at one time, at most; they bound the memory.
+MAX_RECORDS = 5_000
+
+#: An offset for each partition of a topic.
+Offsets = Mapping[int, int]
+
+
+class TopicReader:
+    """Reads topics of a cluster; use it with `async with`.
+
+    All methods raise `FatalError` for a topic that does not exist or may not be read, and
+    `TransientError` when the cluster does not answer. No topic is ever created."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._partitions: dict[str, list[TopicPartition]] = {}
+
+    async def __aenter__(self) -> Self:
+        self._consumer = AIOKafkaConsumer(
+            **self._cluster.client_options(),
+            group_id=None,
+            auto_offset_reset="earliest",
+            # A dead letter is larger than a record of Kafka's usual limit.
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            fetch_max_bytes=16 * 1024 * 1024,
+        )
+        try:
+            with self._translated():
+                async with asyncio.timeout(PATIENCE):
+                    await self._consumer.start()
+                    # All topics: being asked for one by its name, a broker may create it.
+                    self._metadata = await self._consumer._client.fetch_all_metadata()
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._consumer.stop()
+
+    def has(self, topic: str) -> bool:
+        """Whether the topic was there when the reader was opened."""
+        return bool(self._metadata.partitions_for_topic(topic))
+
+    async def begins(self, topic: str) -> Offsets:
+        """The first offset of each partition that retention has left."""
+        partitions = self._of(topic)
+        with self._translated():
+            async with asyncio.timeout(PATIENCE):
+                found = await self._consumer.beginning_offsets(partitions)
+        return {tp.partition: offset for tp, offset in found.items()}
+
+    async def ends(self, topic: str) -> Offsets:
+        """The offset behind the last record of each partition."""
+        partitions = self._of(topic)
+        with self._translated():
+            async with asyncio.timeout(PATIENCE):
+                found = await self._consumer.end_offsets(partitions)
+        return {tp.partition: offset for tp, offset in found.items()}
+
+    async def read(
+        self, topic: str, ends: Offsets | None = None, begins: Offsets | None = None
+    ) -> AsyncIterator[tuple[int, list[ConsumerRecord]]]:
+        """Yield `(partition, records)`, the records of each partition in order.
+
+        From `begins` (default: the first there is) up to and without `ends` (default: the
+        ends as they are now). One topic at a time."""
+        begins = await self.begins(topic) if begins is None else begins
+        ends = await self.ends(topic) if ends is None else ends
+        left = {
+            TopicPartition(topic, partition): end
+            for partition, end in ends.items()
+            if begins.get(partition, 0) < end
+        }
+        if not left:
+            return
+        self._consumer.assign(list(left))
+        for tp in left:
+            self._consumer.seek(tp, begins.get(tp.partition, 0))
+        progress = asyncio.get_running_loop().time()
+        while left:
+            chunks = await self._next(topic, progress)
+            if chunks:
+                progress = asyncio.get_running_loop().time()
+            for tp, records in chunks.items():
+                if wanted := _before(left[tp], records):
+                    yield tp.partition, wanted
+            await self._drop_finished(left)
+
+    async def _next(
+        self, topic: str, progress: float
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        with self._translated():
+            async with asyncio.timeout(PATIENCE):
+                chunks: dict[TopicPartition, list[ConsumerRecord]]
+                chunks = await self._consumer.getmany(timeout_ms=500, max_records=MAX_RECORDS)
+        if not chunks and asyncio.get_running_loop().time() > progress + PATIENCE:
+            raise TransientError(
+                f"Kafka at {self._cluster} sent nothing of the topic {topic!r} "
+                f"for {PATIENCE:g} s"
+            )
+        return chunks
+
+    async def _drop_finished(self, left: dict[TopicPartition, int]) -> None:
+        # By the position and not by the last record: there may be none before the end, when
+        # it was compacted away or belongs to a transaction.
+        with self._translated():
+            async with asyncio.timeout(PATIENCE):
+                done = [tp for tp, end in left.items() if await self._position(tp) >= end]
+        for tp in done:
+            del left[tp]
+            self._consumer.pause(tp)
+
+    async def _position(self, tp: TopicPartition) -> int:
+        return int(await self._consumer.position(tp))
+
+    def _of(self, topic: str) -> list[TopicPartition]:
+        if not self.has(topic):
+            raise FatalError(
+                f"the topic {topic!r} does not exist on Kafka at {self._cluster}: "
+                "a worker creates it when it starts"
+            )
+        partitions = sorted(self._metadata.partitions_for_topic(topic))
+        return [TopicPartition(topic, partition) for partition in partitions]
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except FORBIDDEN as error:
+            raise FatalError(f"Kafka does not allow this: {error}") from error
+        except (KafkaError, OSError, TimeoutError) as error:
+            text = " ".join(str(error).split()) or "it does not answer"
+            raise TransientError(f"Kafka at {self._cluster} can't be read: {text}") from error
+
+
+def _before(end: int, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
+    if records[-1].offset < end:
+        return records
+    return [record for record in records if record.offset < end]

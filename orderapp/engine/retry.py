@@ -1,0 +1,85 @@
+"""Trying again: how long to wait, and who waits at this moment."""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import contextmanager
+
+from orderapp.engine.errors import TransientError
+
+logger = logging.getLogger(__name__)
+
+#: Seconds; each wait is doubled up to the last, and varied by a quarter so that workers
+#: that failed together do not come back together.
+FIRST_WAIT, LONGEST_WAIT = 0.1, 10.0
+
+
+def waits() -> Iterator[float]:
+    """Seconds to wait before each new try, without end."""
+    wait = FIRST_WAIT
+    while True:
+        yield wait * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+        wait = min(wait * 2, LONGEST_WAIT)
+
+
+class HeldUp:
+    """What waits for something outside at this moment: a store that is away, a broker that
+    does not confirm. It makes no progress, and restarting the worker would not help.
+
+    Places are whatever the caller names them: `(topic, partition)` for records."""
+
+    def __init__(self) -> None:
+        self._places: Counter[Hashable] = Counter()
+
+    @contextmanager
+    def waiting(self, place: Hashable) -> Iterator[None]:
+        """Around the wait."""
+        self._places[place] += 1
+        try:
+            yield
+        finally:
+            self._places[place] -= 1
+            if not self._places[place]:
+                del self._places[place]
+
+    def __contains__(self, place: Hashable) -> bool:
+        return place in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def count(self) -> int:
+        """How many pieces of work wait, several at one place included."""
+        return self._places.total()
+
+
+held_up = HeldUp()
+
+
+async def persist(
+    what: str, attempt: Callable[[], Awaitable[None]], place: Hashable = None
+) -> None:
+    """Call `attempt` until it raises nothing that passes; meanwhile `place` is held up."""
+    try:
+        await attempt()
+    except TransientError as error:
+        with held_up.waiting(place):
+            await _again(what, attempt, error)
+
+
+async def _again(
+    what: str, attempt: Callable[[], Awaitable[None]], error: TransientError
+) -> None:
+    for tries, wait in enumerate(waits(), start=1):
+        logger.warning("%s: %s (try %d, next in %.1f s)", what, error, tries, wait)
+        await asyncio.sleep(wait)
+        try:
+            await attempt()
+        except TransientError as failure:
+            error = failure
+        else:
+            logger.info("%s: done at try %d", what, tries + 1)
+            return

@@ -1,0 +1,86 @@
+"""What is counted of orders. The engine counts batches and records (`engine.metrics`).
+
+Deliveries are at least once, and what is done again counts again: these are rates to watch.
+Sums that have to be right come from the store (`/api/stats`).
+"""
+
+import platform
+from importlib.metadata import version
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+from orderapp.engine.metrics import REGISTRY
+from orderapp.models import Payment
+from orderapp.settings import Settings
+
+VERDICTS = Counter(
+    "orderapp_fraud_verdicts", "Orders judged: alert or clear.", ("verdict",), registry=REGISTRY
+)
+PAYMENTS = Counter(
+    "orderapp_payments", "Payments reported: PAID or DECLINED.", ("status",), registry=REGISTRY
+)
+REVENUE = Counter("orderapp_revenue", "Sum of the amounts of PAID payments.", registry=REGISTRY)
+GATEWAY = Counter(
+    "orderapp_gateway_requests",
+    "Requests to the payment gateway: answered or timeout.",
+    ("result",),
+    registry=REGISTRY,
+)
+STORE = Histogram(
+    "orderapp_store_seconds",
+    "Seconds that a call of the store took: ok, unavailable, rejected or cancelled.",
+    ("operation", "result"),
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+    registry=REGISTRY,
+)
+HTTP_REQUESTS = Counter(
+    "orderapp_http_requests",
+    "Requests answered, by the route (not the path).",
+    ("method", "route", "status"),
+    registry=REGISTRY,
+)
+HTTP_SECONDS = Histogram(
+    "orderapp_http_request_seconds",
+    "Seconds until a request was answered; streams of events are left out.",
+    ("method", "route"),
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+    registry=REGISTRY,
+)
+EVENT_STREAMS = Gauge(
+    "orderapp_event_streams", "Streams of live events that are open.", registry=REGISTRY
+)
+
+# Looked up once; the series are there, at 0, from the beginning.
+_alert, _clear = VERDICTS.labels("alert"), VERDICTS.labels("clear")
+_answered, _unanswered = GATEWAY.labels("answered"), GATEWAY.labels("timeout")
+_paid, _declined = PAYMENTS.labels("PAID"), PAYMENTS.labels("DECLINED")
+
+
+def judged(orders: int, alerts: int) -> None:
+    """Fraud has judged so many orders, and sent so many alerts."""
+    _alert.inc(alerts)
+    _clear.inc(orders - alerts)
+
+
+def charged(payments: list[Payment]) -> None:
+    """The gateway has answered, and the payments are sent."""
+    amounts = [payment.amount for payment in payments if payment.status == "PAID"]
+    _answered.inc(len(payments))
+    _paid.inc(len(amounts))
+    _declined.inc(len(payments) - len(amounts))
+    REVENUE.inc(sum(amounts))
+
+
+def unanswered(requests: int) -> None:
+    """The gateway did not answer so many requests."""
+    _unanswered.inc(requests)
+
+
+def describe(settings: Settings) -> None:
+    """Say which version this worker is, and what it runs."""
+    Info("orderapp_build", "The version that runs.", registry=REGISTRY).info(
+        {"version": version("orderapp"), "python": platform.python_version()}
+    )
+    Info("orderapp_worker", "What this worker runs.", registry=REGISTRY).info(
+        {"group": settings.group, "services": ",".join(sorted(settings.services))}
+    )

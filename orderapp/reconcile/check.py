@@ -1,0 +1,189 @@
+"""Reads the topics and the store, and applies the rule to every order."""
+
+import asyncio
+import time
+from collections import defaultdict
+
+from aiokafka import ConsumerRecord
+
+from orderapp.engine.dead_letters import DamagedError
+from orderapp.engine.errors import FatalError
+from orderapp.engine.reading import Offsets, TopicReader
+from orderapp.reconcile import facts
+from orderapp.reconcile.case import Bounds
+from orderapp.reconcile.evidence import Evidence
+from orderapp.reconcile.progress import Progress
+from orderapp.reconcile.report import Report
+from orderapp.reconcile.rule import judge
+from orderapp.store import (
+    AlertDocument,
+    Document,
+    OrderDocument,
+    OrderStore,
+    PaymentDocument,
+    StoreUnavailable,
+)
+
+DEAD_LETTERS, RESOLVED = "orders-dlq", "orders-dlq-resolved"
+KINDS: dict[str, type[Document]] = {
+    "order": OrderDocument,
+    "alert": AlertDocument,
+    "payment": PaymentDocument,
+}
+#: Documents in one answer of the store.
+PAGE = 5_000
+#: How often a page is asked for.
+TRIES = 3
+#: Seconds between two looks at what may be on its way.
+PAUSE = 1.0
+
+
+class Check:
+    """One check of all orders that are in the topic at its start.
+
+    Orders and what comes of them keep arriving while it reads. So it takes the ends in this
+    order: of alerts and payments, of orders, and of alerts and payments once more. What is
+    between two ends of the same topic is never held against anybody."""
+
+    def __init__(
+        self, reader: TopicReader, store: OrderStore, evidence: Evidence, progress: Progress
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self._evidence = evidence
+        self._progress = progress
+        self._records: defaultdict[str, int] = defaultdict(int)
+        self._begins: dict[str, Offsets] = {}
+        self._ends: dict[str, Offsets] = {}
+        self._sure: dict[str, Offsets] = {}
+        self._damaged = 0
+
+    async def run(self, limit: int, wait: float) -> Report:
+        """Check until all agree, or nothing can change any more, or `wait` seconds are over.
+
+        Raises `FatalError` and `TransientError` for Kafka, `StoreError` for the store."""
+        await self._begin()
+        report = await self._look(limit)
+        deadline = time.monotonic() + wait
+        while not report.agrees and report.may_pass and time.monotonic() < deadline:
+            await asyncio.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
+            report = await self._look(limit)
+        return report
+
+    async def _begin(self) -> None:
+        for topic in ("fraud-alerts", "payments", "orders"):  # orders last
+            self._sure[topic] = await self._reader.ends(topic)
+            self._begins[topic] = await self._reader.begins(topic)
+        await self._reader.ends(DEAD_LETTERS)  # raises when it is missing
+        self._restart_progress()
+        await self._read("orders", self._sure["orders"])
+
+    def _restart_progress(self) -> None:
+        size = dict.fromkeys(self._sure, 0)
+        for topic, ends in self._sure.items():
+            size[topic] = sum(ends.values()) - sum(self._begins[topic].values())
+        # As many documents as records, and each order is judged.
+        self._progress.restart(2 * sum(size.values()) + size["orders"])
+
+    async def _look(self, limit: int) -> Report:
+        for topic in ("fraud-alerts", "payments", DEAD_LETTERS, RESOLVED):
+            # Nothing was ever resolved where the topic is missing.
+            if topic != RESOLVED or self._reader.has(topic):
+                await self._read(topic, await self._reader.ends(topic))
+        documents = await self._scan_store()
+        bounds = {topic: await self._bounds(topic) for topic in facts.TOPICS}
+        if not any(documents.values()) and not any(self._records[t] for t in facts.TOPICS):
+            raise FatalError("the topic 'orders' and the store are empty: nothing to check")
+        report = Report(limit, dict(self._records), documents, self._damaged)
+        await self._judge(report, bounds)
+        return report
+
+    async def _bounds(self, topic: str) -> Bounds:
+        # The beginnings as they are now: retention may have moved them during the check.
+        return Bounds(
+            begins=await self._reader.begins(topic),
+            ends=self._ends[topic],
+            sure=self._sure[topic],
+            latest=await self._reader.ends(topic),
+        )
+
+    # -- topics -------------------------------------------------------------------------
+
+    async def _read(self, topic: str, ends: Offsets) -> None:
+        """Read on from where the last look ended."""
+        self._records[topic] += 0
+        reading = self._reader.read(topic, ends, self._ends.get(topic))
+        async for _, records in reading:
+            self._records[topic] += len(records)
+            self._keep(topic, records)
+            self._step(len(records), f"reading {topic}")
+        self._ends[topic] = ends
+
+    def _keep(self, topic: str, records: list[ConsumerRecord]) -> None:
+        if topic == DEAD_LETTERS:
+            self._keep_dead_letters(records)
+        elif topic == RESOLVED:
+            self._evidence.add_resolved(filter(None, map(facts.resolution, records)))
+        else:
+            found, bad = facts.facts_of(records)
+            self._evidence.add_records(found)
+            if bad:
+                self._evidence.add_undecodable(map(facts.place_of, bad))
+
+    def _keep_dead_letters(self, records: list[ConsumerRecord]) -> None:
+        places, orders = [], []
+        for record in records:
+            try:
+                place, fact = facts.dead_letter(record)
+            except DamagedError:
+                self._damaged += 1
+                continue
+            places.append(place)
+            if fact is not None:
+                orders.append(fact)
+        self._evidence.add_buried(places)
+        self._evidence.add_dead_letters(orders)
+
+    # -- store --------------------------------------------------------------------------
+
+    async def _scan_store(self) -> dict[str, int]:
+        self._evidence.forget_documents()
+        return {name: await self._scan(kind) for name, kind in KINDS.items()}
+
+    async def _scan(self, kind: type[Document]) -> int:
+        count, after = 0, None
+        while documents := await self._page(kind, after):
+            self._evidence.add_documents(map(facts.document_fact, documents))
+            count, after = count + len(documents), documents[-1].order_id
+            self._step(len(documents), "reading the store")
+        return count
+
+    async def _page(self, kind: type[Document], after: int | None) -> list[Document]:
+        for again in reversed(range(TRIES)):
+            try:
+                return await self._store.scan(kind, after, PAGE)
+            except StoreUnavailable:
+                if not again:
+                    raise
+                await asyncio.sleep(PAUSE)
+        raise AssertionError("the last try returns or raises")
+
+    def _step(self, count: int, what: str) -> None:
+        self._progress.add(count, what)
+        # Python 3.11's `wait_for` may return a result and forget that it was cancelled.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+
+    # -- judgement ----------------------------------------------------------------------
+
+    async def _judge(self, report: Report, bounds: dict[str, Bounds]) -> None:
+        orders, alerts, payments = (bounds[topic] for topic in facts.TOPICS)
+        for count, (order_id, case) in enumerate(self._evidence.cases()):
+            report.add(judge(case, orders, alerts, payments), order_id)
+            report.orders += bool(case.orders)
+            if count % PAGE == 0:
+                self._step(PAGE, "comparing")
+                await asyncio.sleep(0)
+        for topic, partition, offset in self._evidence.lost():
+            report.add(["undecodable_lost"], f"{topic}[{partition}]@{offset}")

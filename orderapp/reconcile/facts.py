@@ -1,0 +1,155 @@
+"""Records and documents become facts: what is compared of them, in a few numbers."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+from aiokafka import ConsumerRecord
+
+from orderapp.app import app
+from orderapp.engine.batching import BAD_RECORD, Batch
+from orderapp.engine.dead_letters import DamagedError, is_for, is_replay, read_headers
+from orderapp.gateway import DECLINED, PAID
+from orderapp.models import FraudAlert, Order, Payment
+from orderapp.reconcile import case
+from orderapp.reconcile.case import Fact
+from orderapp.services.fraud import is_risky
+from orderapp.store import AlertDocument, Document, OrderDocument, PaymentDocument
+
+SERVICES = {"fraud": case.FRAUD, "payment": case.PAYING, "analytics": case.ANALYTICS}
+STATUSES = {PAID: case.PAID, DECLINED: case.DECLINED}
+TOPICS = ("orders", "fraud-alerts", "payments")
+
+#: Topic, partition, offset.
+Place = tuple[str, int, int]
+
+
+def facts_of(
+    records: Sequence[ConsumerRecord],
+) -> tuple[list[Fact], list[ConsumerRecord]]:
+    """The facts of records of one partition, and the records that can't be decoded."""
+    topic = records[0].topic
+    batch, bad = app.decoder(topic).batch(list(records))
+    return list(_FACTS[topic](batch)), [record for record, _ in bad]
+
+
+def place_of(record: ConsumerRecord) -> Place:
+    """Where a record, or what it is a replay of, was first."""
+    if is_replay(record.headers):
+        try:
+            origin = read_headers(record.headers[2:])
+        except DamagedError:
+            pass
+        else:
+            return origin.topic, origin.partition, origin.offset
+    return record.topic, record.partition, record.offset
+
+
+def _order_facts(batch: Batch[Order]) -> Iterator[Fact]:
+    partition, kind = batch.partition, case.ORDER
+    for order, record in zip(batch.values, batch.records, strict=True):
+        state = _addressed_to(record) if is_replay(record.headers) else case.EVERYONE
+        if is_risky(order):
+            state |= case.RISKY
+        content = hash((order.customer_id, order.amount, order.country))
+        yield Fact(
+            order.order_id,
+            kind,
+            partition,
+            record.offset,
+            state,
+            order.amount,
+            content,
+            hash((content, order.created_at)),
+        )
+
+
+def _addressed_to(record: ConsumerRecord) -> int:
+    return case.REPLAY | sum(bit for name, bit in SERVICES.items() if is_for(record, name))
+
+
+def _alert_facts(batch: Batch[FraudAlert]) -> Iterator[Fact]:
+    partition = batch.partition
+    for alert, record in zip(batch.values, batch.records, strict=True):
+        content = hash((alert.customer_id, alert.amount, alert.country))
+        digest = hash((content, alert.reason, alert.detected_at))
+        yield Fact(
+            alert.order_id, case.ALERT, partition, record.offset, 0, 0.0, content, digest
+        )
+
+
+def _payment_facts(batch: Batch[Payment]) -> Iterator[Fact]:
+    partition, kind = batch.partition, case.PAYMENT
+    for payment, record in zip(batch.values, batch.records, strict=True):
+        content = hash((payment.payment_id, payment.status, payment.amount))
+        yield Fact(
+            payment.order_id,
+            kind,
+            partition,
+            record.offset,
+            STATUSES.get(payment.status, 0),
+            payment.amount,
+            content,
+            hash((content, payment.paid_at)),
+            payment.payment_id,
+        )
+
+
+_FACTS: dict[str, Callable[[Any], Iterator[Fact]]] = {
+    "orders": _order_facts,
+    "fraud-alerts": _alert_facts,
+    "payments": _payment_facts,
+}
+
+
+def dead_letter(record: ConsumerRecord) -> tuple[Place, Fact | None]:
+    """Where a dead letter comes from, and its fact if it is an order. Raises `DamagedError`."""
+    origin = read_headers(record.headers)
+    place = (origin.topic, origin.partition, origin.offset)
+    if origin.topic != "orders":
+        return place, None
+    try:
+        order = app.decoder("orders").one(record)
+    except BAD_RECORD:
+        return place, None
+    services = sum(SERVICES.get(name, 0) for name in set(origin.services))
+    fact = Fact(order.order_id, case.DEAD_LETTER, record.partition, record.offset, services)
+    return place, fact
+
+
+def document_fact(document: Document) -> Fact:
+    """The fact of a document; its hashes are made as those of its record."""
+    place = (document.kafka_partition, document.kafka_offset)
+    match document:
+        case PaymentDocument(payment_id=payment_id, status=status, amount=amount):
+            content = hash((payment_id, status, amount))
+            digest = hash((content, document.paid_at))
+            kind, state = case.PAYMENT_DOCUMENT, STATUSES.get(status, 0)
+            return Fact(
+                document.order_id, kind, *place, state, amount, content, digest, payment_id
+            )
+        case OrderDocument(customer_id=customer_id, amount=amount, country=country):
+            content = hash((customer_id, amount, country))
+            digest = hash((content, document.created_at))
+            kind = case.ORDER_DOCUMENT
+            return Fact(document.order_id, kind, *place, 0, amount, content, digest)
+        case AlertDocument(customer_id=customer_id, amount=amount, country=country):
+            content = hash((customer_id, amount, country))
+            digest = hash((content, document.reason, document.detected_at))
+            kind = case.ALERT_DOCUMENT
+            return Fact(document.order_id, kind, *place, 0, 0.0, content, digest)
+    raise TypeError(f"no fact is made of a {type(document).__name__}")
+
+
+def resolution(record: ConsumerRecord) -> tuple[int, int, str] | None:
+    """Partition and offset of a dead letter and what was done with it; None if unreadable."""
+    try:
+        partition, _, offset = (record.key or b"").decode().partition(":")
+        note = msgspec.json.decode(record.value or b"", type=_Resolution)
+        return int(partition), int(offset), note.action
+    except BAD_RECORD:
+        return None
+
+
+class _Resolution(msgspec.Struct):
+    action: Literal["replayed", "dropped"]

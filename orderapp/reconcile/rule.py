@@ -1,0 +1,230 @@
+"""The rule: what has to be there for an order, given all that the topics and the store have.
+
+Only comparisons; nothing here reads anything. An order is everything with one order id. It may
+have been sent more than once: the same again is fine. When the contents differ, each record
+counts: a payment has to fit one of them, an alert is needed if any of them is risky and has to
+fit a risky one, and the document is that of the last one in its partition.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from orderapp.reconcile.case import (
+    ALERT,
+    ALERT_DOCUMENT,
+    ANALYTICS,
+    DROPPED,
+    EVERYONE,
+    FRAUD,
+    ORDER,
+    PAYING,
+    PAYMENT,
+    PAYMENT_DOCUMENT,
+    REPLAY,
+    RISKY,
+    Bounds,
+    Case,
+    Fact,
+)
+
+#: What can disagree, and the words for it. A finding is one of these and an order id.
+DISAGREEMENTS = {
+    "order_without_document": "orders without document",
+    "order_without_payment": "orders without payment",
+    "order_charged_twice": "orders with two different payment ids",
+    "wrong_payment": "payments with a wrong amount or status",
+    "payment_without_order": "payments without order",
+    "missing_alert": "risky orders without alert",
+    "wrong_alert": "alerts for a safe order, or with other contents",
+    "alert_without_order": "alerts without order",
+    "document_without_order": "documents without order",
+    "document_without_record": "documents without alert or payment in the topic",
+    "document_differs": "documents that differ from the topic",
+    "alert_without_document": "alerts without document",
+    "payment_without_document": "payments without document",
+    "undecodable_lost": "undecodable records that are in no dead letter",
+}
+#: What may come right by itself, since it can be on its way.
+MAY_PASS = frozenset(
+    {
+        "order_without_document",
+        "order_without_payment",
+        "missing_alert",
+        "document_differs",
+        "alert_without_document",
+        "payment_without_document",
+        "undecodable_lost",
+    }
+)
+#: What is counted apart, and is no disagreement.
+APART = {
+    "repeated": "orders that were sent again",
+    "retired": "orders older than what the topic still has",
+    "waiting_fraud": "orders whose dead letter waits for fraud",
+    "waiting_payment": "orders whose dead letter waits for payment",
+    "waiting_analytics": "orders whose dead letter waits for analytics",
+    "dropped": "orders whose dead letter was dropped",
+}
+_WAITING = {
+    FRAUD: "waiting_fraud",
+    PAYING: "waiting_payment",
+    ANALYTICS: "waiting_analytics",
+}
+
+
+def judge(case: Case, orders: Bounds, alerts: Bounds, payments: Bounds) -> Iterator[str]:
+    """Yield what disagrees and what is counted apart, by its name; nothing is a good sign."""
+    if _is_usual(*case.kinds):
+        return
+    records, _, paid, dead, documents, _, _ = case.kinds
+    if len({payment.payment_id for payment in paid}) > 1:
+        yield "order_charged_twice"
+    if not records:
+        if documents and orders.is_later(documents[0]):
+            return
+        if documents and orders.is_retired(documents[0]):
+            yield "retired"
+            return
+        yield from _unknown(case, alerts, payments)
+        return
+    if len(records) > 1:
+        yield from ["repeated"] * (sum(not order.state & REPLAY for order in records) - 1)
+    given_up = _given_up(dead) if dead else (0, 0)
+    if not documents:
+        yield from _missing("order_without_document", ANALYTICS, records, given_up)
+    elif not orders.is_later(documents[0]) and not _fits(
+        documents[0], [order for order in records if order.state & ANALYTICS]
+    ):
+        yield "document_differs"
+    yield from _alerts(case, alerts, given_up)
+    yield from _payments(case, payments, given_up)
+
+
+def _is_usual(
+    orders: list[Fact],
+    alerts: list[Fact],
+    payments: list[Fact],
+    dead: list[Fact],
+    order_documents: list[Fact],
+    alert_documents: list[Fact],
+    payment_documents: list[Fact],
+) -> bool:
+    """Whether it is a safe order with one of everything, and all fit. Most orders are; the rest
+    of the rule says the same of them, in five times as long."""
+    if alerts or alert_documents or dead:
+        return False
+    if not len(orders) == len(payments) == len(order_documents) == len(payment_documents) == 1:
+        return False
+    order, payment = orders[0], payments[0]
+    return (
+        order.state == EVERYONE
+        and payment.state > 0
+        and payment.amount == order.amount
+        and _repeats(order_documents[0], order)
+        and _repeats(payment_documents[0], payment)
+    )
+
+
+def _given_up(dead: Sequence[Fact]) -> tuple[int, int]:
+    """The services that a dead letter waits for, and those whose dead letter was dropped."""
+    waiting = dropped = 0
+    for letter in dead:
+        if letter.state & DROPPED:
+            dropped |= letter.state
+        else:
+            waiting |= letter.state
+    return waiting, dropped
+
+
+def _missing(
+    name: str, service: int, orders: Sequence[Fact], given_up: tuple[int, int]
+) -> Iterator[str]:
+    """What it means that a service has not done its work on an order."""
+    waiting, dropped = given_up
+    if waiting & service:
+        yield _WAITING[service]
+    elif dropped & service:
+        yield "dropped"
+    elif any(order.state & service for order in orders):
+        yield name
+
+
+def _unknown(case: Case, alerts: Bounds, payments: Bounds) -> Iterator[str]:
+    _, alerted, paid, _, order_documents, alert_documents, payment_documents = case.kinds
+    if any(map(alerts.is_sure, alerted)):
+        yield "alert_without_order"
+    if any(map(payments.is_sure, paid)):
+        yield "payment_without_order"
+    # A document is as sure as the record that it was made from.
+    if (
+        order_documents
+        or any(map(alerts.is_sure, alert_documents))
+        or any(map(payments.is_sure, payment_documents))
+    ):
+        yield "document_without_order"
+
+
+def _alerts(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[str]:
+    orders, alerts, documents = case.kinds[ORDER], case.kinds[ALERT], case.kinds[ALERT_DOCUMENT]
+    risky = [order for order in orders if order.state & RISKY]
+    if not (risky or alerts or documents):
+        return
+    if risky and not alerts and not any(map(bounds.is_retired, documents)):
+        yield from _missing("missing_alert", FRAUD, risky, given_up)
+    contents = {order.content for order in risky}
+    if any(alert.content not in contents for alert in alerts if bounds.is_sure(alert)):
+        yield "wrong_alert"
+    yield from _document("alert_without_document", documents, alerts, bounds)
+
+
+def _payments(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[str]:
+    orders, payments = case.kinds[ORDER], case.kinds[PAYMENT]
+    documents = case.kinds[PAYMENT_DOCUMENT]
+    if not payments and not any(map(bounds.is_retired, documents)):
+        yield from _missing("order_without_payment", PAYING, orders, given_up)
+    if payments and not _are_right(payments, orders, bounds):
+        yield "wrong_payment"
+    yield from _document("payment_without_document", documents, payments, bounds)
+
+
+def _are_right(payments: Sequence[Fact], orders: Sequence[Fact], bounds: Bounds) -> bool:
+    """Whether each payment is for an amount that was ordered, has a status that exists, and
+    the gateway said the same each time that it was asked for an amount."""
+    said: dict[float, int] = {}
+    for payment in payments:
+        if not payment.state or said.setdefault(payment.amount, payment.state) != payment.state:
+            return False
+    amounts = {order.amount for order in orders}
+    return all(p.amount in amounts for p in payments if bounds.is_sure(p))
+
+
+def _document(
+    name: str, documents: Sequence[Fact], records: Sequence[Fact], bounds: Bounds
+) -> Iterator[str]:
+    """The document of an alert or payment, compared with the records."""
+    if not documents:
+        if records:
+            yield name
+    elif bounds.is_later(documents[0]):
+        return
+    elif records:
+        if not _fits(documents[0], records):
+            yield "document_differs"
+    elif not bounds.is_retired(documents[0]):
+        yield "document_without_record"
+
+
+def _fits(document: Fact, records: Sequence[Fact]) -> bool:
+    """Whether a document was made from a record, and says what the last one of a partition
+    says. (Of two that differ only in their times either will do: a worker that was held up
+    may write the first one again.)"""
+    last = {record.partition: record.content for record in records}
+    return document.content in last.values() and any(_repeats(document, r) for r in records)
+
+
+def _repeats(document: Fact, record: Fact) -> bool:
+    """Whether a document was made from a record."""
+    return (
+        document.digest == record.digest
+        and document.offset == record.offset
+        and document.partition == record.partition
+    )

@@ -1,0 +1,97 @@
+"""What the Couchbase store asks the query service, and the indexes that answer it.
+
+Every statement has one index, which is created when it is first used, so that a bucket has
+none that nobody needs. Values are parameters; `{}` is the place of the checked bucket name.
+"""
+
+from typing import NamedTuple
+
+from orderapp.store.documents import OrderQuery
+
+
+class Statement(NamedTuple):
+    """A statement, and the name of the index that it needs."""
+
+    text: str
+    needs: str
+
+
+# Not IF NOT EXISTS, which servers before 7.1 do not know.
+INDEXES = {
+    "orderapp_orders_by_time": '(created_at DESC, order_id DESC) WHERE type = "order"',
+    "orderapp_orders_by_country": (
+        '(country, created_at DESC, order_id DESC) WHERE type = "order"'
+    ),
+    "orderapp_alerts_by_time": '(created_at DESC, order_id DESC) WHERE type = "alert"',
+    "orderapp_declined_by_time": (
+        '(created_at DESC, order_id DESC) WHERE type = "payment" AND status = "DECLINED"'
+    ),
+    "orderapp_by_id": "(type, order_id)",
+    "orderapp_totals": "(type, country, status, amount)",
+    "orderapp_activity": "(type, kafka_timestamp)",
+}
+
+
+def create(index: str) -> str:
+    """The statement that makes an index."""
+    return f"CREATE INDEX `{index}` ON `{{}}` {INDEXES[index]}"
+
+
+# The type is no parameter, since an index with a WHERE serves only a query that repeats it.
+LATEST = Statement(
+    'SELECT b.* FROM `{}` AS b WHERE b.type = "order" AND b.created_at IS NOT MISSING '
+    "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",
+    "orderapp_orders_by_time",
+)
+BY_ID = Statement(
+    "SELECT b.* FROM `{}` AS b WHERE b.type = $type AND b.order_id > $after "
+    "ORDER BY b.order_id LIMIT $count",
+    "orderapp_by_id",
+)
+# Both are answered by their index alone.
+TOTALS = Statement(
+    "SELECT b.type, b.country, b.status, COUNT(*) AS documents, SUM(b.amount) AS amount "
+    'FROM `{}` AS b WHERE b.type IN ["order", "alert", "payment"] '
+    "GROUP BY b.type, b.country, b.status",
+    "orderapp_totals",
+)
+ACTIVITY = Statement(
+    "SELECT b.type, FLOOR(b.kafka_timestamp / 10000) AS span, COUNT(*) AS documents "
+    'FROM `{}` AS b WHERE b.type IN ["order", "alert"] AND b.kafka_timestamp >= $since '
+    "GROUP BY b.type, FLOOR(b.kafka_timestamp / 10000)",
+    "orderapp_activity",
+)
+
+
+def _keys(where: str, index: str) -> Statement:
+    # The first condition on created_at is what the index can use.
+    return Statement(
+        f"SELECT b.created_at, b.order_id FROM `{{}}` AS b WHERE {where} "  # noqa: S608
+        "AND b.created_at <= $at AND (b.created_at < $at OR b.order_id < $id) "
+        "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",
+        index,
+    )
+
+
+_ORDERS = _keys('b.type = "order"', "orderapp_orders_by_time")
+_COUNTRY = _keys('b.type = "order" AND b.country = $country', "orderapp_orders_by_country")
+_ALERTS = _keys('b.type = "alert"', "orderapp_alerts_by_time")
+_DECLINED = _keys('b.type = "payment" AND b.status = "DECLINED"', "orderapp_declined_by_time")
+
+ALL = (LATEST, BY_ID, TOTALS, ACTIVITY, _ORDERS, _COUNTRY, _ALERTS, _DECLINED)
+
+#: Sorts after every time.
+TOP = ("\uffff", 0)
+
+
+def keys(query: OrderQuery) -> tuple[Statement, dict[str, str | int]]:
+    """Which keys to walk for a page, newest first: the fewest that have all that match."""
+    at, order_id = query.after or TOP
+    parameters: dict[str, str | int] = {"at": at, "id": order_id}
+    if query.status == "declined":
+        return _DECLINED, parameters
+    if query.status == "alert":
+        return _ALERTS, parameters
+    if query.country is not None:
+        return _COUNTRY, parameters | {"country": query.country}
+    return _ORDERS, parameters

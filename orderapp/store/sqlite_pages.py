@@ -1,0 +1,97 @@
+"""Pages of orders from the SQLite store: a bounded walk down an index, newest first.
+
+An index for every filter would cost each order that is written. Most of what is asked for
+(paid, a country) is a good part of all orders and found in passing; what is rare (declined,
+alert, dead letter) has keys of its own to walk.
+"""
+
+import sqlite3
+
+from orderapp.store.documents import OrderPage, OrderQuery
+from orderapp.store.sqlite_read import story
+
+#: How many keys one answer looks at, at most: 10 ms.
+WALK = 5_000
+#: How many dead letters are a few.
+FEW = 2_000
+
+
+def _walk(source: str, matches: str = "1", where: str = "1") -> str:
+    """A statement for keys `k`, newest first, each with whether its order `o` matches.
+
+    The condition is a column, so that LIMIT bounds what is read and not what is found. Joins
+    are LEFT or CROSS, which SQLite does not reorder: the keys come first.
+    """
+    select = (
+        f"SELECT k.created_at, k.order_id, o.country = ifnull(?3, o.country) AND {matches} "  # noqa: S608
+        f"FROM {source} WHERE {where}"
+    )
+    # (created_at, order_id) < (?1, ?2) in two halves, which SQLite merges: of the row value it
+    # would only use the first part, and read all orders of that moment again for each page.
+    return (
+        f"{select} AND k.created_at = ?1 AND k.order_id < ?2 "
+        f"UNION ALL {select} AND k.created_at < ?1 ORDER BY 1 DESC, 2 DESC LIMIT ?4"
+    )
+
+
+def _of_orders(joined: str = "", matches: str = "1") -> str:
+    # The keys are in the orders' own index, with the country.
+    return _walk("orders AS o" + joined, matches).replace("k.", "o.")
+
+
+_PAYMENTS = " LEFT JOIN payments AS p ON p.order_id = o.order_id"
+_LETTERS = " LEFT JOIN dead_letters AS d ON d.order_id = o.order_id"
+_ORDERS = " LEFT JOIN orders AS o ON o.order_id = k.order_id"
+# As `OrderStory.status` has it.
+_GIVEN_UP = "ifnull(instr(',' || d.service || ',', ',payment,'), 0)"
+
+WALKS = {
+    None: _of_orders(),
+    "stored": _of_orders(
+        f"{_PAYMENTS} {_LETTERS}", f"p.order_id IS NULL AND NOT ({_GIVEN_UP})"
+    ),
+    "paid": _of_orders(_PAYMENTS, "p.status = 'PAID'"),
+    "declined": _walk("payments AS k" + _ORDERS, where="k.status = 'DECLINED'"),
+    "alert": _walk("alerts AS k" + _ORDERS),
+    "dead_letter": _of_orders(_PAYMENTS + _LETTERS, f"p.order_id IS NULL AND {_GIVEN_UP}"),
+}
+# Dead letters have no index by the order's time. A few are sorted; if they are many they are
+# found among the orders.
+FEW_DEAD_LETTERS = _walk(
+    "dead_letters AS d CROSS JOIN orders AS k ON k.order_id = d.order_id" + _ORDERS + _PAYMENTS,
+    f"p.order_id IS NULL AND {_GIVEN_UP}",
+)
+_ARE_FEW = "SELECT count(*) <= ?1 FROM (SELECT 1 FROM dead_letters LIMIT ?1 + 1)"
+
+_NONE_THERE = "SELECT ifnull(max(orders), 0) <= 0 FROM countries WHERE country = ?"
+
+# Every BLOB sorts after every text.
+_TOP = (b"", 0)
+
+
+def page(connection: sqlite3.Connection, query: OrderQuery) -> OrderPage:
+    """A page of orders, and where the next one begins."""
+    if query.country is not None and _holds(connection, _NONE_THERE, query.country):
+        return OrderPage([], None)
+    walk = WALKS[query.status]
+    if query.status == "dead_letter" and _holds(connection, _ARE_FEW, FEW):
+        walk = FEW_DEAD_LETTERS
+    limit = max(query.limit, 0)
+    found: list[int] = []
+    last: tuple[str, int] | None = None
+    # One row more than is looked at shows whether there is more.
+    rows = connection.execute(walk, (*(query.after or _TOP), query.country, WALK + 1))
+    for looked_at, (created_at, order_id, matches) in enumerate(rows):
+        if len(found) == limit or looked_at == WALK:
+            break
+        last = created_at, order_id
+        if matches:
+            found.append(order_id)
+    else:
+        last = None
+    stories = (story(connection, order_id) for order_id in found)
+    return OrderPage([found for found in stories if found is not None], last)
+
+
+def _holds(connection: sqlite3.Connection, question: str, value: object) -> bool:
+    return bool(connection.execute(question, (value,)).fetchone()[0])

@@ -1,0 +1,85 @@
+"""The statements that read from the tables of the SQLite store; `sqlite_pages` has the rest."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from orderapp.store.documents import (
+    Activity,
+    AlertDocument,
+    CountryStats,
+    DeadLetterDocument,
+    Document,
+    OrderDocument,
+    OrderStory,
+    PaymentDocument,
+    Stats,
+)
+from orderapp.store.sqlite_counts import SPAN
+from orderapp.store.sqlite_schema import TABLES
+
+
+def _stories(orders: str, end: str) -> str:
+    names = (f"{table}.{name}" for t, table in TABLES.items() for name in t.__struct_fields__)
+    return (
+        f"SELECT {', '.join(names)} FROM {orders} AS orders "  # noqa: S608
+        "LEFT JOIN alerts USING (order_id) LEFT JOIN payments USING (order_id) "
+        f"LEFT JOIN dead_letters USING (order_id) {end}"
+    )
+
+
+_STORY = _stories("orders", "WHERE orders.order_id = ?")
+_NEWEST = "ORDER BY created_at DESC, order_id DESC"
+# The inner ORDER BY picks the orders before anything is joined to them; the outer one is what
+# SQL promises about the order of the result.
+_LATEST = _stories(
+    f"(SELECT * FROM orders {_NEWEST} LIMIT ?)",  # noqa: S608
+    "ORDER BY orders.created_at DESC, orders.order_id DESC",
+)
+
+_ORDER = len(OrderDocument.__struct_fields__)
+_ALERT = _ORDER + len(AlertDocument.__struct_fields__)
+_PAYMENT = _ALERT + len(PaymentDocument.__struct_fields__)
+
+
+def _to_story(row: Sequence[Any]) -> OrderStory:
+    alert, payment, letter = row[_ORDER:_ALERT], row[_ALERT:_PAYMENT], row[_PAYMENT:]
+    return OrderStory(
+        OrderDocument(*row[:_ORDER]),
+        [] if alert[0] is None else [AlertDocument(*alert)],
+        None if payment[0] is None else PaymentDocument(*payment),
+        None if letter[0] is None else DeadLetterDocument(*letter),
+    )
+
+
+def story(connection: sqlite3.Connection, order_id: int) -> OrderStory | None:
+    """The order with this id and what belongs to it."""
+    row = connection.execute(_STORY, (order_id,)).fetchone()
+    return None if row is None else _to_story(row)
+
+
+def latest(connection: sqlite3.Connection, limit: int) -> list[OrderStory]:
+    """The newest orders, newest first."""
+    return [_to_story(row) for row in connection.execute(_LATEST, (limit,))]
+
+
+def scan(
+    connection: sqlite3.Connection, kind: type[Document], after: int, limit: int
+) -> list[Document]:
+    """Documents of a type with an order id above `after`, ascending."""
+    select = f"SELECT * FROM {TABLES[kind]} WHERE order_id > ? ORDER BY order_id LIMIT ?"  # noqa: S608
+    return [kind(*row) for row in connection.execute(select, (after, limit))]
+
+
+_COUNTRIES = """SELECT country, orders, alerts, paid, declined, round(revenue, 2)
+    FROM countries WHERE orders OR alerts OR paid OR declined ORDER BY orders DESC, country"""
+_ACTIVITY = """SELECT bucket, orders, alerts FROM activity
+    WHERE bucket >= ? AND (orders OR alerts) ORDER BY bucket"""
+
+
+def stats(connection: sqlite3.Connection, since: int) -> Stats:
+    """The totals, and the activity since `since`."""
+    countries = [CountryStats(*row) for row in connection.execute(_COUNTRIES)]
+    seconds = SPAN // 1000
+    activity = connection.execute(_ACTIVITY, (since // seconds,))
+    return Stats(countries, [Activity(bucket * seconds, *row) for bucket, *row in activity])

@@ -1,0 +1,24 @@
+"""Metrics: every worker shows its own, whatever it runs."""
+
+from typing import Any
+
+from aiohttp import web
+from faust.web import View
+from prometheus_client.exposition import choose_encoder
+
+from orderapp import metrics
+from orderapp.app import app, settings
+from orderapp.engine.consumer_metrics import ConsumerMetrics
+from orderapp.engine.metrics import KAFKA_UP, REGISTRY, STALLED
+
+metrics.describe(settings)
+KAFKA_UP.set_function(lambda: app.ready and app.watch.kafka_answers)
+STALLED.set_function(lambda: app.watch.stalled is not None)
+REGISTRY.register(ConsumerMetrics(settings.group, app.running_consumer, app.readers))
+
+
+@app.page("/metrics")
+async def show(view: View, request: Any) -> Any:
+    """Prometheus' text, or OpenMetrics for who asks for it. Asks nobody, so it is quick."""
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return web.Response(body=encode(REGISTRY), headers={"Content-Type": content_type})

@@ -1,0 +1,121 @@
+"""`GET /api/stats`: totals, rates and progress, read at most once a second for all clients."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import msgspec
+from aiohttp import web
+
+from orderapp.app import store
+from orderapp.engine.lag import Look, Position
+from orderapp.models import now
+from orderapp.store import Activity, Stats
+from orderapp.web import progress
+from orderapp.web.answers import Overview, Progress, Rates
+from orderapp.web.api import Answer, Route, json, serve
+
+#: Seconds of activity that are shown, in spans of so many seconds.
+HISTORY, SPAN = 3600, 10
+#: Seconds for which an answer is good, and that Kafka may hold it up.
+FRESH, KAFKA_PATIENCE = 1.0, 1.2
+
+ROUTE = Route(
+    "GET",
+    "/api/stats",
+    "Totals, rates, and how far the services are; a second old at most.",
+    {200: Answer("Totals and rates.", Overview)},
+    errors=(503,),
+)
+
+
+class _Shared:
+    """One read at a time, shared by all who ask meanwhile and in the next second."""
+
+    def __init__(self) -> None:
+        self._reading: asyncio.Task[bytes] | None = None
+        self._until = 0.0
+
+    async def get(self) -> bytes:
+        """The answer's JSON."""
+        if self._reading is None or (self._reading.done() and time.monotonic() > self._until):
+            self._reading = asyncio.create_task(self._read())
+            # Looked at: whoever asked may have given up meanwhile.
+            self._reading.add_done_callback(lambda t: t.cancelled() or t.exception())
+        return await asyncio.shield(self._reading)
+
+    async def _read(self) -> bytes:
+        try:
+            return await _read()
+        finally:
+            self._until = time.monotonic() + FRESH
+
+    def forget(self) -> None:
+        """Read anew at the next request."""
+        self._reading = None
+
+
+shared = _Shared()
+
+
+@serve(ROUTE)
+async def stats(request: web.Request) -> web.Response:
+    """See `ROUTE`."""
+    return json(await shared.get())
+
+
+async def _read() -> bytes:
+    moment = time.time()
+    since = int(moment) // SPAN * SPAN - HISTORY
+    found, look = await asyncio.gather(store.stats(since), _look())
+    return msgspec.json.encode(overview(found, look, moment))
+
+
+async def _look() -> Look | None:
+    try:
+        async with asyncio.timeout(KAFKA_PATIENCE):
+            return await progress.look()
+    except TimeoutError:
+        return None
+
+
+def overview(found: Stats, look: Look | None, moment: float) -> Overview:
+    """The answer at a moment (Unix time in s)."""
+    countries = found.countries
+    orders, alerts = sum(c.orders for c in countries), sum(c.alerts for c in countries)
+    return Overview(
+        at=now(),
+        orders=orders,
+        alerts=alerts,
+        paid=sum(c.paid for c in countries),
+        declined=sum(c.declined for c in countries),
+        fraud_rate=round(alerts / orders, 4) if orders else 0.0,
+        revenue=round(sum(c.revenue for c in countries), 2),
+        countries=countries,
+        orders_per_second=Rates(*(rate(found.activity, moment, n) for n in (1, 5, 15))),
+        activity=found.activity,
+        services=None if look is None else _services(look),
+        dead_letters=None if look is None else _open_dead_letters(look),
+    )
+
+
+def rate(activity: Sequence[Activity], moment: float, minutes: int) -> float:
+    """Orders/s in the whole spans of the last minutes; the one that runs is left out."""
+    end = int(moment) // SPAN * SPAN
+    begin = end - minutes * 60
+    return round(sum(a.orders for a in activity if begin <= a.start < end) / (end - begin), 3)
+
+
+def _services(look: Look) -> dict[str, Progress]:
+    return {name: _progress(position, look) for name, position in look.services.items()}
+
+
+def _progress(position: Position | None, look: Look) -> Progress:
+    if position is None:
+        return Progress(None, None, None)
+    age = None if position.oldest is None else max(0.0, look.at - position.oldest / 1000)
+    return Progress(position.group, position.lag, None if age is None else round(age, 3))
+
+
+def _open_dead_letters(look: Look) -> int:
+    return max(0, look.records("orders-dlq") - look.records("orders-dlq-resolved"))

@@ -1,0 +1,75 @@
+"""How far fraud, payment and analytics are, and what follows from it for an order."""
+
+from itertools import combinations
+
+from aiokafka import TopicPartition
+
+from orderapp.app import app
+from orderapp.engine.lag import LagMonitor, LagUnknownError, Look, Reader
+from orderapp.settings import CONSUMERS, Settings
+from orderapp.store import OrderStory
+from orderapp.web.answers import Fraud
+
+_TOPICS = {
+    "fraud": ("orders",),
+    "payment": ("orders",),
+    "analytics": ("orders", "fraud-alerts", "payments", "orders-dlq"),
+}
+
+
+def _groups(service: str) -> list[str]:
+    """Every group that a service may be in, by what runs beside it."""
+    sets = (s for n in range(1, len(CONSUMERS) + 1) for s in combinations(CONSUMERS, n))
+    return [Settings(services=frozenset(s)).group for s in sets if service in s]
+
+
+monitor = LagMonitor(
+    lambda: app.cluster,
+    {service: Reader(_groups(service), topics) for service, topics in _TOPICS.items()},
+    topics=("orders-dlq-resolved",),
+)
+app.resources.append(monitor)
+
+
+async def look() -> Look | None:
+    """How far everyone is, None when Kafka can't be asked."""
+    try:
+        return await monitor.look()
+    except LagUnknownError:
+        return None
+
+
+async def fraud_of(story: OrderStory) -> Fraud:
+    """What the fraud service found."""
+    if story.alerts:
+        return Fraud("ALERT", story.alerts[0].reason)
+    if story.dead_letter and "fraud" in story.dead_letter.service.split(","):
+        return Fraud("UNKNOWN", "the fraud service gave this order up")
+    partition, offset = story.order.kafka_partition, story.order.kafka_offset
+    if offset < _judged.get(partition, 0):
+        return Fraud("CLEAR")
+    now = await look()
+    if now is None or now.services.get("fraud") is None:
+        return Fraud("UNKNOWN", "it is not known how far the fraud service is")
+    known = judged([*monitor.looks] or [now], partition)
+    _judged[partition] = max(known, _judged.get(partition, 0))
+    return Fraud("CLEAR" if offset < _judged[partition] else "PENDING")
+
+
+#: By partition: what `judged` has said. It only ever grows, so that old orders ask nobody.
+_judged: dict[int, int] = {}
+
+
+def judged(looks: list[Look], partition: int) -> int:
+    """The offset of `orders` up to which fraud has judged, and all alerts are stored.
+
+    `looks`: what is known of Kafka, the newest at the end."""
+    orders, alerts = (TopicPartition(name, partition) for name in ("orders", "fraud-alerts"))
+    analytics = looks[-1].services.get("analytics")
+    stored = analytics.committed.get(alerts, 0) if analytics else None
+    for look in reversed(looks):
+        fraud = look.services.get("fraud")
+        # An alert was sent before its order was committed, so it lies below this end.
+        if fraud and (stored is None or stored >= look.ends.get(alerts, 0)):
+            return fraud.committed.get(orders, 0)
+    return 0

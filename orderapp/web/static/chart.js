@@ -1,0 +1,139 @@
+/* Orders and alerts over time, as bars (uPlot, a global of its own file). */
+
+import { byId, countText, setText } from "./text.js";
+
+const HEIGHT = 190;
+const BUCKET_S = 10;
+const LEAST_SPAN_S = 300;
+const MOST_SPAN_S = 3600;
+/** Widths of a bar; the first that needs no more than so many bars is taken. */
+const STEPS_S = [10, 30, 60];
+const MOST_BARS = 90;
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const toTheSecond = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
+/** `[times, orders, alerts]` and the bar's width, from the API's buckets, which leave out what
+    is empty. The bucket that is still filling is left out: it would always look like a fall. */
+export function series(activity, now) {
+  const first = activity[0]?.start ?? now;
+  const span = Math.min(Math.max(now - first, LEAST_SPAN_S), MOST_SPAN_S);
+  const step = STEPS_S.find((seconds) => span / seconds <= MOST_BARS) ?? STEPS_S.at(-1);
+  const end = Math.floor(now / step) * step;
+  const times = [];
+  for (let at = end - Math.ceil(span / step) * step; at < end; at += step) times.push(at);
+  const columns = [times, times.map(() => 0), times.map(() => 0)];
+  for (const { start, orders, alerts } of activity) {
+    const index = Math.floor((start - times[0]) / step);
+    if (index < 0 || index >= times.length) continue;
+    columns[1][index] += orders;
+    columns[2][index] += alerts;
+  }
+  return { columns, step };
+}
+
+export class ActivityChart {
+  #box = byId("activity");
+  #plot = null;
+  #shown = null;
+
+  constructor() {
+    new ResizeObserver(() => this.#resize()).observe(this.#box);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#rebuild());
+  }
+
+  show(stats) {
+    const now = Date.parse(stats.at) / 1000 || Date.now() / 1000;
+    this.#shown = series(stats.activity, Math.floor(now / BUCKET_S) * BUCKET_S);
+    if (this.#plot === null) this.#rebuild();
+    else this.#plot.setData(this.#shown.columns);
+    this.#describe();
+  }
+
+  #describe() {
+    const { columns, step } = this.#shown;
+    const sum = (column) => column.reduce((one, other) => one + other, 0);
+    const minutes = Math.round((columns[0].length * step) / 60);
+    const text = `${countText(sum(columns[1]))} orders, ${countText(sum(columns[2]))} with an alert, in ${minutes} minutes`;
+    this.#box.setAttribute("aria-label", text);
+    setText(byId("activity-step"), step < 60 ? `per ${step} s` : "per minute");
+    this.#readOut(this.#plot?.cursor.idx);
+  }
+
+  #readOut(index) {
+    const { columns, step } = this.#shown;
+    const [times, orders, alerts] = columns;
+    if (index === null || index === undefined) {
+      setText(byId("activity-readout"), this.#box.ariaLabel);
+      return;
+    }
+    const at = toTheSecond.format(new Date(times[index] * 1000));
+    setText(
+      byId("activity-readout"),
+      `${at}, ${step} s: ${countText(orders[index])} orders, ${countText(alerts[index])} with an alert`,
+    );
+  }
+
+  #resize() {
+    if (this.#plot !== null && this.#box.clientWidth > 0) {
+      this.#plot.setSize({ width: this.#box.clientWidth, height: HEIGHT });
+    }
+  }
+
+  #rebuild() {
+    if (this.#shown === null) return;
+    this.#plot?.destroy();
+    this.#plot = new uPlot(this.#options(), this.#shown.columns, this.#box);
+  }
+
+  #options() {
+    const style = getComputedStyle(document.documentElement);
+    const color = (name) => style.getPropertyValue(name).trim();
+    const axis = { stroke: color("--muted"), font: "12px system-ui, sans-serif" };
+    const bars = {
+      width: 0,
+      points: { show: false },
+      paths: uPlot.paths.bars({ size: [0.86, 28], align: 1, radius: 0.15 }),
+    };
+    return {
+      width: this.#box.clientWidth,
+      height: HEIGHT,
+      padding: [10, 18, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, points: { show: false }, drag: { x: false, setScale: false } },
+      scales: {
+        x: { range: () => this.#range() },
+        y: { range: (_, __, most) => [0, Math.max(4, Math.ceil(most * 1.08))] },
+      },
+      axes: [
+        {
+          ...axis,
+          size: 30,
+          grid: { show: false },
+          ticks: { stroke: color("--line"), size: 4 },
+          values: (_, times) => times.map((time) => clock.format(new Date(time * 1000))),
+          incrs: [60, 120, 300, 600, 900],
+        },
+        {
+          ...axis,
+          size: 42,
+          grid: { stroke: color("--line"), width: 1 },
+          ticks: { show: false },
+          incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5],
+          values: (_, counts) => counts.map(countText),
+        },
+      ],
+      series: [
+        {},
+        { ...bars, fill: color("--chart-orders") },
+        { ...bars, fill: color("--chart-alerts") },
+      ],
+      hooks: { setCursor: [(plot) => this.#readOut(plot.cursor.idx)] },
+    };
+  }
+
+  #range() {
+    const { columns, step } = this.#shown;
+    return [columns[0][0], columns[0].at(-1) + step];
+  }
+}

@@ -1,0 +1,155 @@
+/* Figures over all orders: asked for every two seconds, shown with their age when they are old. */
+
+import { get } from "./api.js";
+import { byId, countText, make, secondsText, setText, shareText, sumText, timeText } from "./text.js";
+
+const EVERY_MS = 2000;
+const STALE_MS = 7000;
+const MOST_COUNTRIES = 8;
+const MOST_CHOICES = 50;
+/** Seconds that the oldest order may wait before it is marked. */
+const SLOW_S = 5;
+const STUCK_S = 60;
+
+export class Stats {
+  #onAnswer;
+  #onProblem;
+  #answered = null;
+  #stopped = false;
+
+  /** `onAnswer(stats)`; `onProblem(error)`, with null when all is well again. */
+  constructor({ onAnswer, onProblem }) {
+    this.#onAnswer = onAnswer;
+    this.#onProblem = onProblem;
+  }
+
+  async run() {
+    for (;;) {
+      if (!document.hidden && !this.#stopped) await this.#ask();
+      this.#showAge();
+      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+    }
+  }
+
+  set paused(paused) {
+    this.#stopped = paused;
+  }
+
+  async #ask() {
+    try {
+      const stats = await get("/api/stats");
+      if (this.#stopped) return;
+      this.#answered = Date.now();
+      showFigures(stats);
+      showServices(stats.services);
+      showCountries(stats.countries);
+      this.#onAnswer(stats);
+      this.#onProblem(null);
+    } catch (error) {
+      this.#onProblem(error);
+    }
+  }
+
+  #showAge() {
+    const old = this.#answered !== null && Date.now() - this.#answered > STALE_MS;
+    byId("figures-stale").hidden = !old;
+    if (!old) return;
+    const age = secondsText((Date.now() - this.#answered) / 1000);
+    const at = timeText(new Date(this.#answered).toISOString());
+    setText(byId("figures-stale"), `All figures and charts are from ${at}, ${age} ago.`);
+  }
+}
+
+function showFigures(stats) {
+  const { orders, paid, declined, alerts, revenue } = stats;
+  const rate = (span) => countText(stats.orders_per_second?.[span]);
+  const figures = {
+    orders: countText(orders),
+    rate: `${rate("1m")} per s`,
+    rates: `per second: ${rate("1m")} over 1 min, ${rate("5m")} over 5, ${rate("15m")} over 15`,
+    revenue: sumText(revenue),
+    mean: paid > 0 ? `${sumText(revenue / paid)} each` : "nothing paid yet",
+    paid: countText(paid),
+    "paid-share": `${shareText(paid, orders)} of orders`,
+    declined: countText(declined),
+    "declined-share": `${shareText(declined, orders)} of orders`,
+    alerts: countText(alerts),
+    "alerts-share": `${shareText(alerts, orders)} of orders`,
+    "dead-letters": countText(stats.dead_letters),
+    "dead-note": deadNote(stats.dead_letters),
+  };
+  for (const [name, text] of Object.entries(figures)) {
+    setText(document.querySelector(`[data-figure="${name}"]`), text);
+  }
+}
+
+function deadNote(count) {
+  if (typeof count !== "number") return "Kafka does not say";
+  return count > 0 ? "open" : "none open";
+}
+
+function toneOf(seconds) {
+  if (seconds >= STUCK_S) return "bad";
+  return seconds >= SLOW_S ? "wait" : "good";
+}
+
+function serviceRow([name, { lag, oldest_seconds: oldest }]) {
+  const row = make("tr");
+  const head = make("th", "", name);
+  head.scope = "row";
+  const lagText = typeof lag === "number" ? countText(lag) : "unknown";
+  const waits = typeof oldest === "number" ? secondsText(oldest) : lag === 0 ? "none" : "unknown";
+  const chip = make("span", "chip", waits);
+  chip.dataset.tone = typeof lag === "number" ? toneOf(oldest ?? 0) : "calm";
+  const last = make("td", "number");
+  last.append(chip);
+  row.append(head, make("td", "number", lagText), last);
+  return row;
+}
+
+function showServices(services) {
+  byId("services").replaceChildren(...Object.entries(services ?? {}).map(serviceRow));
+  setText(
+    byId("services-note"),
+    services
+      ? "Lag: records that Kafka has and the service has not done yet."
+      : "Kafka does not answer, so that the lag is not known.",
+  );
+}
+
+function countryItem({ country, revenue, orders, alerts }, most) {
+  const item = make("li");
+  const bar = make("span", "bar");
+  bar.style.width = `${most > 0 ? Math.max(0.5, (100 * revenue) / most) : 0}%`;
+  const track = make("span", "track");
+  track.append(bar);
+  const detail = `${countText(orders)} orders, ${countText(alerts)} alerts`;
+  item.append(
+    make("b", "", country || "not known"), " ", make("span", "sum", sumText(revenue)), track, " ",
+    make("small", "", detail),
+  );
+  return item;
+}
+
+function showCountries(countries) {
+  const sorted = countries.filter(({ revenue }) => revenue > 0).sort((a, b) => b.revenue - a.revenue);
+  const shown = sorted.slice(0, MOST_COUNTRIES);
+  const most = shown[0]?.revenue ?? 0;
+  byId("countries").replaceChildren(...shown.map((country) => countryItem(country, most)));
+  const left = sorted.length - shown.length;
+  byId("countries-note").hidden = shown.length > 0 && left === 0;
+  setText(byId("countries-note"), left > 0 ? `and ${left} more countries` : "Nothing was paid yet.");
+  showChoices(countries.slice(0, MOST_CHOICES).map(({ country }) => country));
+}
+
+/** The countries to filter by, and to send an order from. */
+function showChoices(names) {
+  const select = byId("filter-country");
+  const wanted = [...new Set([...names, select.value])].filter(Boolean).sort();
+  const there = [...select.options].slice(1).map((option) => option.value);
+  if (JSON.stringify(wanted) === JSON.stringify(there)) return;
+  const chosen = select.value;
+  select.replaceChildren(new Option("all", ""), ...wanted.map((name) => new Option(name, name)));
+  select.value = chosen;
+  byId("known-countries").replaceChildren(...wanted.map((name) => new Option(name, name)));
+}

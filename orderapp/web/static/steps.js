@@ -1,0 +1,68 @@
+/* The parts of a story: its steps with their times, what it waits for, the order's facts. */
+
+import { amountText, datedText, make, preciseText, secondsText } from "./text.js";
+
+/** For each step its name and its tone. */
+const STEPS = {
+  created: ["Created", "calm"],
+  accepted: ["Accepted", "info"],
+  judged: ["Judged", "info"],
+  paid: ["Paid", "good"],
+  declined: ["Declined", "bad"],
+  stored: ["Stored", "info"],
+  dead_letter: ["Dead letter", "dead"],
+};
+
+export function stepItems(order) {
+  return [...order.timeline.map(stepItem(order)), ...waitingItems(order)];
+}
+
+function stepItem({ timeline, fraud }) {
+  const start = Date.parse(timeline.find(({ at }) => at)?.at ?? "");
+  return ({ step, at, detail }) => {
+    const [name, tone] = STEPS[step] ?? [String(step), "calm"];
+    const item = make("li");
+    item.dataset.tone = step === "judged" && fraud?.verdict === "ALERT" ? "wait" : tone;
+    item.append(make("b", "", name));
+    if (at) item.append(" ", timeOf(at, start));
+    if (detail) item.append(" ", make("span", "detail", detail));
+    return item;
+  };
+}
+
+function timeOf(at, start) {
+  const since = (Date.parse(at) - start) / 1000;
+  const after = since > 0 ? ` +${secondsText(since)}` : "";
+  const time = make("time", "", `${preciseText(at)}${after}`);
+  time.dateTime = at;
+  time.title = datedText(at);
+  return time;
+}
+
+function waitingItems({ order_status: status, fraud }) {
+  const texts = [];
+  if (fraud?.verdict === "PENDING") texts.push("Waits for fraud's verdict");
+  if (status === "stored") texts.push("Waits for its payment");
+  return texts.map((text) => {
+    const item = make("li", "waiting");
+    item.append(make("b", "", text));
+    return item;
+  });
+}
+
+export function factItems(order) {
+  const facts = [
+    ["Amount", amountText(order.amount)],
+    ["Country", order.country],
+    ["Customer", order.customer_id],
+    ["Kafka", `partition ${order.kafka_partition}, offset ${order.kafka_offset}`],
+    ["Trace", order.trace_id],
+  ];
+  return facts
+    .filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([name, value]) => {
+      const item = make("div");
+      item.append(make("dt", "", name), make("dd", name === "Trace" ? "code" : "", value));
+      return item;
+    });
+}

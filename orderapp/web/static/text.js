@@ -1,0 +1,69 @@
+/* How things are said. Everything from an order goes in as text, never as markup. */
+
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const precise = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+});
+const dated = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const money = new Intl.NumberFormat(undefined, {
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+});
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 2 });
+const plain = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
+const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+
+export const countText = (value) =>
+  isNumber(value) ? (value < 1_000_000 ? plain : short).format(value) : "–";
+export function sumText(value) {
+  if (!isNumber(value)) return "–";
+  if (value < 10_000) return money.format(value);
+  return (value < 1_000_000 ? whole : short).format(value);
+}
+export const amountText = (value) => (isNumber(value) ? money.format(value) : value);
+export const shareText = (part, all) => (all > 0 ? share.format(part / all) : "–");
+
+/** Local time of day; a text that is no time as it is. */
+export function timeText(text, format = clock) {
+  const time = new Date(text);
+  return Number.isNaN(time.getTime()) ? String(text) : format.format(time);
+}
+
+export const preciseText = (text) => timeText(text, precise);
+export const datedText = (text) => timeText(text, dated);
+
+/** A span of time, in the unit that fits. */
+export function secondsText(seconds) {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 120) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+  return `${Math.floor(seconds / 3600)} h`;
+}
+
+/** `HIGH_AMOUNT` as words; anything else as it is. */
+export function words(code) {
+  const text = String(code);
+  return /^[A-Z][A-Z_]*$/.test(text) ? text.toLowerCase().replaceAll("_", " ") : text;
+}
+
+/** Change an element's text only if it differs, so that nothing moves without a reason. */
+export function setText(element, value) {
+  const text = value === undefined || value === null || value === "" ? "–" : String(value);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** An element with a class and a text. */
+export function make(tag, className, text) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = String(text);
+  return element;
+}
+
+export const byId = (id) => document.getElementById(id);

@@ -1,0 +1,137 @@
+"""The stores, and what can be done to them."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.couchbase_double import CouchbaseDouble
+
+#: By kind (`order`, `alert`, `payment`) and order id.
+Documents = dict[str, dict[int, dict[str, Any]]]
+
+
+class Store(Protocol):
+    """A store that can be made to fail; each fault lasts so many seconds and heals."""
+
+    settings: dict[str, str]
+
+    async def kill(self, seconds: float) -> None: ...
+    async def hang(self, seconds: float) -> None: ...
+    async def refuse(self, seconds: float) -> None: ...
+    def documents(self) -> Documents: ...
+    def close(self) -> None: ...
+
+
+# Takes the lock that every write needs, and leaves half a transaction in the log.
+HOLD = """
+import sqlite3, sys, time
+database = sqlite3.connect(sys.argv[1], timeout=45, isolation_level=None)
+database.execute("PRAGMA cache_size = 1")
+database.execute("BEGIN IMMEDIATE")
+database.execute("CREATE TABLE chaos (filler)")
+database.executemany("INSERT INTO chaos VALUES (?)", [("x" * 1000,)] * 500)
+print("locked", flush=True)
+time.sleep(float(sys.argv[2]))
+database.execute("ROLLBACK")
+"""
+
+
+class SQLite:
+    """The file in the data directory; other processes hold its lock."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.settings: dict[str, str] = {}
+        self._path = data_dir / "orders.db"
+
+    async def hang(self, seconds: float) -> None:
+        """Hold the write lock."""
+        await self._hold(seconds)
+
+    async def kill(self, seconds: float) -> None:
+        """Hold the write lock, and die in the middle of a transaction."""
+        await self._hold(seconds, killed=True)
+
+    async def refuse(self, seconds: float) -> None:
+        """Give the lock back and take it again, just longer than a writer waits for it."""
+        for _ in range(max(1, int(seconds / 6))):
+            await self._hold(5.5)
+            await asyncio.sleep(0.3)
+
+    async def _hold(self, seconds: float, *, killed: bool = False) -> None:
+        holder = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", HOLD, str(self._path), str(3600 if killed else seconds)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            assert holder.stdout is not None
+            # A frozen worker may hold the lock.
+            if not await asyncio.wait_for(holder.stdout.readline(), 50):
+                raise RuntimeError(f"{self._path}: the lock was not to be had")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(holder.wait(), seconds if killed else seconds + 5)
+        finally:
+            if holder.returncode is None:
+                holder.kill()
+            await holder.wait()
+
+    def documents(self) -> Documents:
+        database = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)
+        database.row_factory = sqlite3.Row
+        tables = {"order": "orders", "alert": "alerts", "payment": "payments"}
+        try:
+            return {
+                kind: {
+                    row["order_id"]: dict(row) for row in database.execute(f"SELECT * FROM {t}")
+                }
+                for kind, t in tables.items()
+            }
+        finally:
+            database.close()
+
+    def close(self) -> None:
+        """Nothing to close: every holder has ended."""
+
+
+class Couchbase:
+    """The tests' double, which refuses, hangs, or fails writes."""
+
+    def __init__(self) -> None:
+        self._double = CouchbaseDouble()
+        self.settings = self._double.environment
+
+    async def kill(self, seconds: float) -> None:
+        """Cut all connections, refuse new ones, come back."""
+        await self._with(self._double.stop, seconds)
+
+    async def hang(self, seconds: float) -> None:
+        """Take requests and answer none."""
+        await self._with(self._double.pause, seconds)
+
+    async def refuse(self, seconds: float) -> None:
+        """Answer every write with a temporary failure."""
+        await self._with(
+            lambda: self._double.inject(fail_sets=[["TEMPFAIL", -1]]),
+            seconds,
+        )
+
+    async def _with(self, hurt: Any, seconds: float) -> None:
+        try:
+            await asyncio.to_thread(hurt)
+            await asyncio.sleep(seconds)
+        finally:
+            self._double.heal()
+
+    def documents(self) -> Documents:
+        found: Documents = {"order": {}, "alert": {}, "payment": {}}
+        for key, document in self._double.documents().items():
+            kind = key.partition("::")[0] if "::" in key else "order"
+            found.setdefault(kind, {})[document["order_id"]] = document
+        return found
+
+    def close(self) -> None:
+        self._double.close()

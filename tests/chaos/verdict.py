@@ -1,0 +1,145 @@
+"""What became of the orders: an opinion apart from the app's own `reconcile`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.facts import Facts, Place
+from tests.chaos.orders import Order, is_risky, status_of
+
+REASON = "HIGH_AMOUNT_RISKY_COUNTRY"
+
+
+@dataclass
+class Verdict:
+    """Each list has a line for every order (or record) that something is wrong with."""
+
+    lost: list[str] = field(default_factory=list)
+    double: list[str] = field(default_factory=list)
+    wrong_alerts: list[str] = field(default_factory=list)
+    wrong_documents: list[str] = field(default_factory=list)
+    #: Orders that payment, fraud or analytics gave up; they are in the dead letters, not lost.
+    given_up: list[str] = field(default_factory=list)
+    #: Documents made from another record than the order's last one: an older write came later.
+    #: No harm is done while both say the same, as records of one order do here.
+    stale: list[str] = field(default_factory=list)
+    #: Payments beyond one for each record of an order.
+    redelivered: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        return not (self.lost or self.double or self.wrong_alerts or self.wrong_documents)
+
+
+def judge(facts: Facts) -> Verdict:
+    """Compare what was sent with what there is."""
+    verdict = Verdict()
+    verdict.lost += _never_arrived(facts)
+    for order_id, places in facts.orders.items():
+        order = facts.sent.orders[order_id]
+        given_up = {s for place in places for service, _ in facts.dead.get(place, ())
+                    for s in service.split(",")}  # fmt: skip
+        if given_up:
+            verdict.given_up.append(f"order {order_id} by {','.join(sorted(given_up))}")
+        _judge_payment(verdict, facts, order, given_up)
+        _judge_alert(verdict, facts, order, given_up)
+        _judge_document(verdict, facts, order, given_up)
+        extra = len(facts.payments.get(order_id, ())) - len(places)
+        verdict.redelivered += max(0, extra)
+        verdict.stale += _stale(facts, order_id, places)
+    verdict.lost += _missing_letters(facts)
+    verdict.wrong_documents += _unknown(facts)
+    return verdict
+
+
+def _never_arrived(facts: Facts) -> Iterator[str]:
+    for order_id in sorted(facts.sent.confirmed - facts.orders.keys()):
+        yield f"order {order_id}: confirmed, and not in the topic"
+    for place in sorted(facts.sent.poison.keys() - facts.poison.keys()):
+        yield f"bad record {place}: confirmed, and not in the topic"
+
+
+def _judge_payment(verdict: Verdict, facts: Facts, order: Order, given_up: set[str]) -> None:
+    order_id = order["order_id"]
+    payments = facts.payments.get(order_id, [])
+    stored = facts.documents["payment"].get(order_id)
+    if not payments:
+        if "payment" not in given_up:
+            verdict.lost.append(f"order {order_id}: no payment")
+        return
+    ids = {payment["payment_id"] for payment in payments}
+    if len(ids) > 1:
+        verdict.double.append(f"order {order_id}: payments {sorted(ids)}")
+    if {payment["status"] for payment in payments} != {status_of(order)}:
+        verdict.wrong_documents.append(f"order {order_id}: wrong status in {payments}")
+    if stored is None:
+        verdict.lost.append(f"order {order_id}: its payment is not stored")
+    elif stored["payment_id"] not in ids or stored["status"] != status_of(order):
+        verdict.wrong_documents.append(f"order {order_id}: its payment is stored as {stored}")
+
+
+def _judge_alert(verdict: Verdict, facts: Facts, order: Order, given_up: set[str]) -> None:
+    order_id = order["order_id"]
+    alerts = facts.alerts.get(order_id, [])
+    stored = facts.documents["alert"].get(order_id)
+    if not is_risky(order):
+        if alerts or stored:
+            verdict.wrong_alerts.append(f"order {order_id}: an alert without reason")
+    elif not alerts:
+        if "fraud" not in given_up:
+            verdict.wrong_alerts.append(f"order {order_id}: no alert")
+    elif stored is None:
+        verdict.wrong_alerts.append(f"order {order_id}: its alert is not stored")
+    elif any(not _agrees(order, alert) for alert in (*alerts, stored)):
+        verdict.wrong_alerts.append(f"order {order_id}: alerts {alerts}, stored {stored}")
+
+
+def _agrees(order: Order, alert: dict[str, Any]) -> bool:
+    fields = ("order_id", "customer_id", "amount", "country")
+    return alert["reason"] == REASON and all(alert[name] == order[name] for name in fields)
+
+
+def _judge_document(verdict: Verdict, facts: Facts, order: Order, given_up: set[str]) -> None:
+    order_id = order["order_id"]
+    stored = facts.documents["order"].get(order_id)
+    if stored is None:
+        if "analytics" not in given_up:
+            verdict.lost.append(f"order {order_id}: not stored")
+        return
+    place = stored["kafka_partition"], stored["kafka_offset"]
+    differs = [name for name in order if stored[name] != order[name]]
+    if differs or place not in facts.orders[order_id]:
+        verdict.wrong_documents.append(f"order {order_id}: {order} is stored as {stored}")
+
+
+def _stale(facts: Facts, order_id: int, places: list[Place]) -> Iterator[str]:
+    made_from = {
+        "order": places,
+        "alert": [_place(value) for value in facts.alerts.get(order_id, ())],
+        "payment": [_place(value) for value in facts.payments.get(order_id, ())],
+    }
+    for kind, known in made_from.items():
+        stored = facts.documents[kind].get(order_id)
+        if stored and known and _place(stored) != max(known):
+            yield f"{kind} {order_id}: stored from {_place(stored)} of {known}"
+
+
+def _place(value: dict[str, Any]) -> Place:
+    return value["kafka_partition"], value["kafka_offset"]
+
+
+def _missing_letters(facts: Facts) -> Iterator[str]:
+    for place, value in facts.poison.items():
+        letters = facts.dead.get(place, [])
+        if not letters:
+            yield f"bad record {place}: no dead letter"
+        elif any(letter != value for _, letter in letters):
+            yield f"bad record {place}: its dead letter has other bytes"
+
+
+def _unknown(facts: Facts) -> Iterator[str]:
+    for kind in ("order", "alert", "payment"):
+        for order_id in sorted(facts.documents[kind].keys() - facts.orders.keys()):
+            yield f"{kind} {order_id} is stored, and no such order was sent"
+    for order_id in sorted(facts.payments.keys() - facts.orders.keys()):
+        yield f"order {order_id} was charged, and never sent"

@@ -1,0 +1,26 @@
+"""What faults act on."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.chaos.broker import Broker
+from tests.chaos.crew import Crew
+from tests.chaos.diary import Diary
+from tests.chaos.sender import Sender
+from tests.chaos.stores import Store
+
+
+@dataclass
+class World:
+    """The running pipeline; `settings` are those of every worker."""
+
+    data_dir: Path
+    settings: dict[str, str]
+    diary: Diary
+    broker: Broker
+    crew: Crew
+    store: Store
+    sender: Sender
+    #: Held by the one fault that has to do with the store.
+    store_turn: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -1,0 +1,456 @@
+"""The rule of `reconcile`, case by case; then what is read and how it is told."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+
+import pytest
+
+from orderapp.engine.dead_letters import Failure, headers_for, replay_headers
+from orderapp.reconcile import facts, rule
+from orderapp.reconcile.case import (
+    ALERT,
+    ALERT_DOCUMENT,
+    ANALYTICS,
+    DEAD_LETTER,
+    DECLINED,
+    DROPPED,
+    EVERYONE,
+    FRAUD,
+    ORDER,
+    ORDER_DOCUMENT,
+    PAID,
+    PAYING,
+    PAYMENT,
+    PAYMENT_DOCUMENT,
+    REPLAY,
+    RISKY,
+    Bounds,
+    Case,
+    Fact,
+)
+from orderapp.reconcile.check import Check
+from orderapp.reconcile.evidence import Evidence
+from orderapp.reconcile.progress import Progress
+from orderapp.reconcile.report import Report
+from orderapp.reconcile.rule import DISAGREEMENTS, MAY_PASS, judge
+from tests.records import record
+from tests.store import examples
+
+#: Of each topic; partition 1 holds 10 to 99, of which those below 80 are sure, and more came
+#: up to 119 while the store was read.
+BOUNDS = Bounds({1: 10}, {1: 100}, {1: 80}, {1: 120})
+
+
+def fact(kind, offset=20, state=0, *, amount=5.0, content=1, digest=1, payment_id=None):
+    return Fact(7, kind, 1, offset, state, amount, content, digest, payment_id)
+
+
+def order(offset=20, state=EVERYONE, **more):
+    return fact(ORDER, offset, state, **more)
+
+
+def risky(offset=20, state=EVERYONE, **more):
+    return fact(ORDER, offset, state | RISKY, **more)
+
+
+def payment(offset=20, state=PAID, payment_id="pay-7", **more):
+    return fact(PAYMENT, offset, state, payment_id=payment_id, **more)
+
+
+def dead(services, offset=3):
+    return fact(DEAD_LETTER, offset, services)
+
+
+ALERTED = [fact(ALERT), fact(ALERT_DOCUMENT)]
+STORED = fact(ORDER_DOCUMENT)
+CHARGED = [payment(), fact(PAYMENT_DOCUMENT)]
+OTHER = {"content": 2, "digest": 2, "amount": 6.0}
+
+CASES = {
+    # -- nothing is wrong
+    "an order with all that it needs": ([order(), STORED, *CHARGED], []),
+    "a risky one": ([risky(), STORED, *CHARGED, *ALERTED], []),
+    "declined": ([order(), STORED, payment(state=DECLINED), fact(PAYMENT_DOCUMENT)], []),
+    "sent twice, document of the second": (
+        [order(20), order(21), fact(ORDER_DOCUMENT, 21), *CHARGED],
+        ["repeated"],
+    ),
+    "sent twice, document of the first, which says the same": (
+        [order(20), order(21), STORED, *CHARGED],
+        ["repeated"],
+    ),
+    "sent twice, charged twice with the same id": (
+        [order(), STORED, payment(20), payment(21), fact(PAYMENT_DOCUMENT, 21)],
+        [],
+    ),
+    "charged twice, document of the first, which differs in its time": (
+        [order(), STORED, payment(20), payment(21, digest=2), fact(PAYMENT_DOCUMENT, 20)],
+        [],
+    ),
+    "sent with other contents, each charged, document of the last": (
+        [
+            *[order(20), risky(21, **OTHER), fact(ORDER_DOCUMENT, 21, **OTHER)],
+            *[payment(20), payment(21, amount=6.0), fact(PAYMENT_DOCUMENT, 20)],
+            *[fact(ALERT, **OTHER), fact(ALERT_DOCUMENT, **OTHER)],
+        ],
+        ["repeated"],
+    ),
+    # -- on its way while the topics are read
+    "a document of a record that came later": (
+        [order(), fact(ORDER_DOCUMENT, 100, **OTHER), *CHARGED],
+        [],
+    ),
+    "only a document, of an order that came later": ([fact(ORDER_DOCUMENT, 119)], []),
+    "effects of an order that came later": (
+        [*[payment(80), fact(ALERT, 99)], *[fact(k, 99) for k in (ALERT_DOCUMENT,)]],
+        [],
+    ),
+    "an alert of an order that came later, of one with the same id": (
+        [
+            order(),
+            STORED,
+            *CHARGED,
+            fact(ALERT, 90, **OTHER),
+            fact(ALERT_DOCUMENT, 90, **OTHER),
+        ],
+        [],
+    ),
+    # -- older than what the topics have
+    "an order that its topic has no more": ([fact(ORDER_DOCUMENT, 9)], ["retired"]),
+    "one with a payment": ([fact(ORDER_DOCUMENT, 9), *CHARGED], ["retired"]),
+    "effects that their topics have no more": (
+        [risky(), STORED, fact(ALERT_DOCUMENT, 9), fact(PAYMENT_DOCUMENT, 9)],
+        [],
+    ),
+    # -- missing
+    "nothing but the order": (
+        [risky()],
+        ["order_without_document", "missing_alert", "order_without_payment"],
+    ),
+    "no document": ([order(), *CHARGED], ["order_without_document"]),
+    "no payment": ([order(), STORED], ["order_without_payment"]),
+    "no alert": ([risky(), STORED, *CHARGED], ["missing_alert"]),
+    "no alert for one of two contents": (
+        [order(20), risky(21), fact(ORDER_DOCUMENT, 21), *CHARGED],
+        ["repeated", "missing_alert"],
+    ),
+    "no document of the payment": ([order(), STORED, payment()], ["payment_without_document"]),
+    "no document of the alert": (
+        [risky(), STORED, *CHARGED, fact(ALERT)],
+        ["alert_without_document"],
+    ),
+    # -- wrong
+    "two payment ids": (
+        [order(), STORED, *CHARGED, payment(19, payment_id="x")],
+        ["order_charged_twice"],
+    ),
+    "two payment ids, and no order": (
+        [payment(), payment(21, payment_id="x")],
+        ["order_charged_twice", "payment_without_order"],
+    ),
+    "another amount": (
+        [order(), STORED, payment(amount=6.0), fact(PAYMENT_DOCUMENT)],
+        ["wrong_payment"],
+    ),
+    "a status that does not exist": (
+        [order(), STORED, payment(state=0), fact(PAYMENT_DOCUMENT)],
+        ["wrong_payment"],
+    ),
+    "both paid and declined": (
+        [order(), STORED, *CHARGED, payment(19, DECLINED)],
+        ["wrong_payment"],
+    ),
+    "an alert for a safe order": ([order(), STORED, *CHARGED, *ALERTED], ["wrong_alert"]),
+    "an alert with other contents": (
+        [risky(), STORED, *CHARGED, fact(ALERT, content=2), fact(ALERT_DOCUMENT, content=2)],
+        ["wrong_alert"],
+    ),
+    "the document of the first of two contents": (
+        [order(20), order(21, content=2, digest=2), STORED, *CHARGED],
+        ["repeated", "document_differs"],
+    ),
+    "a document of another place": (
+        [order(), fact(ORDER_DOCUMENT, 21), *CHARGED],
+        ["document_differs"],
+    ),
+    "a document of a place that does not exist": (
+        [order(), fact(ORDER_DOCUMENT, 120), *CHARGED],
+        ["document_differs"],
+    ),
+    "a document of a payment that says something else": (
+        [order(), STORED, payment(), fact(PAYMENT_DOCUMENT, digest=2)],
+        ["document_differs"],
+    ),
+    "a document of an alert that is in no topic": (
+        [order(), STORED, *CHARGED, fact(ALERT_DOCUMENT)],
+        ["document_without_record"],
+    ),
+    # -- nobody ordered it
+    "a document": ([STORED], ["document_without_order"]),
+    "a document of a place that does not exist, and no order": (
+        [fact(ORDER_DOCUMENT, 120)],
+        ["document_without_order"],
+    ),
+    "a payment": ([payment()], ["payment_without_order"]),
+    "an alert and its document": (ALERTED, ["alert_without_order", "document_without_order"]),
+    # -- dead letters
+    "payment gave it up": ([order(), STORED, dead(PAYING)], ["waiting_payment"]),
+    "another service gave it up": ([order(), STORED, dead(FRAUD)], ["order_without_payment"]),
+    "nobody's dead letter": ([order(), STORED, dead(0)], ["order_without_payment"]),
+    "a dead letter was dropped": ([order(), STORED, dead(PAYING | DROPPED)], ["dropped"]),
+    "a dead letter waits although it is charged": (
+        [order(), STORED, *CHARGED, dead(PAYING)],
+        [],
+    ),
+    "all gave it up": (
+        [risky(), dead(EVERYONE)],
+        ["waiting_analytics", "waiting_fraud", "waiting_payment"],
+    ),
+    "a replay for payment, charged": (
+        [order(20), order(30, PAYING | REPLAY), STORED, *CHARGED],
+        [],
+    ),
+    "a replay for payment, not charged": (
+        [order(20), order(30, PAYING | REPLAY), STORED],
+        ["order_without_payment"],
+    ),
+    "only the replay for payment is in the topic": ([order(30, PAYING | REPLAY), *CHARGED], []),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), CASES.values(), ids=CASES)
+def test_rule(given, expected):
+    case = Case(sorted(given, key=lambda each: each[1:4]))
+
+    assert expected == list(judge(case, BOUNDS, BOUNDS, BOUNDS))
+
+
+def test_every_subset_of_facts_is_judged_without_an_error():
+    all_facts = [
+        *[order(), risky(21), order(30, FRAUD | REPLAY, **OTHER), STORED, *ALERTED, *CHARGED],
+        *[payment(90, 0, "x"), dead(ANALYTICS), fact(ORDER_DOCUMENT, 119)],
+    ]
+    known = {*DISAGREEMENTS, *rule.APART}
+    for size in range(1, len(all_facts) + 1):
+        for some in itertools.combinations(all_facts, size):
+            case = Case(sorted(some, key=lambda each: each[1:4]))
+            assert known.issuperset(judge(case, BOUNDS, BOUNDS, BOUNDS))
+
+
+@pytest.mark.parametrize("given", [given for given, _ in CASES.values()], ids=CASES)
+def test_the_short_way_for_usual_orders_changes_nothing(monkeypatch, given):
+    variants = [
+        given,
+        [*given, payment()],
+        [each for each in given if each.kind != DEAD_LETTER],
+    ]
+    cases = [Case(sorted(some, key=lambda each: each[1:4])) for some in variants]
+    quick = [list(judge(case, BOUNDS, BOUNDS, BOUNDS)) for case in cases]
+
+    monkeypatch.setattr(rule, "_is_usual", lambda *_: False)
+
+    assert quick == [list(judge(case, BOUNDS, BOUNDS, BOUNDS)) for case in cases]
+
+
+def test_what_may_pass_is_a_disagreement():
+    assert DISAGREEMENTS.keys() > MAY_PASS
+
+
+# -- what is read -----------------------------------------------------------------------
+
+
+def order_record(order_id=7, amount=400.0, country="IN", **more):
+    value = {"order_id": order_id, "customer_id": 1234, "amount": amount, "country": country}
+    value["created_at"] = "2025-06-01T12:00:00.000000Z"
+    return record(json.dumps(value).encode(), b"%d" % order_id, **more)
+
+
+def buried(original, service="payment"):
+    headers = headers_for(original, Failure(service, ValueError("no")))
+    return record(original.value, original.key, topic="orders-dlq", offset=5, headers=headers)
+
+
+def test_an_order_and_its_document_say_the_same():
+    found, bad = facts.facts_of([order_record(7, 450.25, partition=3, offset=41)])
+    document = facts.document_fact(examples.order(7))
+
+    assert (len(found), bad) == (1, [])
+    assert found[0].state == EVERYONE | RISKY
+    assert (found[0].digest, found[0][2:4]) == (document.digest, document[2:4])
+
+
+def test_an_alert_repeats_what_its_order_says():
+    alert = json.loads(order_record(7).value) | {"reason": "R", "detected_at": "t"}
+    (told,), _ = facts.facts_of([record(json.dumps(alert).encode(), topic="fraud-alerts")])
+    (ordered,), _ = facts.facts_of([order_record(7)])
+
+    assert ordered.content == told.content
+
+
+def test_a_replay_is_for_the_services_that_it_names():
+    headers = replay_headers(buried(order_record()), ["payment"])
+    (found,), _ = facts.facts_of([order_record(headers=headers)])
+
+    assert found.state == PAYING | REPLAY | RISKY
+
+
+def test_a_record_that_is_no_order_is_known_by_its_place():
+    first = record(b"bad", partition=2, offset=9)
+    again = record(b"bad", partition=2, offset=30, headers=replay_headers(buried(first), ["x"]))
+
+    found, bad = facts.facts_of([first, again])
+
+    assert found == []
+    assert [facts.place_of(one) for one in bad] == [("orders", 2, 9), ("orders", 2, 9)]
+
+
+def test_a_replay_made_by_hand_is_a_record_of_its_own():
+    by_hand = record(b"bad", partition=2, offset=30, headers=[("replay-for", b"payment")])
+
+    assert facts.place_of(by_hand) == ("orders", 2, 30)
+
+
+def test_a_dead_letter_knows_its_order_and_its_services():
+    place, found = facts.dead_letter(buried(order_record(offset=9), "fraud,payment,loyalty"))
+
+    assert place == ("orders", 0, 9)
+    assert (found.order_id, found.offset, found.state) == (7, 5, FRAUD | PAYING)
+
+
+def test_a_dead_letter_that_is_no_order_has_no_fact():
+    assert facts.dead_letter(buried(record(b"\xff", offset=9))) == (("orders", 0, 9), None)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        (b"2:17", b'{"action":"dropped","at":"t","service":"x"}', (2, 17, "dropped")),
+        (b"2:17", b'{"action":"replayed"}', (2, 17, "replayed")),
+        (b"2:17", b'{"action":"eaten"}', None),
+        (b"2:17", b"", None),
+        (b"2:17", None, None),
+        (b"17", b'{"action":"dropped"}', None),
+        (b"\xff", b'{"action":"dropped"}', None),
+        (None, b'{"action":"dropped"}', None),
+    ],
+)
+def test_resolutions(key, value, expected):
+    assert expected == facts.resolution(record(value, key, topic="orders-dlq-resolved"))
+
+
+# -- what is kept while it is read ------------------------------------------------------
+
+
+def cases(evidence):
+    return {order_id: case.kinds for order_id, case in evidence.cases()}
+
+
+def test_facts_come_back_by_order_id_and_kind():
+    with Evidence() as evidence:
+        evidence.add_records([order()._replace(order_id=9), payment(), order(21), order(20)])
+        evidence.add_documents([STORED])
+        found = cases(evidence)
+
+    assert list(found) == [7, 9]
+    assert [order(20), order(21)] == found[7][ORDER]
+    assert ([payment()], [STORED]) == (found[7][PAYMENT], found[7][ORDER_DOCUMENT])
+
+
+def test_documents_can_be_read_anew():
+    with Evidence() as evidence:
+        evidence.add_records([order()])
+        evidence.add_documents([STORED])
+        evidence.forget_documents()
+        found = cases(evidence)
+
+    assert ([order()], []) == (found[7][ORDER], found[7][ORDER_DOCUMENT])
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [(None, [PAYING]), ("dropped", [PAYING | DROPPED]), ("replayed", [])],
+)
+def test_a_resolved_dead_letter_counts_no_more(action, expected):
+    with Evidence() as evidence:
+        evidence.add_records([order()])
+        evidence.add_dead_letters([dead(PAYING, offset=3)])
+        if action:
+            evidence.add_resolved([(1, 3, action)])
+        evidence.add_resolved([(1, 4, "replayed"), (0, 3, "replayed")])
+        found = cases(evidence)[7][DEAD_LETTER]
+
+    assert expected == [letter.state for letter in found]
+
+
+def test_what_can_not_be_decoded_and_is_not_buried_is_lost():
+    with Evidence() as evidence:
+        evidence.add_undecodable([("orders", 2, 9), ("orders", 2, 9), ("payments", 2, 9)])
+        evidence.add_buried([("orders", 2, 9), ("orders", 1, 1)])
+        lost = list(evidence.lost())
+
+    assert lost == [("payments", 2, 9)]
+
+
+class EmptyTopics:
+    """A `TopicReader` without a broker."""
+
+    def has(self, topic):
+        return True
+
+    async def begins(self, topic):
+        return {0: 0}
+
+    ends = begins
+
+    async def read(self, topic, ends, begins):
+        for nothing in ():
+            yield nothing
+
+
+class EndlessStore:
+    """Forgets that it was cancelled, as `asyncio.wait_for` of Python 3.11 may."""
+
+    async def scan(self, kind, after, limit):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.001)
+        return [examples.order((after or 0) + 1)]
+
+
+async def test_a_check_that_is_interrupted_ends():
+    with Evidence() as evidence, Progress() as progress:
+        check = Check(EmptyTopics(), EndlessStore(), evidence, progress)
+        running = asyncio.create_task(check.run(limit=1, wait=0))
+        await asyncio.sleep(0.05)
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=5)
+
+    assert done
+    assert running.cancelled()
+
+
+# -- how it is told ---------------------------------------------------------------------
+
+
+def test_a_report_lists_the_first_examples_and_counts_all():
+    report = Report(limit=2, orders=1000)
+    for order_id in range(1, 4):
+        report.add(["missing_alert", "repeated"], order_id)
+
+    assert not report.agrees
+    assert report.may_pass
+    assert "risky orders without alert" in report.as_text()
+    assert " 3  1, 2, …\n" in report.as_text()
+    assert report.as_text().endswith("1,000 orders: 3 disagreements.")
+    answer = json.loads(report.as_json())
+    assert answer["disagreements"]["missing_alert"] == {"count": 3, "examples": [1, 2]}
+    assert answer["apart"]["repeated"] == 3
+
+
+def test_a_wrong_charge_does_not_pass_by_waiting():
+    report = Report(limit=2)
+    report.add(["missing_alert"], 1)
+    report.add(["order_charged_twice"], 1)
+
+    assert not report.may_pass

@@ -1,0 +1,251 @@
+"""The API with everything behind it: real workers, real Kafka, SQLite."""
+
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e import records
+from tests.e2e.worker import eventually
+
+RISKY = {"customer_id": 1234, "amount": 350, "country": "DE"}
+HARMLESS = {"customer_id": 1234, "amount": 20.5, "country": "US"}
+
+
+def post(worker, body, key=None, timeout=10):
+    """The status, the JSON and the headers of an answer to a new order."""
+    headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+    url = f"http://127.0.0.1:{worker.port}/api/orders"
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return answer.status, json.load(answer), answer.headers
+    except urllib.error.HTTPError as answer:
+        return answer.code, json.load(answer), answer.headers
+
+
+class Stream(threading.Thread):
+    """A client of `/api/events`, which notes what it gets."""
+
+    def __init__(self, worker, last=None):
+        super().__init__(daemon=True)
+        self.events, self.comments, self.opened = [], 0, threading.Event()
+        self.socket = socket.create_connection(("127.0.0.1", worker.port), 10)
+        self.socket.settimeout(60)
+        resume = f"Last-Event-ID: {last}\r\n" if last else ""
+        head = f"GET /api/events HTTP/1.0\r\nHost: localhost\r\n{resume}\r\n"
+        self.socket.sendall(head.encode())
+
+    def run(self):
+        fields = {}
+        with self.socket.makefile("r", encoding="utf-8", newline="\n") as lines:
+            for line in lines:
+                name, _, value = line.rstrip("\n").partition(": ")
+                if name == "id":
+                    self.opened.set()
+                if name:
+                    fields[name] = value
+                elif "data" in fields:
+                    data = json.loads(fields["data"])
+                    self.events.append((fields["event"], fields["id"], data))
+                    fields = {}
+
+    def items(self, kind):
+        return [item for _, _, data in [*self.events] for item in data.get(kind, ())]
+
+    def has(self, kind, order_id):
+        return any(item["order_id"] == order_id for item in self.items(kind))
+
+
+@contextmanager
+def listening(worker, last=None):
+    stream = Stream(worker, last)
+    stream.start()
+    try:
+        assert stream.opened.wait(10)
+        yield stream
+    finally:
+        stream.socket.shutdown(socket.SHUT_RDWR)
+        stream.socket.close()
+
+
+def copies(worker, order_id):
+    """How often an order is on its topic."""
+    return [r for r in records.read(worker.kafka, "orders") if r.key == b"%d" % order_id]
+
+
+def test_an_order_that_is_posted_is_stored_judged_and_paid(pipeline):
+    status, answer, headers = post(pipeline, RISKY)
+
+    assert status == 202
+    order_id = answer["order"]["order_id"]
+    assert headers["Location"] == f"/api/orders/{order_id}"
+
+    def whole():
+        order = pipeline.paid_order(order_id)
+        return order if order and order["alerts"] else None
+
+    order = eventually(whole, "the order is paid and has its alert")
+    assert order["order_status"] == "paid"
+    assert order["created_at"] == answer["order"]["created_at"]
+    assert order["fraud"] == {"verdict": "ALERT", "reason": "HIGH_AMOUNT_RISKY_COUNTRY"}
+    assert {"created", "accepted", "judged", "paid"} <= {s["step"] for s in order["timeline"]}
+
+
+def test_an_order_that_no_rule_finds_risky_is_clear_in_the_end(pipeline):
+    _, answer, _ = post(pipeline, HARMLESS)
+    order_id = answer["order"]["order_id"]
+
+    def clear():
+        order = pipeline.order(order_id)
+        return order if order and order["fraud"]["verdict"] == "CLEAR" else None
+
+    order = eventually(clear, "fraud has committed past the order")
+    assert "judged" in [step["step"] for step in order["timeline"]]
+
+
+def test_stats_follow_the_orders(pipeline):
+    _, before = pipeline.get("/api/stats")
+    for _ in range(5):
+        post(pipeline, RISKY)
+
+    def counted():
+        _, stats = pipeline.get("/api/stats")
+        done = stats["services"] and all(s["lag"] == 0 for s in stats["services"].values())
+        return stats if done and stats["paid"] >= before["paid"] + 5 else None
+
+    stats = eventually(counted, "all is done, and counted")
+    assert stats["orders"] >= before["orders"] + 5
+    assert stats["alerts"] >= before["alerts"] + 5
+    assert {s["group"] for s in stats["services"].values()} == {"orderapp"}
+    assert stats["dead_letters"] == before["dead_letters"]
+
+
+def test_an_event_stream_shows_an_order_and_what_becomes_of_it(pipeline):
+    with listening(pipeline) as stream:
+        began = time.monotonic()
+        _, answer, _ = post(pipeline, RISKY)
+        order_id = answer["order"]["order_id"]
+        for kind in ("orders", "alerts", "payments"):
+            eventually(lambda kind=kind: stream.has(kind, order_id), f"{kind} are streamed", 5)
+        assert time.monotonic() - began < 4
+
+    (shown,) = [o for o in stream.items("orders") if o["order_id"] == order_id]
+    stored = eventually(lambda: pipeline.order(order_id), "the order is stored")
+    assert (shown["partition"], shown["offset"]) == (
+        stored["kafka_partition"],
+        stored["kafka_offset"],
+    )
+
+
+def test_a_stream_goes_on_where_it_was_broken_off(pipeline):
+    with listening(pipeline) as stream:
+        post(pipeline, HARMLESS)
+        eventually(lambda: stream.events, "an event is streamed")
+    last = stream.events[-1][1]
+    _, answer, _ = post(pipeline, RISKY)
+    time.sleep(1.5)
+
+    resumed = Stream(pipeline, last)
+    resumed.start()
+    eventually(
+        lambda: resumed.has("orders", answer["order"]["order_id"]), "what was missed comes", 5
+    )
+    assert "gap" not in [name for name, _, _ in resumed.events]
+    resumed.socket.close()
+
+
+def test_dead_letters_are_streamed(pipeline):
+    with listening(pipeline) as stream:
+        records.send(pipeline.kafka, [(b"4711", b"no order")])
+        eventually(lambda: stream.has("dead_letters", 4711), "the dead letter is streamed")
+
+    (letter,) = [d for d in stream.items("dead_letters") if d["order_id"] == 4711]
+    assert letter["error_class"]
+    assert "payment" in letter["service"]
+
+
+@pytest.mark.timeout(240)
+def test_a_key_makes_one_order_also_over_kill_and_restart(start):
+    worker = start().wait_ready()
+    _, first, _ = post(worker, RISKY, "the-key")
+    order_id = first["order"]["order_id"]
+    worker.kill()
+    worker.start().wait_ready()
+
+    status, again, _ = post(worker, RISKY, "the-key")
+    assert (status, again) == (202, first)
+    status, other, _ = post(worker, HARMLESS, "the-key")
+    assert (status, other["errors"][0]["field"]) == (422, "Idempotency-Key")
+    # Another worker knows it from the store, or from the topic.
+    second = start(ORDERAPP_SERVICES="web").wait_ready()
+    assert post(second, RISKY, "the-key")[:2] == (202, first)
+
+    eventually(lambda: worker.paid_order(order_id), "the order is paid")
+    assert len(copies(worker, order_id)) == 1
+
+
+@pytest.mark.timeout(240)
+def test_a_key_is_known_from_the_topic_while_nothing_is_stored(start):
+    """No analytics runs, so that the store never has the order."""
+    worker = start(ORDERAPP_SERVICES="web,fraud").wait_ready()
+    status, first, _ = post(worker, HARMLESS, "not-stored")
+    assert status == 202
+    worker.terminate()
+    worker.start().wait_ready()
+
+    assert post(worker, HARMLESS, "not-stored")[:2] == (202, first)
+    assert post(worker, RISKY, "not-stored")[0] == 422
+    assert len(copies(worker, first["order"]["order_id"])) == 1
+
+
+@pytest.mark.timeout(240)
+def test_a_restart_of_the_worker_ends_streams_at_once_and_is_a_gap(start):
+    worker = start().wait_ready()
+    with listening(worker) as stream:
+        post(worker, HARMLESS)
+        eventually(lambda: stream.events, "an event is streamed")
+        began = time.monotonic()
+        assert worker.terminate() == 0
+        assert time.monotonic() - began < 8
+        stream.join(5)
+        assert not stream.is_alive()
+    worker.start().wait_ready()
+
+    with listening(worker, stream.events[-1][1]) as again:
+        eventually(lambda: again.events, "the gap is told")
+        assert again.events[0][0] == "gap"
+
+
+@pytest.mark.timeout(240)
+def test_while_kafka_is_away_orders_are_refused_and_streams_stay(own_kafka, start):
+    worker = start(KAFKA_BOOTSTRAP_SERVERS=own_kafka.bootstrap_servers).wait_ready()
+    with listening(worker) as stream:
+        own_kafka.kill()
+        began = time.monotonic()
+        status, answer, headers = post(worker, HARMLESS, "away", timeout=15)
+        assert (status, answer["status"]) == (503, 503)
+        assert headers["Retry-After"]
+        assert time.monotonic() - began < 8
+        assert str(own_kafka.port) not in str(answer)
+        assert worker.get("/api/stats")[1]["services"] is None
+
+        own_kafka.restart()
+        eventually(lambda: post(worker, HARMLESS, "away")[0] == 202, "orders are taken", 60)
+        _, answer, _ = post(worker, HARMLESS, "away")
+        order_id = answer["order"]["order_id"]
+        eventually(
+            lambda: (
+                stream.has("orders", order_id) or [e for e in stream.events if e[0] == "gap"]
+            ),
+            "the stream goes on, or tells of the gap",
+            60,
+        )
+        assert stream.is_alive()
+        eventually(lambda: worker.paid_order(order_id), "the order is paid", 60)
+        assert len({r.value for r in records.read(own_kafka.bootstrap_servers, "orders")}) == 1

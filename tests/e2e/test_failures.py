@@ -1,0 +1,119 @@
+"""What fails, and what one sees of it: faults on purpose, stalls, outages."""
+
+import time
+from collections import Counter
+
+from tests.e2e import records
+from tests.e2e.worker import eventually
+
+
+def test_with_everything_broken_on_purpose_every_order_is_charged_once_and_kept(start):
+    worker = start(
+        ORDERAPP_ORDER_INTERVAL="0.1",
+        ORDERAPP_PAYMENT_DELAY="0.01",
+        ORDERAPP_MAX_ATTEMPTS="1000",
+        ORDERAPP_FAULT_GATEWAY_TIMEOUT="0.3",
+        ORDERAPP_FAULT_GATEWAY_DECLINE="0.5",
+        ORDERAPP_FAULT_GATEWAY_SLOW="0.3",
+        ORDERAPP_FAULT_STORE_SLOW="0.05",
+        ORDERAPP_FAULT_STORE_REFUSE="0.3",
+        ORDERAPP_FAULT_DUPLICATES="0.2",
+        ORDERAPP_FAULT_POISON="0.3",
+    ).wait_ready()
+    kafka = worker.kafka
+    eventually(lambda: sum(records.ends(kafka, "orders").values()) > 250, "orders come", 60)
+    worker.terminate()
+    # Whether an order is declined is a fact of the gateway's, which a restart does not change.
+    mended = start(ORDERAPP_FAULT_GATEWAY_DECLINE="0.5").wait_ready()
+    orders = [r for r in records.read(kafka, "orders") if r.key != b"poison"]
+    ids = {int(record.key) for record in orders}
+    poison = sum(record.key == b"poison" for record in records.read(kafka, "orders"))
+    eventually(
+        lambda: {int(r.key) for r in records.read(kafka, "payments")} == ids, "all are paid"
+    )
+    eventually(lambda: all(mended.paid_order(order_id) for order_id in ids), "all are kept")
+
+    payments = records.values(records.read(kafka, "payments"))
+    assert len(orders) > len(ids) > 40  # some were sent several times
+    assert poison > 5
+    assert {p["payment_id"] for p in payments} == {f"pay-{order_id}" for order_id in ids}
+    # The gateway gives an order the same answer each time.
+    answers = {(p["order_id"], p["status"]) for p in payments}
+    assert len(answers) == len(ids)
+    assert min(Counter(status for _, status in answers).values()) > 10
+    assert max(p["attempts"] for p in payments) > 1
+    dead = records.read(kafka, "orders-dlq")
+    assert {record.key for record in dead} == {b"poison"}
+    assert len(dead) >= poison
+    for name in ("GATEWAY_TIMEOUT", "STORE_REFUSE", "POISON"):
+        assert f"BROKEN ON PURPOSE: ORDERAPP_FAULT_{name}=0.3" in worker.log
+    assert mended.log.count("BROKEN ON PURPOSE") == 1
+
+
+def test_a_gateway_that_never_answers_ends_in_the_dead_letters_of_payment_alone(start):
+    worker = start(
+        ORDERAPP_PAYMENT_DELAY="0.01",
+        ORDERAPP_MAX_ATTEMPTS="3",
+        ORDERAPP_FAULT_GATEWAY_TIMEOUT="1",
+    ).wait_ready()
+    records.send(worker.kafka, [records.order(1, 350.0), records.order(2)])
+
+    dead = eventually(
+        lambda: len(found := records.read(worker.kafka, "orders-dlq")) == 2 and found,
+        "both are dead letters",
+    )
+
+    headers = dict(dead[0].headers)
+    assert headers["service"] == b"payment"
+    assert headers["error-class"] == b"GatewayTimeoutError"
+    assert headers["attempts"] == b"3"
+    assert headers["first-failure"] < headers["last-failure"]
+    eventually(lambda: worker.order(1)["alerts"], "fraud has judged it all the same")
+    status = eventually(
+        lambda: (got := worker.order(1))["dead_letter"] and got, "its story says so"
+    )
+    assert status["order_status"] == "dead_letter"
+    assert status["payment"] is None
+
+
+def test_a_worker_whose_work_is_stuck_is_no_longer_healthy(start):
+    worker = start(app="tests.e2e.stuck_app", ORDERAPP_STALL_SECONDS="4").wait_ready()
+    records.send(worker.kafka, [records.order(1)])
+    eventually(lambda: worker.paid_order(1), "an order goes through")
+    time.sleep(5)
+    assert worker.get("/healthz") == (200, {"status": "ok"})
+
+    records.send(worker.kafka, [records.order(666)])
+
+    answer = eventually(
+        lambda: (got := worker.get("/healthz"))[0] == 503 and got[1], "it says so"
+    )
+    assert answer["status"] == "stalled"
+    assert answer["reason"].startswith("orders[")
+    worker.terminate()
+
+
+def test_a_kafka_that_goes_away_makes_a_worker_unready_and_leaves_it_healthy(own_kafka, start):
+    settings = {
+        "KAFKA_BOOTSTRAP_SERVERS": own_kafka.bootstrap_servers,
+        "ORDERAPP_STALL_SECONDS": "4",
+    }
+    everything, web = start(**settings), start(**settings, ORDERAPP_SERVICES="web")
+    for worker in (everything, web):
+        worker.wait_ready()
+    own_kafka.kill()
+
+    for worker in (everything, web):
+        answer = eventually(
+            lambda worker=worker: (got := worker.get("/readyz"))[0] == 503 and got[1],
+            "it is not ready",
+        )
+        assert answer["missing"] == ["Kafka does not answer"]
+    for _ in range(10):
+        assert everything.get("/healthz") == (200, {"status": "ok"})
+        time.sleep(1)
+    own_kafka.restart()
+
+    for worker in (everything, web):
+        worker.wait_ready()
+        assert worker.get("/healthz") == (200, {"status": "ok"})

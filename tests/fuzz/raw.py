@@ -1,0 +1,126 @@
+"""A client that sends bytes, and reads what comes back."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from tests.e2e.worker import free_port
+
+ROOT = Path(__file__).parents[2]
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def check(self, method):
+        """What holds for every answer, whatever was asked."""
+        assert self.status in (503, *range(200, 500)), self
+        assert len(self.body) < 300_000
+        for inside in (b"Traceback", b'File "', str(ROOT).encode(), b"site-packages"):
+            assert inside not in self.body, self
+        assert self.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in self.headers["content-security-policy"]
+        assert "aiohttp" not in self.headers["server"]
+        if self.body.startswith(b'{"status":"unavailable"'):
+            return  # of /readyz, which has a form of its own
+        if self.status >= 400 and self.body and method != b"HEAD":
+            assert self.headers["content-type"] == "application/problem+json", self
+            problem = json.loads(self.body)
+            assert problem["status"] == self.status
+            assert problem["title"]
+
+
+class Views:
+    """The views, in a process of their own."""
+
+    def __init__(self, port, process, log):
+        self.port, self.process, self.log = port, process, log
+        self._steady = None
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), 10)
+
+    def ask(self, request):
+        """The first answer to these bytes, None when there is none."""
+        with self.connect() as connection:
+            with suppress(OSError):  # it may be refused before it was sent whole
+                connection.sendall(request)
+            return read(connection)
+
+    def throw(self, data):
+        """Send bytes and go."""
+        with self.connect() as connection, suppress(OSError):
+            connection.sendall(data)
+
+    def check_alive(self):
+        """It answers others at once, and has not shown a traceback."""
+        if self._steady is None:
+            self._steady = self.connect()
+        self._steady.sendall(HEALTH)
+        answer = read(self._steady)
+        assert answer is not None
+        assert answer.status == 200
+        assert b"Traceback" not in self.log.read_bytes()
+
+    def memory(self):
+        """MB."""
+        return self.process.memory_info().rss / 1e6
+
+
+def read(connection, data=b""):
+    """An answer; of an event stream only its head."""
+    while b"\r\n\r\n" not in data:
+        if not (more := _receive(connection)):
+            assert not data, data
+            return None
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    if head == b"HTTP/1.1 100 Continue":
+        return read(connection, body)
+    first, *lines = head.decode().split("\r\n")
+    headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
+    length = int(headers.get("content-length", 0))
+    while len(body) < length and (more := _receive(connection)):
+        body += more
+    return Answer(int(first.split()[1]), headers, body)
+
+
+def _receive(connection):
+    try:
+        return connection.recv(65536)
+    except ConnectionError:
+        return b""
+
+
+@contextmanager
+def views(directory):
+    port, log = free_port(), directory / "views.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.fuzz.served", str(port)], cwd=ROOT, stderr=out
+        )
+    found = Views(port, psutil.Process(process.pid), log)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                found.check_alive()
+                break
+            except OSError:
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        yield found
+    finally:
+        process.terminate()
+        process.wait(10)

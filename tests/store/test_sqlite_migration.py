@@ -1,0 +1,149 @@
+"""A file of version 1 (`version_1.sql` is a dump of one), opened by this orderapp."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from orderapp.store import (
+    CountryStats,
+    OrderQuery,
+    OrderStory,
+    PaymentDocument,
+    StoreRejected,
+)
+from orderapp.store import sqlite_schema as schema
+from orderapp.store.sqlite import SQLiteStore
+from tests.store.examples import alert, order, payment
+
+DUMP = (Path(__file__).parent / "version_1.sql").read_text()
+TIME = "2026-11-20T10:00:0{}.000000Z"
+COUNTRIES = ["", "DE", "US", "IN", "DE"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "orders.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(DUMP)
+    connection.close()
+    return path
+
+
+@pytest.fixture
+async def store(path):
+    store = SQLiteStore(path)
+    await store.open()
+    yield store
+    await store.close()
+
+
+def place(i):
+    return {"kafka_partition": i, "kafka_offset": i, "amount": 100.1 * i}
+
+
+def old_order(i):
+    created_at = TIME.format(i)
+    return order(
+        i, **place(i), customer_id=1000 + i, country=COUNTRIES[i], created_at=created_at
+    )
+
+
+def layout(connection):
+    """Columns and indexes, however they came to be."""
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
+    return {
+        name: [row[1:] for row in connection.execute(f"PRAGMA table_info({name})")]
+        or [row[2] for row in connection.execute(f"PRAGMA index_info({name})")]
+        for name in tables
+    }
+
+
+async def test_migrated_file_has_the_tables_of_a_new_one(store, path):
+    new = sqlite3.connect(":memory:", isolation_level=None)
+    schema.create(new)
+
+    assert layout(sqlite3.connect(path)) == layout(new)
+
+
+async def test_orders_of_version_1_are_there_with_what_belongs_to_them(store):
+    of_order = {"country": "IN", "created_at": TIME.format(3)}
+    found = alert(3, **place(3), **of_order, customer_id=1003, detected_at=TIME.format(4))
+    paid = payment(3, **place(3), **of_order, paid_at=TIME.format(5))
+
+    assert OrderStory(old_order(3), [found], paid) == await store.story(3)
+    assert old_order(4) == (await store.story(4)).order
+
+
+async def test_orders_of_version_1_are_listed(store):
+    def listed(page):
+        return [story.order.order_id for story in page.stories]
+
+    assert listed(await store.page(OrderQuery())) == [4, 3, 2, 1]
+    assert listed(await store.page(OrderQuery(country="DE"))) == [4, 1]
+    assert listed(await store.page(OrderQuery(status="alert"))) == [4, 3]
+    assert listed(await store.page(OrderQuery(status="declined"))) == [2]
+
+
+async def test_payment_without_its_order_keeps_its_own_time(store):
+    (lonely,) = await store.scan(PaymentDocument, 7, 1)
+
+    assert lonely.created_at == TIME.format(8)
+    assert lonely.country == ""
+
+
+TOTALS = [
+    CountryStats("DE", 2, 1, 1, 0, 100.1),
+    CountryStats("IN", 1, 1, 1, 0, 300.3),
+    CountryStats("US", 1, 0, 0, 1, 0.0),
+    CountryStats("", 0, 0, 1, 0, 50.0),
+    CountryStats("GB", 0, 1, 0, 0, 0.0),
+]
+
+
+async def test_orders_of_version_1_are_counted(store):
+    assert (await store.stats(0)).countries == TOTALS
+
+
+async def test_redelivered_orders_of_version_1_are_not_counted_again(store):
+    again = [old_order(1), payment(1, amount=100.1, country="DE")]
+    await store.upsert(again)
+
+    assert (await store.stats(0)).countries == TOTALS
+
+
+async def test_orders_of_the_last_day_are_activity(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "UPDATE orders SET created_at = strftime('%Y-%m-%dT%H:%M:%S.123456Z', 'now')"
+            " WHERE order_id < 3"
+        )
+        connection.execute("UPDATE orders SET created_at = 'tomorrow' WHERE order_id = 4")
+    connection.close()
+    store = SQLiteStore(path)
+    await store.open()
+
+    stats = await store.stats(1_700_000_000)
+    assert sum(span.orders for span in stats.activity) == 2
+    assert sum(span.alerts for span in stats.activity) == 0
+    await store.close()
+
+
+async def test_file_is_migrated_once(path):
+    for _ in range(2):
+        store = SQLiteStore(path)
+        await store.open()
+        assert (await store.stats(0)).countries == TOTALS
+        await store.close()
+
+
+async def test_migration_that_fails_leaves_the_file_as_it_was(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE countries (somebody_elses TEXT)")
+    connection.close()
+    before = list(sqlite3.connect(path).iterdump())
+
+    with pytest.raises(StoreRejected, match="countries"):
+        await SQLiteStore(path).open()
+
+    assert before == list(sqlite3.connect(path).iterdump())

@@ -1,0 +1,56 @@
+"""What is counted of orders."""
+
+import pytest
+
+from orderapp import metrics
+from orderapp.engine.metrics import REGISTRY
+from orderapp.engine.twins import twin
+from orderapp.models import Payment
+
+
+def value(name, **labels):
+    return REGISTRY.get_sample_value(name, labels)
+
+
+def payment(order_id, amount, status):
+    return twin(Payment)(
+        order_id=order_id,
+        payment_id=f"pay-{order_id}",
+        status=status,
+        amount=amount,
+        paid_at="2026-11-23T18:00:00.000000Z",
+    )
+
+
+def test_revenue_is_what_was_paid_and_not_what_was_declined():
+    paid, declined = (value("orderapp_payments_total", status=s) for s in ("PAID", "DECLINED"))
+    revenue = value("orderapp_revenue_total")
+
+    metrics.charged(
+        [payment(1, 10.5, "PAID"), payment(2, 2.5, "PAID"), payment(3, 9e9, "DECLINED")]
+    )
+
+    assert value("orderapp_payments_total", status="PAID") == paid + 2
+    assert value("orderapp_payments_total", status="DECLINED") == declined + 1
+    assert value("orderapp_revenue_total") == pytest.approx(revenue + 13)
+
+
+@pytest.mark.parametrize(("orders", "alerts"), [(0, 0), (5, 0), (5, 5), (5, 2)])
+def test_every_order_is_an_alert_or_clear(orders, alerts):
+    before = {v: value("orderapp_fraud_verdicts_total", verdict=v) for v in ("alert", "clear")}
+
+    metrics.judged(orders, alerts)
+
+    assert value("orderapp_fraud_verdicts_total", verdict="alert") == before["alert"] + alerts
+    clear = before["clear"] + orders - alerts
+    assert value("orderapp_fraud_verdicts_total", verdict="clear") == clear
+
+
+def test_a_gateway_that_does_not_answer_is_no_payment():
+    payments = value("orderapp_payments_total", status="PAID")
+    timeouts = value("orderapp_gateway_requests_total", result="timeout")
+
+    metrics.unanswered(3)
+
+    assert value("orderapp_gateway_requests_total", result="timeout") == timeouts + 3
+    assert value("orderapp_payments_total", status="PAID") == payments

@@ -1,0 +1,43 @@
+"""Faust's own web application, over a store in memory and without Kafka."""
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from orderapp.app import app
+from orderapp.web import health, ordering, overview, progress, views
+from tests.store.fake import MemoryStore
+
+
+@pytest.fixture
+async def store(monkeypatch):
+    memory = MemoryStore()
+    await memory.open()
+    for module in (views, health, ordering, overview):
+        monkeypatch.setattr(module, "store", memory)
+    monkeypatch.setattr(app, "resources", [memory])
+    overview.shared.forget()
+    return memory
+
+
+@pytest.fixture
+def kafka(monkeypatch):
+    """What Kafka says about the services' progress: None as long as it is away."""
+
+    class Kafka:
+        look = None
+
+    async def look():
+        return Kafka.look
+
+    monkeypatch.setattr(progress, "look", look)
+    monkeypatch.setattr(progress.monitor, "looks", [])
+    monkeypatch.setattr(progress, "_judged", {})
+    return Kafka
+
+
+@pytest.fixture(scope="package")
+async def client():
+    app.finalize()
+    app.web.blueprints.apply(app.web)
+    async with TestClient(TestServer(app.web.web_app)) as running:
+        yield running

@@ -1,0 +1,90 @@
+"""Documents, and requests that are held to the API's own description."""
+
+import jsonschema
+from aiokafka import TopicPartition
+
+from orderapp.engine.lag import Look, Position
+from orderapp.store import AlertDocument, DeadLetterDocument, OrderDocument, PaymentDocument
+from orderapp.web.openapi import document
+
+TIME = "2026-11-23T18:00:01.000000Z"
+
+
+def order(order_id, created_at="2026-11-23T18:00:00.000000Z", **more):
+    fields = {"customer_id": 1234, "amount": 350.0, "country": "DE", **more}
+    return OrderDocument(
+        order_id=order_id,
+        kafka_partition=3,
+        kafka_offset=order_id,
+        created_at=created_at,
+        **fields,
+    )
+
+
+def alert(order_id, **more):
+    return AlertDocument(
+        order_id=order_id,
+        kafka_partition=3,
+        kafka_offset=1,
+        reason="HIGH_AMOUNT_RISKY_COUNTRY",
+        amount=350.0,
+        country="DE",
+        customer_id=1234,
+        detected_at=TIME,
+        **more,
+    )
+
+
+def payment(order_id, status="PAID", **more):
+    return PaymentDocument(
+        order_id=order_id,
+        kafka_partition=3,
+        kafka_offset=2,
+        payment_id=f"pay-{order_id}",
+        status=status,
+        paid_at=TIME,
+        **{"amount": 350.0, **more},
+    )
+
+
+def dead_letter(order_id, service):
+    return DeadLetterDocument(
+        order_id=order_id,
+        kafka_partition=3,
+        kafka_offset=0,
+        service=service,
+        error_class="GatewayTimeout",
+        error_text="no answer",
+        attempts=8,
+        original_topic="orders",
+        first_failure=TIME,
+        last_failure=TIME,
+    )
+
+
+def look(fraud, stored_alerts=0, alerts_end=0, **more):
+    """What Kafka says: the fraud service's offset in orders[3], and analytics' in
+    fraud-alerts[3], which ends at `alerts_end`."""
+    orders, alerts = TopicPartition("orders", 3), TopicPartition("fraud-alerts", 3)
+    at_fraud = Position("fraud-group", {orders: fraud}, 0, None)
+    at_analytics = Position("analytics-group", {alerts: stored_alerts}, 2, 1000)
+    services = {"fraud": at_fraud, "payment": None, "analytics": at_analytics}
+    return Look(services, {alerts: 0}, {alerts: alerts_end}, **more)
+
+
+async def ask(client, path, method="GET", route=None, **request):
+    """The status and the JSON of an answer, which must be as `/openapi.json` says.
+
+    `route` is the path in the description, if it is not that of the request."""
+    answer = await client.request(method, path, **request)
+    found = await answer.json()
+    described = document()
+    operation = described["paths"][route or path.partition("?")[0]][method.lower()]
+    content = operation["responses"][str(answer.status)]["content"]
+    schema = content[answer.content_type]["schema"]
+    jsonschema.validate(
+        found,
+        {**schema, "components": described["components"]},
+        jsonschema.Draft202012Validator,
+    )
+    return answer.status, found

@@ -1,0 +1,97 @@
+"""`GET /api/stats`: sums, rates, progress, and how often it asks the store."""
+
+import asyncio
+
+import pytest
+from aiokafka import TopicPartition
+
+from orderapp.engine.lag import Look, Position
+from orderapp.store import Activity, StoreUnavailable
+from orderapp.web import overview
+from tests.web.examples import alert, ask, order, payment
+
+
+async def test_totals_are_the_sums_over_countries(client, store, kafka):
+    await store.upsert([order(n, country="DE" if n < 3 else "US") for n in range(4)])
+    await store.upsert([
+        payment(0, amount=0.1, country="DE"), payment(1, amount=0.2, country="DE"),
+        payment(3, "DECLINED", amount=20_000, country="US"), alert(0),
+    ])  # fmt: skip
+
+    status, answer = await ask(client, "/api/stats")
+
+    assert status == 200
+    totals = [answer[name] for name in ("orders", "alerts", "paid", "declined", "revenue")]
+    assert totals == [4, 1, 2, 1, 0.3]
+    assert answer["fraud_rate"] == 0.25
+    assert [country["country"] for country in answer["countries"]] == ["DE", "US"]
+    assert (answer["services"], answer["dead_letters"]) == (None, None)
+
+
+async def test_without_orders_there_are_zeros(client, store, kafka):
+    _, answer = await ask(client, "/api/stats")
+
+    assert (answer["orders"], answer["fraud_rate"], answer["revenue"]) == (0, 0, 0)
+    assert answer["orders_per_second"] == {"1m": 0, "5m": 0, "15m": 0}
+
+
+@pytest.mark.parametrize(
+    ("activity", "rates"),
+    [
+        ([], (0, 0, 0)),
+        ([Activity(1000, 600, 0)], (0, 0, 0)),  # the span that runs
+        ([Activity(990, 600, 0)], (10, 2, 0.667)),
+        ([Activity(940, 60, 0), Activity(930, 240, 0)], (1, 1, 0.333)),
+        ([Activity(100, 900, 0), Activity(90, 900, 0)], (0, 0, 1)),
+    ],
+)
+def test_rates_are_over_whole_spans(activity, rates):
+    assert tuple(overview.rate(activity, 1003.7, n) for n in (1, 5, 15)) == rates
+
+
+async def test_progress_is_shown_for_each_service(client, store, kafka):
+    dead, resolved = TopicPartition("orders-dlq", 0), TopicPartition("orders-dlq-resolved", 0)
+    kafka.look = Look(
+        {
+            "fraud": Position("fraud-group", {}, 12, 98_500),
+            "payment": Position("orderapp", {}, 0, None),
+            "analytics": None,
+        },
+        begins={dead: 2, resolved: 0},
+        ends={dead: 9, resolved: 3},
+        at=100.0,
+    )
+
+    _, answer = await ask(client, "/api/stats")
+
+    assert answer["services"] == {
+        "fraud": {"group": "fraud-group", "lag": 12, "oldest_seconds": 1.5},
+        "payment": {"group": "orderapp", "lag": 0, "oldest_seconds": None},
+        "analytics": {"group": None, "lag": None, "oldest_seconds": None},
+    }
+    assert answer["dead_letters"] == 4
+
+
+async def test_many_clients_cost_one_read(client, store, kafka, monkeypatch):
+    reads, ask_store = [], store.stats
+
+    async def counted(since):
+        reads.append(since)
+        return await ask_store(since)
+
+    monkeypatch.setattr(store, "stats", counted)
+
+    await asyncio.gather(*(ask(client, "/api/stats") for _ in range(50)))
+    assert len(reads) == 1
+
+    monkeypatch.setattr(overview.shared, "_until", 0.0)
+    await ask(client, "/api/stats")
+    assert len(reads) == 2
+
+
+async def test_an_error_is_not_kept_longer_than_an_answer(client, store, kafka, monkeypatch):
+    store.fail(StoreUnavailable("away"))
+    assert (await ask(client, "/api/stats"))[0] == 503
+
+    monkeypatch.setattr(overview.shared, "_until", 0.0)
+    assert (await ask(client, "/api/stats"))[0] == 200

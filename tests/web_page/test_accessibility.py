@@ -1,0 +1,185 @@
+"""The page for everybody: small screens, keyboards, screen readers, both colour schemes."""
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from tests.browser import OpenPage
+from tests.web_page.fake import FakeWorker
+from tests.web_page.fake_orders import FIRST_ID, make_order
+from tests.web_page.page import COLUMNS, expect_state, story
+
+# Every visible text against the background that it stands on, by the WCAG formula.
+CONTRASTS = """() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = (color) => {
+    const [r, g, b] = channels(color).map((c) => c / 255)
+      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    const color = getComputedStyle(element).backgroundColor;
+    return channels(color)[3] === 0 ? ground(element.parentElement) : color;
+  };
+  const found = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || !element.checkVisibility()) continue;
+    if (element.closest(".visually-hidden, option, script")) continue;
+    const pair = [getComputedStyle(element).color, ground(element)].map(luminance);
+    const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    found.push([texts.currentNode.data.trim(), ratio]);
+  }
+  return found;
+}"""
+
+
+def fill(worker: FakeWorker) -> None:
+    """One order of each kind, and a payment's status that the page does not know."""
+    worker.put(*(make_order(n) for n in range(6)), make_order(6, country="W" * 64))
+    worker.alert(FIRST_ID + 5)
+    worker.pay(FIRST_ID + 5)
+    worker.pay(FIRST_ID + 4, "DECLINED")
+    worker.pay(FIRST_ID + 3, "REFUNDED")
+    worker.bury(FIRST_ID + 2)
+    worker.pay(FIRST_ID + 6)
+    worker.services["payment"]["oldest_seconds"] = 100.0
+    worker.services["fraud"]["oldest_seconds"] = 10.0
+    worker.missing = ["W" * 80]
+    worker.token = "secret"
+
+
+async def open_full(worker: FakeWorker, open_page: OpenPage, **options) -> Page:
+    """The page with everything on it that it can show."""
+    fill(worker)
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 5}", **options)).page
+    await expect(page.locator("#rows tr")).to_have_count(7)
+    await expect(story(page)).to_contain_text("Paid")
+    await expect_state(page, "Worker not ready")
+    await page.get_by_role("button", name="Send a risky order").click()
+    await expect(page.get_by_label("API token")).to_be_visible()
+    await expect(page.locator("#countries li")).to_have_count(2)
+    return page
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1280, 1920])
+async def test_the_page_never_scrolls_sideways(
+    worker: FakeWorker, open_page: OpenPage, width: int
+) -> None:
+    page = await open_full(worker, open_page, width=width)
+    assert width == await page.evaluate("document.scrollingElement.scrollWidth")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+async def test_the_table_keeps_its_meaning_at_every_width(
+    worker: FakeWorker, open_page: OpenPage, width: int
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url, width=width)).page
+
+    table = page.get_by_role("table", name="Orders, newest first")
+    await expect(table.get_by_role("columnheader")).to_have_text(COLUMNS)
+    await expect(table.get_by_role("rowheader", name=str(FIRST_ID + 1))).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_text_has_contrast_in_both_schemes(
+    worker: FakeWorker, open_page: OpenPage, scheme: str
+) -> None:
+    page = await open_full(worker, open_page, color_scheme=scheme, reduced_motion="reduce")
+
+    found = await page.evaluate(CONTRASTS)
+    assert len(found) > 100
+    assert [(text, ratio) for text, ratio in found if ratio < 4.5] == []
+    ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, ground[4:-1].split(","))) < 3 * 64) == (scheme == "dark")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 320)])
+async def test_axe_finds_nothing_serious(
+    worker: FakeWorker, open_page: OpenPage, scheme: str, width: int
+) -> None:
+    page = await open_full(
+        worker, open_page, color_scheme=scheme, width=width, reduced_motion="reduce"
+    )
+    found = await Axe().run(page)
+    assert [
+        (violation["id"], [node["html"] for node in violation["nodes"]])
+        for violation in found.response["violations"]
+        if violation["impact"] in {"serious", "critical", "moderate"}
+    ] == []
+
+
+async def test_axe_notices_what_is_wrong(worker: FakeWorker, open_page: OpenPage) -> None:
+    page = (await open_page(worker.url)).page
+    await page.evaluate("document.querySelector('.brand img').removeAttribute('alt')")
+    found = await Axe().run(page)
+    assert "critical" in {violation["impact"] for violation in found.response["violations"]}
+
+
+async def test_everything_is_reached_by_keyboard_alone(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(1, 31)))
+    page = (await open_page(worker.url)).page
+    await expect(page.locator("#rows tr")).to_have_count(25)
+    await expect(page.locator("#activity canvas")).to_be_visible()
+
+    passed = await tab_until(page, "older")
+    assert passed[:3] == ["Skip to the orders", "pause", "risky"]
+    for name in ("customer_id", "amount", "country", "order_id", "filter-country", "scroller"):
+        assert name in passed
+    assert str(FIRST_ID + 30) in passed
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Orders", exact=True)).to_be_focused()
+    await expect(page.locator("#rows tr")).to_have_count(5)
+
+    assert str(FIRST_ID + 5) in await tab_until(page, str(FIRST_ID + 5))
+    await page.keyboard.press("Enter")
+    await expect(story(page).get_by_role("heading")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")  # Close
+    await expect(page.get_by_role("link", name=str(FIRST_ID + 5))).to_be_focused()
+
+
+async def tab_until(page: Page, goal: str) -> list[str]:
+    """Press Tab until the goal has the focus; the names of what had it, all of them visibly."""
+    passed = []
+    for _ in range(60):
+        await page.keyboard.press("Tab")
+        name, outlined = await page.evaluate(
+            """() => {
+              const { activeElement: at } = document;
+              const style = getComputedStyle(at);
+              return [at.id || at.name || at.textContent, style.outlineStyle !== "none"];
+            }"""
+        )
+        passed.append(name)
+        assert outlined, f"{name} has the focus and does not show it"
+        if name == goal:
+            return passed
+    raise AssertionError(f"{goal} is not reached; passed: {passed}")
+
+
+async def test_the_skip_link_leads_to_the_orders(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("heading", name="Orders", exact=True)).to_be_focused()
+    await expect(page.locator("#rows tr")).to_have_count(1)
+
+
+async def test_the_highlight_respects_reduced_motion(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url, reduced_motion="reduce")).page
+    await expect(page.locator("#rows tr")).to_have_count(1)
+
+    worker.accept(make_order(2))
+    await expect(page.locator("#rows tr.fresh")).to_have_css("animation-name", "none")

@@ -1,0 +1,203 @@
+"""Lost connections, old data, a store that is away: the page says what is so."""
+
+from playwright.async_api import Page, expect
+
+from tests.browser import OpenPage
+from tests.web_page.fake import FakeWorker
+from tests.web_page.fake_orders import FIRST_ID, make_order
+from tests.web_page.page import cell, expect_state, shown_ids, story
+
+
+def problems(page: Page):
+    """The notice at the top."""
+    return page.locator("#notice")
+
+
+async def test_a_restarted_worker_is_found_again_with_what_was_missed(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.accept(make_order(1))
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+    await expect_state(page, "Live")
+    worker.accept(make_order(2))
+    await expect(page.locator("#rows tr")).to_have_count(2)
+
+    await worker.stop()
+    await expect_state(page, "Connection lost")
+    await expect(problems(page)).to_contain_text("may be out of date")
+    await expect(page.locator("#age")).to_have_class("age stale")
+    await expect(page.locator("#rows tr")).to_have_count(2)
+
+    worker.put(make_order(3))
+    worker.pay(FIRST_ID + 1)
+    await worker.start()
+    await expect_state(page, "Live")
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 3))
+    await expect(cell(page, "Status", row=2)).to_contain_text("paid")
+    await expect(story(page)).to_contain_text("Paid")
+    await expect(problems(page)).to_be_hidden()
+    assert worker.resumed[-1] == "1-1"
+
+
+async def test_a_gap_makes_the_page_ask_again(worker: FakeWorker, open_page: OpenPage) -> None:
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    worker.put(make_order(1))  # without an event
+    worker.gap()
+
+    await expect(page.locator("#rows tr")).to_have_count(1)
+
+
+async def test_events_that_were_left_out_make_the_page_ask_again(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    worker.put(make_order(1))
+    worker.hear(skipped=1)
+
+    await expect(page.locator("#rows tr")).to_have_count(1)
+
+
+async def test_a_connection_that_died_without_a_word_is_noticed(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    visit = await open_page("about:blank")
+    page = visit.page
+    await page.clock.install()
+    await page.goto(worker.url)
+    await expect_state(page, "Live")
+    worker.heartbeat = 3600
+    await page.clock.fast_forward(12_000)
+    await expect(page.locator("#age")).to_have_text("heard 12 s ago")
+    await expect_state(page, "Live")
+
+    await page.clock.fast_forward(9_000)
+    await expect(problems(page)).to_contain_text("Nothing was heard for 20 s.")
+    await page.clock.fast_forward(2_000)
+    await expect_state(page, "Live")
+
+
+async def test_a_store_that_is_away_is_named_while_events_go_on(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+
+    worker.store_error = "the store did not answer within 2 s"
+    await expect_state(page, "Store away")
+    await expect(problems(page)).to_contain_text(worker.store_error)
+    await expect(page.locator("#announcer")).to_have_text(f"Store away. {worker.store_error}")
+    worker.accept(make_order(2))
+    worker.pay(FIRST_ID + 2)
+    await expect(cell(page, "Status")).to_contain_text("paid")
+    await expect(page.locator("#figures-stale")).to_contain_text(
+        "All figures and charts are from", timeout=15_000
+    )
+
+    worker.store_error = None
+    await expect_state(page, "Live")
+    await expect(problems(page)).to_be_hidden()
+    await expect(page.locator("#figures-stale")).to_be_hidden()
+
+
+async def test_a_worker_that_is_not_ready_names_what_is_missing(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.missing = ["no partitions are assigned"]
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Worker not ready")
+    await expect(problems(page)).to_contain_text("Missing: no partitions are assigned.")
+
+    worker.missing = []
+    await expect_state(page, "Live")
+
+
+async def test_figures_services_and_countries_are_shown(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n, country="DE", amount=1000.5) for n in range(4)), make_order(5))
+    worker.alert(FIRST_ID)
+    worker.pay(FIRST_ID)
+    worker.pay(FIRST_ID + 1, "DECLINED")
+    worker.bury(FIRST_ID + 2)
+    worker.services["payment"] = {"group": "orderapp", "lag": 1234, "oldest_seconds": 75.2}
+    page = (await open_page(worker.url)).page
+
+    figures = {
+        "orders": "5",
+        "rate": "0.5 per s",
+        "rates": "per second: 0.5 over 1 min, 0.5 over 5, 0.25 over 15",
+        "revenue": "1,000.50",
+        "paid": "1",
+        "paid-share": "20% of orders",
+        "declined": "1",
+        "alerts": "1",
+        "dead-letters": "1",
+    }
+    for name, text in figures.items():
+        await expect(page.locator(f"[data-figure={name}]")).to_have_text(text)
+    payment = page.get_by_role("row", name="payment")
+    await expect(payment).to_contain_text("1,234")
+    await expect(payment.locator(".chip")).to_have_text("75 s")
+    await expect(payment.locator(".chip")).to_have_attribute("data-tone", "bad")
+    await expect(page.locator("#countries li")).to_have_count(1)
+    await expect(page.locator("#countries li")).to_contain_text("4 orders, 1 alerts")
+    await expect(page.get_by_role("img", name="5 orders, 1 with an alert")).to_be_visible()
+    assert await page.locator("#activity canvas").count() == 1
+
+    worker.services = None
+    await expect(page.locator("#services-note")).to_contain_text("Kafka does not answer")
+    await expect(page.locator("[data-figure=dead-letters]")).to_have_text("\N{EN DASH}")
+
+
+async def test_only_connection_changes_are_announced_while_no_order_is_followed(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    await page.locator("#announcer").evaluate(
+        """node => { window.spoken = []; new MutationObserver(() => window.spoken.push(
+          node.textContent)).observe(node, { childList: true, subtree: true }) }"""
+    )
+    for number in (1, 2, 3):
+        worker.accept(make_order(number))
+        await expect(page.locator("#rows tr")).to_have_count(number)
+    assert await page.evaluate("window.spoken") == []
+
+    await worker.stop()
+    await expect_state(page, "Connection lost")
+    assert len(await page.evaluate("window.spoken")) == 1
+
+
+async def test_the_page_is_clean_and_talks_to_its_own_server_only(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    visit = await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")
+    await expect_state(visit.page, "Live")
+    worker.accept(make_order(2, amount=350.0, country="DE"))
+    worker.alert(FIRST_ID + 2)
+    await expect(cell(visit.page, "Status")).to_contain_text("alert")
+    await expect(visit.page.locator("#activity canvas")).to_be_visible()
+
+    assert await shown_ids(visit.page) == [FIRST_ID + 2, FIRST_ID + 1]
+    assert visit.errors == []
+    assert visit.foreign_requests == []
+
+
+async def test_the_browser_reports_what_breaks_the_policy(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    visit = await open_page(worker.url)
+    await visit.page.evaluate("document.body.setAttribute('style', 'color: red')")
+    await visit.page.evaluate("fetch('http://127.0.0.1:9/').catch(() => {})")
+    await expect_state(visit.page, "Live")
+
+    assert [
+        directive
+        for directive in ("style-src", "connect-src")
+        if any(directive in error for error in visit.errors)
+    ] == ["style-src", "connect-src"]

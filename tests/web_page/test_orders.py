@@ -1,0 +1,268 @@
+"""The list of orders: live, filtered, in pages."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser import OpenPage
+from tests.web_page.fake import FakeWorker
+from tests.web_page.fake_orders import FIRST_ID, make_order
+from tests.web_page.page import cell, expect_state, row_of, shown_ids, words
+
+
+async def test_no_orders_says_so_until_the_first_arrives(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    await expect(page.get_by_role("heading", name="No orders yet")).to_be_visible()
+    await expect(page.locator("#scroller")).to_be_hidden()
+
+    worker.accept(make_order(1))
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await expect(page.locator("#empty")).to_be_hidden()
+
+
+async def test_stored_orders_are_there_newest_first_with_what_became_of_them(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in (1, 2, 3)), make_order(4, amount=350.0, country="DE"))
+    worker.alert(FIRST_ID + 4)
+    worker.pay(FIRST_ID + 4)
+    worker.pay(FIRST_ID + 3, "DECLINED")
+    worker.bury(FIRST_ID + 2)
+    page = (await open_page(worker.url)).page
+    await expect(page.locator("#rows tr")).to_have_count(4)
+
+    columns = ("Order", "Amount", "Country", "Status", "Customer", "Kafka")
+    assert [
+        [
+            str(FIRST_ID + 4),
+            "350.00",
+            "DE",
+            "paid alert high amount risky country",
+            "1234",
+            "4:4",
+        ],
+        [str(FIRST_ID + 3), "99.50", "US", "declined", "1234", "3:3"],
+        [str(FIRST_ID + 2), "99.50", "US", "dead letter", "1234", "2:2"],
+        [str(FIRST_ID + 1), "99.50", "US", "stored", "1234", "1:1"],
+    ] == [[await words(cell(page, column, row)) for column in columns] for row in range(4)]
+    time = cell(page, "Time", 3).locator("time")
+    await expect(time).to_have_attribute("datetime", "2026-11-23T18:00:01.000000Z")
+    await expect(time).to_have_text("19:00:01")  # the browser's zone is Berlin
+
+
+async def test_orders_alerts_and_payments_appear_live(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    worker.accept(make_order(2))
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 2))
+    worker.alert(FIRST_ID + 2)
+    await expect(cell(page, "Status")).to_contain_text("high amount risky country")
+    worker.pay(FIRST_ID + 2)
+    await expect(cell(page, "Status")).to_contain_text("paid")
+
+    assert await shown_ids(page) == [FIRST_ID + 2, FIRST_ID + 1]
+
+
+async def test_an_alert_that_is_heard_of_before_its_order_is_not_lost(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    late = make_order(1)
+    worker.put(late)
+    worker.alert(late["order_id"])
+    worker.pay(late["order_id"])
+    await asyncio.sleep(0.3)
+
+    worker.accept(late)
+    await expect(cell(page, "Status")).to_contain_text("alert")
+    await expect(cell(page, "Status")).to_contain_text("paid")
+
+
+async def test_an_order_that_was_stored_after_the_first_list_is_found(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    await expect(page.get_by_role("heading", name="No orders yet")).to_be_visible()
+    worker.put(make_order(1))  # its event came before the stream began
+
+    await expect(page.locator("#rows tr")).to_have_count(1)
+
+
+async def test_a_payment_of_an_order_that_is_not_known_makes_the_page_ask(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    await expect(page.get_by_role("heading", name="No orders yet")).to_be_visible()
+    await asyncio.sleep(3)  # the list was read for the second time
+    worker.put(make_order(1))
+    worker.pay(FIRST_ID + 1)
+
+    await expect(cell(page, "Status")).to_contain_text("paid")
+
+
+async def test_an_order_that_is_not_paid_turns_from_accepted_to_stored(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    worker.accept(make_order(1), is_stored=False)
+    await expect(cell(page, "Status")).to_have_text("accepted")
+
+    worker.put(make_order(1))
+    await expect(cell(page, "Status")).to_have_text("stored", timeout=10_000)
+
+
+async def test_payment_changes_its_chip_and_keeps_row_and_focus(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    link = page.get_by_role("link", name=str(FIRST_ID + 1))
+    await link.focus()
+    await row_of(page, FIRST_ID + 1).evaluate("row => { row.marked = true }")
+
+    worker.accept(make_order(2))
+    worker.pay(FIRST_ID + 1)
+    await expect(cell(page, "Status", row=1)).to_contain_text("paid")
+
+    assert await page.locator("#rows tr").nth(1).evaluate("row => row.marked")
+    await expect(link).to_be_focused()
+    await expect(page.locator("#rows tr.fresh")).to_have_count(1)
+
+
+async def test_focus_stays_in_the_table_when_its_row_leaves(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    await page.get_by_role("link", name=str(FIRST_ID + 1)).focus()
+
+    worker.accept(*(make_order(n) for n in range(2, 40)))
+    await expect(page.get_by_role("link", name=str(FIRST_ID + 39))).to_be_visible()
+
+    await expect(page.locator("#rows tr")).to_have_count(25)
+    await expect(page.get_by_role("region", name="List of orders")).to_be_focused()
+
+
+async def test_markup_in_an_order_is_shown_as_text(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    evil = "<img src=/static/none onerror=alert(1)>"
+    worker.put(make_order(1, country=evil, created_at=evil))
+    worker.put(make_order(2, country=evil), make_order(3, country=evil))
+    worker.alert(FIRST_ID + 1, evil)
+    worker.pay(FIRST_ID + 2, evil)
+    worker.pay(FIRST_ID + 3)
+    visit = await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")
+    page = visit.page
+
+    await expect(cell(page, "Country")).to_have_text(evil)
+    await expect(cell(page, "Time")).to_have_text(evil)
+    await expect(cell(page, "Status")).to_contain_text(evil)
+    await expect(cell(page, "Status", row=2)).to_contain_text(evil)
+    await expect(page.locator("#story")).to_contain_text(evil)
+    await expect(page.locator("#countries")).to_contain_text(evil)
+    await expect(page.locator("#filter-country")).to_contain_text(evil)
+    assert await page.locator("main img").count() == 0
+    assert visit.errors == []
+
+
+async def test_filters_ask_the_worker_and_hold_for_what_comes_after(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1, country="DE"), make_order(2), make_order(3, country="DE"))
+    worker.pay(FIRST_ID + 3)
+    page = (await open_page(worker.url)).page
+    await page.get_by_label("Country").and_(page.locator("select")).select_option("DE")
+    await expect(page.locator("#rows tr")).to_have_count(2)
+    await page.get_by_label("Status").select_option("paid")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    assert worker.asked[-1] == "limit=25&country=DE&status=paid"
+
+    worker.accept(make_order(4), make_order(5, country="DE"))
+    worker.pay(FIRST_ID + 4)
+    worker.pay(FIRST_ID + 5)
+    await expect(page.locator("#rows tr")).to_have_count(2)
+    assert await shown_ids(page) == [FIRST_ID + 5, FIRST_ID + 3]
+
+    await page.get_by_label("Status").select_option("stored")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    worker.pay(FIRST_ID + 1)
+    await expect(page.get_by_role("heading", name="No order matches")).to_be_visible()
+
+
+async def test_older_pages_stay_as_they_are_while_orders_arrive(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(1, 61)))
+    page = (await open_page(worker.url)).page
+    await expect(page.locator("#rows tr")).to_have_count(25)
+    worker.accept(make_order(61))  # moves the end of the first page
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 61))
+
+    older = page.get_by_role("button", name="Older orders")
+    await older.click()
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 36))
+    worker.accept(make_order(62))
+    worker.alert(FIRST_ID + 62)
+    worker.pay(FIRST_ID + 62)
+    worker.pay(FIRST_ID + 5)
+    worker.pay(FIRST_ID + 36)
+    await expect(cell(page, "Status")).to_contain_text("paid")
+    await expect(page.locator("#page-note")).to_have_text("Older orders, not live; 1 new since")
+    assert list(range(FIRST_ID + 36, FIRST_ID + 11, -1)) == await shown_ids(page)
+
+    await older.click()
+    await expect(page.locator("#rows tr")).to_have_count(11)
+    await expect(older).to_be_hidden()
+    await page.get_by_role("button", name="Back to the newest").click()
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 62))
+
+
+async def test_pause_holds_orders_back_and_continue_shows_them(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    await page.get_by_role("button", name="Pause").click()
+    await expect_state(page, "Paused")
+
+    worker.accept(make_order(2), make_order(3))
+    await expect(page.locator("#age")).to_have_text("2 orders since")
+    assert await shown_ids(page) == [FIRST_ID + 1]
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.locator("#rows tr")).to_have_count(3)
+    await expect_state(page, "Live")
+
+
+@pytest.mark.parametrize("batches", [300])
+async def test_sixty_updates_a_second_are_drawn_a_few_times_a_second(
+    worker: FakeWorker, open_page: OpenPage, batches: int
+) -> None:
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    await page.evaluate(
+        """() => {
+          window.draws = [];
+          new MutationObserver(() => window.draws.push(performance.now()))
+            .observe(document.getElementById("rows"), { childList: true, subtree: true });
+        }"""
+    )
+    for number in range(batches):
+        worker.accept(*(make_order(3 * number + k) for k in range(3)))
+        await asyncio.sleep(1 / 60)
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 3 * batches - 1))
+
+    draws = await page.evaluate("window.draws")
+    assert 5 < len(draws) <= (draws[-1] - draws[0]) / 100 + 1
+    assert len(draws) < batches / 3
+    assert await page.locator("#rows tr").count() == 25

@@ -1,0 +1,241 @@
+"""One order's story, and sending an order that is followed to its end."""
+
+from playwright.async_api import Page, expect
+
+from tests.browser import OpenPage
+from tests.web_page.fake import FakeWorker
+from tests.web_page.fake_orders import FIRST_ID, make_order
+from tests.web_page.page import expect_state, row_of, story, words
+
+
+async def steps(page: Page) -> list[str]:
+    """The names of the steps that are shown."""
+    return [await words(step) for step in await story(page).locator("li > b").all()]
+
+
+async def test_a_link_to_an_order_opens_its_whole_story(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(
+        make_order(7, amount=350.0, country="DE", trace_id="4bf92f3577b34da6a3ce929d0e0e4736")
+    )
+    worker.alert(FIRST_ID + 7)
+    worker.pay(FIRST_ID + 7, attempts=3)
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 7}")).page
+
+    shown = story(page)
+    await expect(shown).to_contain_text("4bf92f3577b34da6a3ce929d0e0e4736")
+    await expect(shown.get_by_role("heading")).to_have_text(f"Order {FIRST_ID + 7}")
+    assert await steps(page) == [
+        "Created",
+        "Accepted",
+        "Judged",
+        "Stored",
+        "Paid",
+    ]
+    text = await words(shown)
+    for part in (
+        "partition 1, offset 7", "orders[1]@7", "HIGH_AMOUNT_RISKY_COUNTRY", "3 attempts",
+        "19:00:07.104 +104 ms", "350.00",
+    ):  # fmt: skip
+        assert part in text
+    await expect(shown.get_by_role("link", name="As JSON")).to_have_attribute(
+        "href", f"/api/orders/{FIRST_ID + 7}"
+    )
+
+
+async def test_the_story_says_what_it_waits_for_and_goes_on_by_itself(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+    await expect(story(page)).to_contain_text("Waits for its payment")
+    await expect(story(page)).to_contain_text("Waits for fraud's verdict")
+
+    worker.pay(FIRST_ID + 1)
+    await expect(story(page).locator("#story-steps")).to_contain_text("Paid")
+    await expect(story(page)).not_to_contain_text("Waits")
+
+
+async def test_a_dead_letter_tells_its_reason(worker: FakeWorker, open_page: OpenPage) -> None:
+    worker.put(make_order(1))
+    worker.bury(FIRST_ID + 1, "the gateway timed out")
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+
+    await expect(story(page)).to_contain_text("Dead letter")
+    await expect(story(page)).to_contain_text("the gateway timed out")
+
+
+async def test_search_opens_the_story_and_an_unknown_order_is_said_to_be_unknown(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    field = page.get_by_label("Order id")
+    await field.fill("abc")
+    await field.press("Enter")
+    await expect(page.locator("#sent")).to_have_text(
+        "An order id is a number of up to 16 digits."
+    )
+
+    await field.fill("123")
+    await field.press("Enter")
+    await expect(story(page)).to_contain_text("order 123 is not known")
+    await expect(page.locator("#sent")).to_be_empty()
+
+    await field.fill(str(FIRST_ID + 1))
+    await field.press("Enter")
+    await expect(story(page)).to_contain_text("Accepted")
+    assert page.url.endswith(f"#/orders/{FIRST_ID + 1}")
+
+
+async def test_back_and_close_leave_the_story(worker: FakeWorker, open_page: OpenPage) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    link = page.get_by_role("link", name=str(FIRST_ID + 1))
+    await link.click()
+    await expect(story(page).get_by_role("heading")).to_be_focused()
+    await expect(link).to_have_attribute("aria-current", "true")
+    await page.keyboard.press("Escape")
+    await expect(story(page)).to_be_hidden()
+    await expect(link).to_be_focused()
+
+    await link.click()
+    await page.go_back()
+    await expect(story(page)).to_be_hidden()
+
+
+async def test_the_risky_order_turns_up_with_alert_and_payment(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    visit = await open_page(worker.url)
+    page = visit.page
+    await expect_state(page, "Live")
+    button = page.get_by_role("button", name="Send a risky order")
+    await button.click()
+
+    risky = FIRST_ID + 500
+    await expect(page.locator("#sent")).to_have_text(f"Order {risky} is accepted.")
+    assert worker.posted[0][0] == {"customer_id": 1234, "amount": 350, "country": "DE"}
+    await expect(story(page)).to_contain_text("not stored it yet")
+    await expect(row_of(page, risky)).to_contain_text("accepted")
+    await expect(button).to_be_focused()
+
+    worker.accept(worker.made)
+    worker.alert(risky)
+    worker.pay(risky)
+    await expect(row_of(page, risky)).to_contain_text("paid alert high amount risky country")
+    await expect(story(page)).to_contain_text("Paid")
+    await expect(page.locator("#announcer")).to_have_text(
+        f"Order {risky}: paid, alert high amount risky country"
+    )
+    # Chromium itself reports every 404: it was asked about before it was stored.
+    assert [error for error in visit.errors if "404" not in error] == []
+
+
+async def test_the_form_sends_what_it_says(worker: FakeWorker, open_page: OpenPage) -> None:
+    page = (await open_page(worker.url)).page
+    await page.get_by_label("Customer").fill("4321")
+    await page.get_by_label("Amount").fill("12,5")
+    await page.locator("#send").get_by_label("Country").fill("GB")
+    await page.get_by_role("button", name="Send order").click()
+
+    await expect(page.locator("#sent")).to_contain_text("is accepted")
+    assert worker.posted[0][0] == {"customer_id": 4321, "amount": 12.5, "country": "GB"}
+
+
+async def test_a_refused_order_names_and_marks_the_field(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    amount = page.get_by_label("Amount")
+    await amount.fill("much")
+    await amount.press("Enter")
+
+    await expect(page.locator("#sent")).to_have_text(
+        "this is no order: amount: a number from 0"
+    )
+    await expect(amount).to_have_attribute("aria-invalid", "true")
+    await expect(amount).to_be_focused()
+    await amount.fill("1")
+    await amount.press("Enter")
+    await expect(page.locator("#sent")).to_contain_text("is accepted")
+    await expect(amount).not_to_have_attribute("aria-invalid", "true")
+
+
+async def test_a_worker_with_a_token_is_asked_with_it(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.token = "let-me-in"
+    page = (await open_page(worker.url)).page
+    field = page.get_by_label("API token")
+    await expect(field).to_be_hidden()
+    await page.get_by_role("button", name="Send a risky order").click()
+
+    await expect(field).to_be_focused()
+    await expect(page.locator("#sent")).to_contain_text("bearer token")
+    await field.fill("let-me-in")
+    await field.press("Enter")
+    await expect(page.locator("#sent")).to_contain_text("is accepted")
+    assert worker.posted[1][0]["amount"] == 350
+    assert await page.evaluate("localStorage.length + sessionStorage.length") == 0
+    assert await page.evaluate("document.cookie") == ""
+
+
+async def test_a_forbidden_order_shows_what_to_set(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.forbidden = "set ORDERAPP_API_TOKEN to accept orders on 0.0.0.0"
+    page = (await open_page(worker.url)).page
+    await page.get_by_role("button", name="Send a risky order").click()
+
+    await expect(page.locator("#sent")).to_have_text(worker.forbidden)
+    await expect(page.get_by_label("API token")).to_be_hidden()
+
+
+async def test_sending_again_after_no_answer_keeps_the_key(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.may_answer.clear()
+    page = (await open_page(worker.url)).page
+    button = page.get_by_role("button", name="Send a risky order")
+    await button.click()
+    await expect(page.locator("#sent")).to_have_text("Sending …")
+    await button.click()  # while the first is under way: nothing
+    await worker.stop()
+    await expect(page.locator("#sent")).to_have_text("There is no connection to the worker.")
+    await worker.start()
+
+    worker.may_answer.set()
+    await button.click()
+    await expect(page.locator("#sent")).to_contain_text("is accepted")
+    await button.click()
+    await expect(page.locator("#sent")).to_have_text(f"Order {FIRST_ID + 501} is accepted.")
+    keys = [key for _, key in worker.posted]
+    assert len(keys) == 3
+    assert keys[0] == keys[1] != keys[2]
+
+
+async def test_a_late_answer_about_one_order_is_not_shown_for_another(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1, country="DE"), make_order(2, country="GB"))
+    page = (await open_page(worker.url)).page
+    await expect(page.locator("#rows tr")).to_have_count(2)
+    await story(page).evaluate(
+        """node => { window.shown = []; new MutationObserver(() => window.shown.push(
+          node.textContent)).observe(node, { childList: true, subtree: true }) }"""
+    )
+    worker.accept(make_order(3, country="IN"))  # not known to be stored: asked about later
+    link = page.get_by_role("link", name=str(FIRST_ID + 3))
+    await expect(link).to_be_visible()
+    worker.story_delay = 0.4
+    await page.get_by_role("link", name=str(FIRST_ID + 1)).click()
+    await link.click()
+    await expect(story(page).locator("#story-facts")).to_contain_text("IN")
+
+    title = f"Order {FIRST_ID + 3}"
+    shown = [text for text in await page.evaluate("window.shown") if title in text]
+    assert shown
+    assert [text for text in shown if "CountryDE" in text] == []
