@@ -13,8 +13,9 @@ lock() {
         --custom-compile-command deploy/lock.sh --output-file "$output" "$@"
 }
 
-lock deploy/requirements.lock setup.cfg "$@"
-lock deploy/requirements-embedded.lock setup.cfg --extra embedded \
+# With traces: they are off until OTEL_* variables ask for them.
+lock deploy/requirements.lock setup.cfg --extra otel "$@"
+lock deploy/requirements-embedded.lock setup.cfg --extra otel --extra embedded \
     --constraints deploy/requirements.lock "$@"
 # What builds the wheel, and does not get into the image.
 echo 'setuptools>=68' | lock deploy/requirements-build.lock - "$@"

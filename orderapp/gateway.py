@@ -45,7 +45,7 @@ class Gateway:
     def _fate(self) -> tuple[float, bool]:
         if random.random() < self._faults.gateway_timeout:  # noqa: S311 - no secret
             return self.delay * PATIENCE, False
-        if random.random() < self._faults.gateway_slow:  # noqa: S311
+        if random.random() < self._faults.gateway_slow:  # noqa: S311 - no secret
             return self.delay * self._faults.SLOW, True
         return self.delay, True
 

@@ -93,7 +93,8 @@ class Feed(Service):
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._ready.wait()
 
     def add(self, listener: Listener) -> None:
         """Give it every message from now on."""

@@ -132,7 +132,8 @@ class Consumer(driver.Consumer):
             try:
                 # Acks of topics that are not batched come without a call of `ack` (Faust's
                 # Cython iterator writes to `_acked` itself), hence the look now and then.
-                await asyncio.wait_for(self._changed.wait(), 0.05)
+                async with asyncio.timeout(0.05):
+                    await self._changed.wait()
             except TimeoutError:
                 self._settle()
         records, active = await super()._wait_next_records(timeout)

@@ -33,11 +33,11 @@ _DEAD = f"""
     SELECT {_COLUMNS.replace("state", f"state | iif(action IS NULL, 0, {DROPPED})")}
     FROM dead LEFT JOIN resolved ON part = partition AND at = offset
     WHERE action IS NULL OR action = 'dropped'
-"""  # noqa: S608
+"""  # noqa: S608 - our own names
 _CASES = f"""
     SELECT * FROM facts UNION ALL SELECT * FROM documents UNION ALL {_DEAD}
     ORDER BY 1, 2, 3, 4
-"""  # noqa: S608
+"""  # noqa: S608 - our own names
 _LOST = "SELECT * FROM undecodable EXCEPT SELECT * FROM buried ORDER BY 1, 2, 3"
 
 
@@ -70,7 +70,7 @@ class Evidence:
     def _add(self, table: str, facts: Iterable[Fact]) -> None:
         rows = list(facts)
         full = len(rows) - len(rows) % _ROWS
-        one = f"INSERT INTO {table} VALUES {_ROW}"  # noqa: S608
+        one = f"INSERT INTO {table} VALUES {_ROW}"  # noqa: S608 - our own names
         many = f"{one}{f', {_ROW}' * (_ROWS - 1)}"
         self._db.execute("BEGIN")
         for start in range(0, full, _ROWS):

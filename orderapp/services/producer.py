@@ -92,5 +92,5 @@ async def disturb(order: Order) -> None:
     """Send what the settings ask for besides: the order again, and what is no order."""
     if random.random() < settings.faults.duplicates:  # noqa: S311 - no secret
         await asyncio.gather(*(send(order) for _ in range(REPEATS)))
-    if random.random() < settings.faults.poison:  # noqa: S311
-        await app.send_all("orders", None, [(b"poison", random.choice(POISON))])  # noqa: S311
+    if random.random() < settings.faults.poison:  # noqa: S311 - no secret
+        await app.send_all("orders", None, [(b"poison", random.choice(POISON))])  # noqa: S311 - no secret

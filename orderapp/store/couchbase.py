@@ -176,7 +176,8 @@ class CouchbaseStore:
 
     async def _within(self, limit: float, future: Future[T]) -> T:
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), limit)
+            async with asyncio.timeout(limit):
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             text = f"{self._connection_string}: no answer within {limit:g} s"
             raise StoreUnavailable(text) from None

@@ -66,7 +66,7 @@ ACTIVITY = Statement(
 def _keys(where: str, index: str) -> Statement:
     # The first condition on created_at is what the index can use.
     return Statement(
-        f"SELECT b.created_at, b.order_id FROM `{{}}` AS b WHERE {where} "  # noqa: S608
+        f"SELECT b.created_at, b.order_id FROM `{{}}` AS b WHERE {where} "  # noqa: S608 - our own names
         "AND b.created_at <= $at AND (b.created_at < $at OR b.order_id < $id) "
         "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",
         index,

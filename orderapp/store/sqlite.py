@@ -123,7 +123,9 @@ class SQLiteStore:
 
     async def _within(self, limit: float, future: Future[T]) -> T:
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), limit)
+            # Not `wait_for`, which in Python 3.11 can swallow a cancellation.
+            async with asyncio.timeout(limit):
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             raise StoreUnavailable(f"{self._path}: no answer within {limit:g} s") from None
 

@@ -23,7 +23,7 @@ def _walk(source: str, matches: str = "1", where: str = "1") -> str:
     are LEFT or CROSS, which SQLite does not reorder: the keys come first.
     """
     select = (
-        f"SELECT k.created_at, k.order_id, o.country = ifnull(?3, o.country) AND {matches} "  # noqa: S608
+        f"SELECT k.created_at, k.order_id, o.country = ifnull(?3, o.country) AND {matches} "  # noqa: S608 - our own names
         f"FROM {source} WHERE {where}"
     )
     # (created_at, order_id) < (?1, ?2) in two halves, which SQLite merges: of the row value it

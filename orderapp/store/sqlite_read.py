@@ -22,7 +22,7 @@ from orderapp.store.sqlite_schema import TABLES
 def _stories(orders: str, end: str) -> str:
     names = (f"{table}.{name}" for t, table in TABLES.items() for name in t.__struct_fields__)
     return (
-        f"SELECT {', '.join(names)} FROM {orders} AS orders "  # noqa: S608
+        f"SELECT {', '.join(names)} FROM {orders} AS orders "  # noqa: S608 - our own names
         "LEFT JOIN alerts USING (order_id) LEFT JOIN payments USING (order_id) "
         f"LEFT JOIN dead_letters USING (order_id) {end}"
     )
@@ -33,7 +33,7 @@ _NEWEST = "ORDER BY created_at DESC, order_id DESC"
 # The inner ORDER BY picks the orders before anything is joined to them; the outer one is what
 # SQL promises about the order of the result.
 _LATEST = _stories(
-    f"(SELECT * FROM orders {_NEWEST} LIMIT ?)",  # noqa: S608
+    f"(SELECT * FROM orders {_NEWEST} LIMIT ?)",  # noqa: S608 - our own names
     "ORDER BY orders.created_at DESC, orders.order_id DESC",
 )
 
@@ -67,7 +67,7 @@ def scan(
     connection: sqlite3.Connection, kind: type[Document], after: int, limit: int
 ) -> list[Document]:
     """Documents of a type with an order id above `after`, ascending."""
-    select = f"SELECT * FROM {TABLES[kind]} WHERE order_id > ? ORDER BY order_id LIMIT ?"  # noqa: S608
+    select = f"SELECT * FROM {TABLES[kind]} WHERE order_id > ? ORDER BY order_id LIMIT ?"  # noqa: S608 - our own names
     return [kind(*row) for row in connection.execute(select, (after, limit))]
 
 

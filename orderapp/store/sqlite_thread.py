@@ -77,7 +77,8 @@ async def open_connection(
     opened = ConnectionThread(path)
     try:
         connecting = opened.thread.submit(opened.connect, lock_wait, prepare)
-        await asyncio.wait_for(asyncio.wrap_future(connecting), OPEN_LIMIT)
+        async with asyncio.timeout(OPEN_LIMIT):
+            await asyncio.wrap_future(connecting)
     except BaseException as error:  # also when cancelled: the thread must end
         opened.thread.shutdown(wait=False)
         if isinstance(error, TimeoutError):

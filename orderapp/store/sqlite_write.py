@@ -25,7 +25,7 @@ def _insert(kind: type[Document], rows: int, on_conflict: str) -> str:
     columns = kind.__struct_fields__
     row = f"({', '.join('?' * len(columns))})"
     return (
-        f"INSERT INTO {TABLES[kind]} ({', '.join(columns)}) "  # noqa: S608
+        f"INSERT INTO {TABLES[kind]} ({', '.join(columns)}) "  # noqa: S608 - our own names
         f"VALUES {', '.join([row] * rows)} ON CONFLICT (order_id) DO {on_conflict}"
     )
 
@@ -116,6 +116,6 @@ def _stored(
     for start in range(0, len(ids), ROWS):
         part = ids[start : start + ROWS]
         places = ", ".join("?" * len(part))
-        select = f"SELECT * FROM {TABLES[kind]} WHERE order_id IN ({places})"  # noqa: S608
+        select = f"SELECT * FROM {TABLES[kind]} WHERE order_id IN ({places})"  # noqa: S608 - our own names
         found.extend(kind(*row) for row in connection.execute(select, part))
     return found

@@ -20,8 +20,8 @@ from tests.deploy.recipe import environment, exec_form, last, lineage, parse
 
 TARGETS = ("production", "embedded")
 LOCKS = {
-    "deploy/requirements.lock": ("",),
-    "deploy/requirements-embedded.lock": ("", "embedded"),
+    "deploy/requirements.lock": ("", "otel"),
+    "deploy/requirements-embedded.lock": ("", "otel", "embedded"),
 }
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -178,7 +179,7 @@ def test_secrets_show_nowhere_however_much_breaks(tmp_path):
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://user:{OTEL}@127.0.0.1:{free_port()}",
             "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{OTEL}",
         }
-        with workers(data):
+        with workers(data), ThreadPoolExecutor() as beside:
             loud = started(data, "debug", **access, **more)
             lines = started(data, "info", ORDERAPP_LOG_FORMAT="json", **access, **more)
             try:
@@ -191,18 +192,21 @@ def test_secrets_show_nowhere_however_much_breaks(tmp_path):
                 eventually(lambda: "dead letter" in loud.log + lines.log, "poison is found")
 
                 double.stop()
+                arguments = (data, search, "reconcile", "--wait", "0")
+                checked = beside.submit(run, *arguments, **access, **more)
                 records.send(plain, [records.order(n) for n in range(200, 230)])
                 eventually(lambda: "couchbase://" in loud.log + lines.log, "it is away")
                 for worker in (loud, lines):
                     ask_everything(worker.port, search)
-                run(data, search, "reconcile", "--wait", "0", **access, **more)
 
+                checked.result()
                 kafka.kafka.kill()
+                listed = beside.submit(run, data, search, "dlq", "list", **access, **more)
                 eventually(lambda: not loud.is_ready(), "Kafka is missed")
                 time.sleep(2)
                 for worker in (loud, lines):
                     ask_everything(worker.port, search)
-                run(data, search, "dlq", "list", **access, **more)
+                listed.result()
                 loud.process.send_signal(signal.SIGABRT)
                 lines.process.send_signal(signal.SIGTERM)
                 for worker in (loud, lines):

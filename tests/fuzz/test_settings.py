@@ -34,7 +34,7 @@ def environments(draw):
     return environ
 
 
-@few(1500)
+@few(800)
 @given(environments())
 def test_an_environment_is_settings_or_one_line_about_what_is_wrong(environ):
     try:

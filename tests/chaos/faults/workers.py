@@ -81,7 +81,7 @@ async def _freeze(world: World, strike: Strike) -> None:
                     slot.process.send_signal(signal.SIGCONT)
 
 
-# Longer than the session timeout of 10 s: it comes back and is no longer a member.
+# Longer than the session timeout of 6 s: it comes back and is no longer a member.
 @fault("stop", Kind(seconds=(11, 18), settle=5))
 async def stop(world: World, strike: Strike) -> None:
     """SIGSTOP until others have its partitions, then SIGCONT."""
