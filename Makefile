@@ -20,7 +20,7 @@ format:
 	$(VENV)/bin/ruff format .
 
 test:
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n 3
 
 # Needs the extra `bench`: the libraries that orderapp is compared with.
 bench:

@@ -7,6 +7,7 @@ starts, and a test can make settings from a plain mapping.
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import ClassVar, NoReturn, Self
 
@@ -255,9 +256,17 @@ def _rate(env: Mapping[str, str], name: str) -> float:
     return rate
 
 
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _host(env: Mapping[str, str]) -> str:
     name = "ORDERAPP_WEB_HOST"
     host = env.get(name, Settings.web_host)
-    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+", host):
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", host) and not _is_ipv6(host):
         _wrong(name, host, "a host name or an address, without a port")
     return host

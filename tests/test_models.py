@@ -28,6 +28,7 @@ def test_the_fields_are_those_of_the_contract():
         "country",
         "customer_id",
         "detected_at",
+        "created_at",
     ]
     assert list(Payment._options.fields) == [
         "order_id",
@@ -35,6 +36,9 @@ def test_the_fields_are_those_of_the_contract():
         "status",
         "amount",
         "paid_at",
+        "attempts",
+        "country",
+        "created_at",
     ]
 
 

@@ -228,7 +228,7 @@ def test_the_broker_comes_back_after_a_kill_and_nothing_is_lost(start):
     eventually(lambda: _sends(worker.kafka, orders_from(101, 100)), "the broker is back", 60)
     wanted = set(range(1, 201))
     eventually(lambda: stored(worker, "payments") == wanted, "all are paid", 60)
-    assert worker.is_ready()
+    worker.wait_ready()
 
 
 def test_the_broker_comes_back_when_its_launcher_is_killed(start):

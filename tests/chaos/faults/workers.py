@@ -88,7 +88,7 @@ async def stop(world: World, strike: Strike) -> None:
     await _freeze(world, strike)
 
 
-@fault("pause", Kind(seconds=(1, 7), settle=2))
+@fault("pause", Kind(seconds=(1, 4), settle=2))
 async def pause(world: World, strike: Strike) -> None:
     """SIGSTOP and SIGCONT within the session timeout."""
     await _freeze(world, strike)
