@@ -26,6 +26,9 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
+#: How often a process tries to get the lock.
+TRIES = 20
+
 # Takes the lock that every write needs, and leaves half a transaction in the log.
 HOLD = """
 import sqlite3, sys, time
@@ -62,6 +65,14 @@ class SQLite:
             await asyncio.sleep(0.3)
 
     async def _hold(self, seconds: float, *, killed: bool = False) -> None:
+        # The disk may have been full until just now.
+        for _ in range(TRIES):
+            if await self._held(seconds, killed=killed):
+                return
+            await asyncio.sleep(0.5)
+        raise RuntimeError(f"{self._path}: the lock was not to be had")
+
+    async def _held(self, seconds: float, *, killed: bool) -> bool:
         holder = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", HOLD, str(self._path), str(3600 if killed else seconds)),
             stdout=subprocess.PIPE,
@@ -71,9 +82,10 @@ class SQLite:
             assert holder.stdout is not None
             # A frozen worker may hold the lock.
             if not await asyncio.wait_for(holder.stdout.readline(), 50):
-                raise RuntimeError(f"{self._path}: the lock was not to be had")
+                return False
             with suppress(TimeoutError):
                 await asyncio.wait_for(holder.wait(), seconds if killed else seconds + 5)
+            return True
         finally:
             if holder.returncode is None:
                 holder.kill()
