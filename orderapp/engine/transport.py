@@ -171,6 +171,19 @@ class Consumer(driver.Consumer):
         """Whether reading waits until more of what was read is done."""
         return self.held_bytes >= MAX_HELD_BYTES or self.held_messages >= MAX_HELD_MESSAGES
 
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go back to what is committed; to the beginning where nothing is.
+
+        aiokafka seeks no partition whose committed offset is 0 or missing. What was read of it
+        and dropped by a rebalance, before anything was committed, would be lost."""
+        committed: Mapping[TP, int] = await super().seek_to_committed()
+        if self.app.conf.consumer_auto_offset_reset == "earliest":
+            enabled = self.app.topics.acks_enabled_for
+            anew = [tp for tp, at in committed.items() if not (at and at > 0)]
+            if anew := [tp for tp in anew if enabled(tp.topic)]:
+                await self._thread.seek_to_beginning(*anew)
+        return committed
+
     # -- acking and committing ----------------------------------------------------------
 
     def ack(self, message: Any) -> bool:

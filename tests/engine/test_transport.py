@@ -297,3 +297,29 @@ async def test_each_message_gets_its_own_headers(partitions):
 async def test_a_send_that_is_not_confirmed_raises(partitions):
     with pytest.raises(SendFailedError, match="sending to 't' failed"):
         await send_to(Kafka(range(partitions), KafkaTimeoutError()), 5)
+
+
+class Positions:
+    """The consumer's thread: what is committed, and where it was told to go."""
+
+    def __init__(self, committed):
+        self.committed = committed
+        self.begun = []
+
+    async def seek_to_committed(self):
+        return self.committed
+
+    async def seek_to_beginning(self, *partitions):
+        self.begun += partitions
+
+
+@pytest.mark.parametrize("reset", ["earliest", "latest"])
+async def test_what_was_read_before_the_first_commit_is_read_again(consumer, reset):
+    tps = [TP("readings", n) for n in range(3)]
+    consumer.app.conf.consumer_auto_offset_reset = reset
+    consumer._thread = Positions({tps[0]: 0, tps[1]: 7, tps[2]: None, TP("changelog", 0): None})
+
+    await consumer.perform_seek()
+
+    assert consumer._thread.begun == ([tps[0], tps[2]] if reset == "earliest" else [])
+    assert consumer._committed_offset[tps[1]] == 7
