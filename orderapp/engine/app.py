@@ -326,8 +326,8 @@ class BatchApp(faust.App):
 
     def has_partitions(self) -> bool:
         """Whether this worker has partitions to read."""
-        consumer = self._consumer
-        return consumer is not None and consumer.started and bool(consumer.assignment())
+        consumer = self.running_consumer()
+        return consumer is not None and bool(consumer.assignment())
 
     def kafka_client(self) -> Any:
         """The producer's aiokafka client, None while it has none."""
@@ -376,8 +376,8 @@ class BatchApp(faust.App):
             watchdog = threading.Timer(STOP_SECONDS, _leave)
             watchdog.daemon = True
             watchdog.start()
-        consumer = self._consumer
-        if isinstance(consumer, Consumer) and consumer.started and not self.crashed:
+        consumer = self.running_consumer()
+        if consumer is not None and not self.crashed:
             await consumer.drain(DRAIN_SECONDS)
         await super().on_stop()
         await asyncio.to_thread(tracing.stop, TRACES_SECONDS)

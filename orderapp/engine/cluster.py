@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -150,6 +151,14 @@ class Cluster:
 
     def __str__(self) -> str:
         return ",".join(self.servers)
+
+
+async def let_go(closing: Awaitable[Any], seconds: float) -> None:
+    """Await the end of a client, `seconds` at most; a cluster that is away can't hold it up."""
+    with suppress(KafkaError, OSError, TimeoutError):
+        # Not `wait_for`, which in Python 3.11 can swallow a cancellation.
+        async with asyncio.timeout(seconds):
+            await closing
 
 
 async def _create_missing(admin: AIOKafkaAdminClient, topics: Iterable[TopicSpec]) -> None:

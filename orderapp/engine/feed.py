@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from orderapp.engine.cluster import Cluster
+from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.retry import waits
 
 logger = logging.getLogger(__name__)
@@ -157,8 +157,7 @@ class Feed(Service):
             while self._is_wanted() and not self.should_stop:
                 await self._turn(consumer)
         finally:
-            with suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(consumer.stop(), CLOSING)
+            await let_go(consumer.stop(), CLOSING)
 
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
         got = await consumer.getmany(timeout_ms=1000)

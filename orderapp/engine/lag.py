@@ -5,7 +5,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from mode import Service
 
-from orderapp.engine.cluster import Cluster
+from orderapp.engine.cluster import Cluster, let_go
 
 logger = logging.getLogger(__name__)
 
@@ -217,8 +216,7 @@ class _Clients:
 
     async def close(self) -> None:
         for closing in (self._consumer.stop, self._admin.close):
-            with suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(closing(), CLOSING)
+            await let_go(closing(), CLOSING)
 
     async def groups(self, names: Collection[str]) -> dict[str, _Group]:
         """The groups that may be looked at, with all that they have committed."""

@@ -45,7 +45,7 @@ class TopicReader:
                     await self._consumer.start()
                     # All topics: being asked for one by its name, a broker may create it.
                     self._metadata = await self._consumer._client.fetch_all_metadata()
-        except BaseException:
+        except BaseException:  # also when cancelled: nobody else would stop it
             await self._consumer.stop()
             raise
         return self

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from orderapp.engine.cluster import Cluster
+from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.errors import TransientError
 
 #: Records that are looked through, the newest; seconds for one search and for letting go.
@@ -70,8 +69,7 @@ class Search(Service):
     async def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(consumer.stop(), CLOSING)
+            await let_go(consumer.stop(), CLOSING)
 
     async def on_stop(self) -> None:
         """Let go of Kafka."""

@@ -78,7 +78,7 @@ class Spans:
         )
         try:
             yield _headers(span)
-        except BaseException as error:
+        except BaseException as error:  # cancelled too: a span must not look done
             _blame(span, error)
             raise
         finally:

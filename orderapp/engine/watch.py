@@ -105,7 +105,7 @@ class Watch(Service):
             await self.sleep(min(EVERY, self.stall_seconds / 4))
 
     async def _look(self) -> None:
-        consumer = self._consumer()
+        consumer = self.app.running_consumer()
         tps = consumer.assignment() if consumer else set()
         if consumer is None or not tps or self.app.rebalancing:
             self._stalls.look(time.monotonic(), {})
@@ -114,10 +114,6 @@ class Watch(Service):
         self.kafka_answers = await self._answers(self._see(consumer, tps))
         if not self.kafka_answers:
             self._stalls.excuse(time.monotonic())
-
-    def _consumer(self) -> Consumer | None:
-        consumer = self.app._consumer
-        return consumer if isinstance(consumer, Consumer) and consumer.started else None
 
     async def _answers(self, question: Awaitable[None]) -> bool:
         # A question that is still open is not put again, and is not broken off: it may run in
@@ -153,7 +149,7 @@ class Watch(Service):
             raise ConnectionError("no metadata")
 
     def _ping_thread(self) -> None:
-        consumer = self._consumer()
+        consumer = self.app.running_consumer()
         if consumer is None:
             self._thread_seen = time.monotonic()
         else:

@@ -88,8 +88,3 @@ def set_headers(request: web.BaseRequest, found: web.StreamResponse) -> None:
 
 
 MIDDLEWARES = (security_headers, errors_as_problems)
-
-
-def error(status: int, text: str) -> web.Response:  # temporary, until views.py is rewritten
-    """An error answer."""
-    return answer(status, text)
