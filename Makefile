@@ -26,11 +26,14 @@ test:
 bench:
 	$(VENV)/bin/python -m tests.benchmarks throughput
 
-# Ten runs of five minutes, with the seeds 1 to 10: `make chaos SEED=7 RUNS=1` for one of them.
+# Ten runs of five minutes, with the seeds 1 to 10. `make chaos SEED=7 RUNS=1 STORE=couchbase` is
+# one of them.
 SEED ?= 1
 RUNS ?= 10
+STORE ?= sqlite
 chaos:
-	$(VENV)/bin/python -m tests.chaos --seed $(SEED) --runs $(RUNS) --seconds 300 --rate 100 --json chaos.json
+	$(VENV)/bin/python -m tests.chaos --seed $(SEED) --runs $(RUNS) --store $(STORE) \
+		--seconds 300 --rate 100 --json chaos.json
 
 ci:
 	.ci/run

@@ -7,6 +7,7 @@
     python -m tests.benchmarks scale         two orderapp workers against one
     python -m tests.benchmarks metrics       orderapp with its metrics and without
     python -m tests.benchmarks api           the API beside 1,000,000 orders; open event streams
+    python -m tests.benchmarks health        answers of a worker that has all the work it can do
     python -m tests.benchmarks page          from POST until an order is seen on the dashboard
 
 Every measurement has a fresh embedded broker, a fresh store and fresh processes, all in a

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import __doc__ as description
-from tests.benchmarks import api, endurance, latency, metrics_cost, page, report, sdk
+from tests.benchmarks import api, endurance, health, latency, metrics_cost, page, report, sdk
 from tests.benchmarks.contenders import CONTENDERS, ORDERAPP, Contender
 from tests.benchmarks.orders import WARM_UP, Workload
 from tests.benchmarks.processes import end_like_ctrl_c
@@ -56,7 +56,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     reads.add_argument("--seconds", type=float, default=20.0, help="of each round")
     memory = modes.add_parser("memory")
     memory.add_argument("--orders", type=int, default=endurance.DAY)
-    for mode in (reads, outage, memory, throughput, slow, scale, metrics, seen):
+    busy = modes.add_parser("health")
+    busy.add_argument("--orders", type=int, default=300_000, help="that wait")
+    for mode in (reads, busy, outage, memory, throughput, slow, scale, metrics, seen):
         mode.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(arguments)
 
@@ -107,6 +109,8 @@ async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
         return await latency.series(rates, options.warm_up, options.seconds)
     if options.mode == "api":
         return await api.series(options.orders, options.rounds, options.seconds)
+    if options.mode == "health":
+        return await health.measure(options.orders)
     if options.mode == "page":
         return await page.measure(options.orders)
     if options.mode == "outage":

@@ -39,7 +39,7 @@ RATE, SECONDS = 200, 10.0
 #: Streams, and orders/s beside them.
 STREAMS, ORDER_RATE = 200, 200
 
-_SERVICES = {"ORDERAPP_SERVICES": "fraud,payment,analytics,web"}
+SERVICES = {"ORDERAPPSERVICES": "fraud,payment,analytics,web"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ async def fill(path: Path, orders: int) -> None:
         await store.close()
 
 
-def _port(setting: Setting) -> int:
+def port_of(setting: Setting) -> int:
+    """Where the worker's web views are."""
     command = setting.processes.commands[0]
     return int(command[command.index("-p") + 1])
 
@@ -110,12 +111,12 @@ async def reads(orders: int, seconds: float) -> list[Reads]:
     def one() -> str:
         return f"/api/orders/{FIRST + rng.randrange(orders)}"
 
-    async with warm(ORDERAPP, "sqlite", Workload(0).messages, Limits(), _SERVICES) as setting:
+    async with warm(ORDERAPP, "sqlite", Workload(0).messages, Limits(), SERVICES) as setting:
         print(f"... {orders:,} orders are written", flush=True)
         started = time.monotonic()
         await fill(Path(setting.store.environment["BENCH_DATABASE"]), orders)
         print(f"    in {time.monotonic() - started:.0f} s", flush=True)
-        port = _port(setting)
+        port = port_of(setting)
         return [
             await _reads(port, "/api/analytics", lambda: "/api/analytics", seconds),
             await _reads(port, "/api/orders/{order_id}", one, seconds),
@@ -128,7 +129,7 @@ async def reads(orders: int, seconds: float) -> list[Reads]:
 async def listening(setting: Setting, orders: int) -> AsyncIterator[None]:
     """Open streams meanwhile; each has to get so many orders, or to be told of a gap."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.listener", str(_port(setting)), str(STREAMS),
+        sys.executable, "-m", "tests.benchmarks.listener", str(port_of(setting)), str(STREAMS),
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:
@@ -160,7 +161,7 @@ async def streams(rounds: int, seconds: float) -> list[dict[str, Any]]:
         print(f"... {STREAMS if beside else 0} streams", flush=True)
         timed = replace(TIMED, has_web=True)
         measured = await latency.measure(
-            ORDER_RATE, 5.0, seconds, who=timed, settings=_SERVICES, beside=beside
+            ORDER_RATE, 5.0, seconds, who=timed, settings=SERVICES, beside=beside
         )
         found += [{"streams": STREAMS if beside else 0, **asdict(one)} for one in measured]
     return found

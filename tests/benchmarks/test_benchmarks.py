@@ -8,7 +8,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from tests.benchmarks import latency, metrics_cost, profiler, report
+from tests.benchmarks import health, latency, metrics_cost, profiler, report
 from tests.benchmarks.contenders import ORDERAPP, Contender
 from tests.benchmarks.orders import WARM_UP, Workload
 from tests.benchmarks.throughput import Limits, Result, measure
@@ -105,6 +105,13 @@ async def test_a_contender_that_ends_is_failed_with_its_last_line(work):
     result = await measure(broken, "none", work, Limits(total=60, standstill=10))
 
     assert "no such thing" in result.problem
+
+
+async def test_health_is_asked_while_all_orders_are_worked_off():
+    found = await health.measure(20_000)
+
+    assert [one["path"] for one in found] == list(health.PATHS)
+    assert all(one["asked"] > 0 and one["p50"] <= one["p99"] <= one["max"] for one in found)
 
 
 async def test_nothing_is_left_running(work):
