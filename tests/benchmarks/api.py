@@ -7,11 +7,8 @@ and paid, with open streams and without, in turns; every stream has to get every
 """
 
 import asyncio
-import json
 import random
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,10 +21,10 @@ from orderapp.store import AlertDocument, Document, OrderDocument, PaymentDocume
 from orderapp.store.sqlite import SQLiteStore
 from tests.benchmarks import latency
 from tests.benchmarks.contenders import ORDERAPP
+from tests.benchmarks.helper import helper
 from tests.benchmarks.http_load import NextPath, most, paced
 from tests.benchmarks.latency import TIMED, percentile
 from tests.benchmarks.orders import BEGINNING, SEED, Workload
-from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import render
 from tests.benchmarks.throughput import ContenderError, Limits, Setting, warm
 
@@ -128,29 +125,16 @@ async def reads(orders: int, seconds: float) -> list[Reads]:
 @asynccontextmanager
 async def listening(setting: Setting, orders: int) -> AsyncIterator[None]:
     """Open streams meanwhile; each has to get so many orders, or to be told of a gap."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.listener", str(port_of(setting)), str(STREAMS),
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        if await asyncio.wait_for(process.stdout.readline(), 60) != b"open\n":
-            raise ContenderError("the streams could not be opened")
+    port, count = str(port_of(setting)), str(STREAMS)
+    async with helper("tests.benchmarks.listener", port, count, begun="open") as listener:
         yield
         await asyncio.sleep(2)  # for what is on its way
-        output, _ = await asyncio.wait_for(process.communicate(b""), 30)
-        got = json.loads(output)
-        incomplete = sum(n + skipped < orders and not gaps for n, skipped, gaps in got)
-        if incomplete:
-            raise ContenderError(f"{incomplete} streams missed orders and were not told so")
-        gaps = sum(gaps for _, _, gaps in got)
-        print(
-            f"    {len(got)} streams, each with {got[0][0]:,} orders; {gaps} gaps", flush=True
-        )
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        got = await listener.end()
+    incomplete = sum(n + skipped < orders and not gaps for n, skipped, gaps in got)
+    if incomplete:
+        raise ContenderError(f"{incomplete} streams missed orders and were not told so")
+    gaps = sum(gaps for _, _, gaps in got)
+    print(f"    {len(got)} streams, each with {got[0][0]:,} orders; {gaps} gaps", flush=True)
 
 
 async def streams(rounds: int, seconds: float) -> list[dict[str, Any]]:

@@ -4,22 +4,16 @@ One worker with all services and SQLite, and orders that wait for it. Asked is u
 them is paid and stored.
 """
 
-import asyncio
-import json
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.benchmarks.api import SERVICES, port_of
 from tests.benchmarks.contenders import ORDERAPP
+from tests.benchmarks.helper import helper
 from tests.benchmarks.latency import percentile
 from tests.benchmarks.orders import Workload
-from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import render
-from tests.benchmarks.throughput import ContenderError, Limits, warm
+from tests.benchmarks.throughput import Limits, warm
 
 PATHS = ("/healthz", "/readyz", "/metrics")
 
@@ -35,40 +29,23 @@ class Answers:
     max: float
 
 
-@asynccontextmanager
-async def _polling(port: int, found: dict[str, list[float]]) -> AsyncIterator[None]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.poller", str(port), *PATHS,
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-        limit=16 << 20,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        if await asyncio.wait_for(process.stdout.readline(), 30) != b"asking\n":
-            raise ContenderError("the worker does not answer")
-        yield
-        output, _ = await asyncio.wait_for(process.communicate(b""), 30)
-        found.update(json.loads(output))
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+def _answers(path: str, times: list[float]) -> Answers:
+    return Answers(path, len(times), percentile(times, 50), percentile(times, 99), times[-1])
 
 
 async def measure(orders: int) -> list[dict[str, Any]]:
     """Prints a table."""
-    work, times = Workload(orders), dict[str, list[float]]()
+    work = Workload(orders)
     async with warm(ORDERAPP, "sqlite", work.warm_up, Limits(), SERVICES) as setting:
         packed = setting.kafka.pack(work.measured)
         setting.processes.freeze()
         await setting.kafka.send(packed)
         setting.processes.resume()
-        async with _polling(port_of(setting), times):
+        port = str(port_of(setting))
+        async with helper("tests.benchmarks.poller", port, *PATHS, begun="asking") as poller:
             await setting.complete(len(work.ids), len(work.risky_ids))
-    found = [
-        Answers(path, len(t), percentile(t, 50), percentile(t, 99), t[-1])
-        for path, t in ((path, sorted(unsorted)) for path, unsorted in times.items())
-    ]
+            times = await poller.end()
+    found = [_answers(path, sorted(asked)) for path, asked in times.items()]
     rows = [
         (one.path, f"{one.asked:,}", *(f"{t:.0f}" for t in (one.p50, one.p99, one.max)))
         for one in found
