@@ -175,6 +175,10 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     # FULL syncs the log at every commit. With NORMAL a power cut takes the last transactions,
     # although the offsets of their orders are committed in Kafka: they would be lost for good.
     connection.execute("PRAGMA synchronous = FULL")
+    # The log may grow to 32 MB (4 MB by default) before it is worked into the file. A page that
+    # was written many times until then, of a total or an index, is copied once: a tenth of the
+    # CPU time of an order.
+    connection.execute("PRAGMA wal_autocheckpoint = 8000")
     create(connection)
 
 
