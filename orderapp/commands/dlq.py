@@ -153,7 +153,7 @@ async def _list(selection: Selection, limit: int | None, json_lines: bool) -> No
             if count == limit:
                 break
     if not json_lines:
-        what = "dead letters" if selection.resolved else "open dead letters"
+        what = f"{'' if selection.resolved else 'open '}dead letter{'' if count == 1 else 's'}"
         shown = f"the first {count} {what}" if count == limit else f"{count or 'no'} {what}"
         click.echo(shown, err=True)
 
