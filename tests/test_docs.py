@@ -1,15 +1,18 @@
 """README and code are held together: settings, routes, topics and commands."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orderapp import settings
 from orderapp.app import app
 from orderapp.engine.dead_letters import HEADERS
 from orderapp.settings import SERVICES, Settings
+from orderapp.web.answers import OneOrder
 from tests.e2e.worker import FAUST
 
 ROOT = Path(__file__).parents[1]
@@ -67,6 +70,13 @@ def test_every_topic_and_header_is_documented():
     assert names(cell for cell, _ in rows("Command line")) == topics
     for header in HEADERS:
         assert f"`{header}`" in README
+
+
+def test_the_walk_through_shows_an_answer_as_the_api_gives_it():
+    shown = json.loads(README.split("| python3 -m json.tool\n")[1].split("\n```")[0])
+
+    # A field that is missing, or that is none, would come out otherwise.
+    assert msgspec.to_builtins(msgspec.convert(shown, OneOrder)) == shown
 
 
 def test_the_two_commands_stand_alone_on_their_lines():
