@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from orderapp.app import store
@@ -9,6 +10,7 @@ from orderapp.store import OrderQuery
 from orderapp.web import parameters as read
 from orderapp.web.answers import OneOrder, Orders, Page, detailed, listed
 from orderapp.web.api import Answer, Route, json, serve, server
+from orderapp.web.joined import Joined
 from orderapp.web.problems import Problem
 from orderapp.web.progress import fraud_of
 from orderapp.web.timeline import timeline
@@ -40,8 +42,15 @@ server.router.add_get("/", dashboard)
 )
 async def analytics(request: web.Request) -> web.Response:
     """The last orders, newest first."""
-    stories = await store.latest(read.read_limit(request.query, DEFAULT_LIMIT))
-    return json(Orders([listed(story) for story in stories]))
+    return json(await _newest.get(read.read_limit(request.query, DEFAULT_LIMIT)))
+
+
+async def _read_newest(limit: int) -> bytes:
+    stories = await store.latest(limit)
+    return msgspec.json.encode(Orders([listed(story) for story in stories]))
+
+
+_newest = Joined(_read_newest)
 
 
 @serve(

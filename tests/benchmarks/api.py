@@ -36,7 +36,7 @@ RATE, SECONDS = 200, 10.0
 #: Streams, and orders/s beside them.
 STREAMS, ORDER_RATE = 200, 200
 
-SERVICES = {"ORDERAPPSERVICES": "fraud,payment,analytics,web"}
+SERVICES = {"ORDERAPP_SERVICES": "fraud,payment,analytics,web"}
 
 
 @dataclass(frozen=True)

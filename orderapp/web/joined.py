@@ -1,0 +1,40 @@
+"""One read for all who ask for the same at the same time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Joined(Generic[K]):
+    """Calls `read` once at a time for each key, for everyone who waits for it.
+
+    Who asks while a read is under way gets the next one: what was true when they asked is in
+    their answer."""
+
+    def __init__(self, read: Callable[[K], Awaitable[bytes]]) -> None:
+        self._read = read
+        #: By key: the read that is under way, and the one that will follow it.
+        self._running: dict[K, asyncio.Task[bytes]] = {}
+        self._next: dict[K, asyncio.Task[bytes]] = {}
+
+    async def get(self, key: K) -> bytes:
+        """What `read` returns for `key`, or raises, from now on."""
+        task = self._next.get(key)
+        if task is None:
+            task = asyncio.create_task(self._begin(key, self._running.get(key)))
+            self._next[key] = task
+            # Looked at: whoever asked may have given up meanwhile.
+            task.add_done_callback(lambda t: t.cancelled() or t.exception())
+        return await asyncio.shield(task)
+
+    async def _begin(self, key: K, before: asyncio.Task[bytes] | None) -> bytes:
+        if before is not None:
+            await asyncio.wait({before})
+        task = self._running[key] = self._next.pop(key)
+        try:
+            return await self._read(key)
+        finally:
+            if self._running.get(key) is task:
+                del self._running[key]
