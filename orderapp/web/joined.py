@@ -29,10 +29,17 @@ class Joined(Generic[K]):
             task.add_done_callback(lambda t: t.cancelled() or t.exception())
         return await asyncio.shield(task)
 
+    def forget(self) -> None:
+        """Read anew at the next question, whatever is under way."""
+        self._running.clear()
+        self._next.clear()
+
     async def _begin(self, key: K, before: asyncio.Task[bytes] | None) -> bytes:
         if before is not None:
             await asyncio.wait({before})
-        task = self._running[key] = self._next.pop(key)
+        task = asyncio.current_task()
+        if task is not None and self._next.get(key) is task:
+            self._running[key] = self._next.pop(key)
         try:
             return await self._read(key)
         finally:

@@ -42,7 +42,7 @@ server.router.add_get("/", dashboard)
 )
 async def analytics(request: web.Request) -> web.Response:
     """The last orders, newest first."""
-    return json(await _newest.get(read.read_limit(request.query, DEFAULT_LIMIT)))
+    return json(await newest.get(read.read_limit(request.query, DEFAULT_LIMIT)))
 
 
 async def _read_newest(limit: int) -> bytes:
@@ -50,7 +50,7 @@ async def _read_newest(limit: int) -> bytes:
     return msgspec.json.encode(Orders([listed(story) for story in stories]))
 
 
-_newest = Joined(_read_newest)
+newest = Joined(_read_newest)
 
 
 @serve(

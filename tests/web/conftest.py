@@ -16,6 +16,7 @@ async def store(monkeypatch):
         monkeypatch.setattr(module, "store", memory)
     monkeypatch.setattr(app, "resources", [memory])
     overview.shared.forget()
+    views.newest.forget()
     return memory
 
 
