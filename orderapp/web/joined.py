@@ -6,9 +6,13 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
+#: Seconds that a read waits for the one before it; a slow store must not be waited for twice.
+PATIENCE = 0.1
+
 
 class Joined(Generic[K]):
-    """Calls `read` once at a time for each key, for everyone who waits for it.
+    """Calls `read` for all who ask for the same key, one call after the other while they are
+    quick.
 
     Who asks while a read is under way gets the next one: what was true when they asked is in
     their answer."""
@@ -36,7 +40,7 @@ class Joined(Generic[K]):
 
     async def _begin(self, key: K, before: asyncio.Task[bytes] | None) -> bytes:
         if before is not None:
-            await asyncio.wait({before})
+            await asyncio.wait({before}, timeout=PATIENCE)
         task = asyncio.current_task()
         if task is not None and self._next.get(key) is task:
             self._running[key] = self._next.pop(key)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from orderapp.web.joined import Joined
+from orderapp.web.joined import PATIENCE, Joined
 
 
 class Source:
@@ -50,6 +50,19 @@ async def test_who_asks_while_a_read_runs_gets_what_is_true_now():
     assert await first == b"0"
     assert await asyncio.gather(*later) == [b"1"] * 3
     assert source.reads == [10, 10]
+
+
+async def test_a_read_that_hangs_holds_up_nobody_for_long():
+    source = Source()
+    joined = Joined(source.read)
+    hung = asyncio.create_task(joined.get(10))
+    await turn()
+    later = asyncio.create_task(joined.get(10))
+    await asyncio.sleep(PATIENCE + 0.05)
+
+    assert source.reads == [10, 10]
+    source.go.set()
+    await asyncio.gather(hung, later)
 
 
 async def test_keys_do_not_wait_for_each_other():
