@@ -55,6 +55,9 @@ class FakeWorker:
         #: A POST is not answered until this is set.
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        #: New streams are not answered until this is set.
+        self.may_stream = asyncio.Event()
+        self.may_stream.set()
         self.asked: list[str] = []
         self.posted: list[tuple[Json, str | None]] = []
         self.resumed: list[str | None] = []
@@ -170,6 +173,7 @@ class FakeWorker:
         return web.json_response(stats_of(self.orders.values(), self.services))
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
+        await self.may_stream.wait()
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         queue: asyncio.Queue[bytes] = asyncio.Queue()
