@@ -120,6 +120,8 @@ class Watch(Service):
         # the consumer's thread, which would stumble over a future that is gone.
         if self._asking is None or self._asking.done():
             self._asking = asyncio.ensure_future(question)
+            # Looked at: the worker may end before the answer comes.
+            self._asking.add_done_callback(lambda t: t.cancelled() or t.exception())
         elif asyncio.iscoroutine(question):
             question.close()
         await asyncio.wait({self._asking}, timeout=PATIENCE)

@@ -103,7 +103,7 @@ class Thread:
         if isinstance(self.seen, Exception):
             raise self.seen
         if self.seen is None:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         return self.seen
 
     def call_soon(self, call):
@@ -112,7 +112,7 @@ class Thread:
 
 
 @pytest.fixture
-def watched(monkeypatch):
+async def watched(monkeypatch):
     app = BatchApp("test", cluster=lambda: Cluster(("127.0.0.1:1",)), stall_seconds=0.2)
     app.finalize()
     app.topics._acking_topics.add("readings")
@@ -124,7 +124,9 @@ def watched(monkeypatch):
     monkeypatch.setattr(watch, "PATIENCE", 0.05)
     app.watch._started.set()
     app.watch.thread = thread
-    return app.watch
+    yield app.watch
+    if app.watch._asking is not None:
+        app.watch._asking.cancel()
 
 
 async def look_for(watched, seconds):
