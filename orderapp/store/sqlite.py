@@ -23,11 +23,13 @@ from orderapp.store import (
 )
 from orderapp.store.documents import Document
 from orderapp.store.sqlite_pages import page
+from orderapp.store.sqlite_reads import Reads
 from orderapp.store.sqlite_schema import create
 from orderapp.store.sqlite_thread import ConnectionThread, open_connection, translated
 from orderapp.store.sqlite_write import write
 
 T = TypeVar("T")
+Opened = TypeVar("Opened", ConnectionThread, Reads)
 
 # Seconds. SQLite's own waits for a lock end before the limits of the calls around them.
 WRITE_LOCK_WAIT = 5.0
@@ -43,27 +45,29 @@ class SQLiteStore:
         self._path = path
         self._waiting: deque[tuple[Sequence[Document], Future[None]]] = deque()
         self._writer: ConnectionThread | None = None
-        self._reader: ConnectionThread | None = None
+        self._reads: Reads | None = None
 
     def __repr__(self) -> str:
         return f"SQLiteStore({str(self._path)!r})"
 
     async def open(self) -> None:
         """Open the file and create the tables; does nothing when it is open."""
-        if self._reader is not None:
+        if self._reads is not None:
             return
         try:
             self._writer = await open_connection(self._path, WRITE_LOCK_WAIT, _prepare_writer)
-            self._reader = await open_connection(self._path, READ_LOCK_WAIT, _prepare_reader)
+            self._reads = Reads(
+                await open_connection(self._path, READ_LOCK_WAIT, _prepare_reader)
+            )
         except BaseException:  # also when cancelled: the threads must not stay
             await self.close()
             raise
 
     async def close(self) -> None:
         """Finish the writes that are under way and let go of the file."""
-        reader, self._reader = self._reader, None
+        reads, self._reads = self._reads, None
         writer, self._writer = self._writer, None
-        for thread in (reader, writer):
+        for thread in (reads, writer):
             if thread is not None:
                 await thread.close()
 
@@ -110,22 +114,21 @@ class SQLiteStore:
             done: Future[None] = Future()
             self._waiting.append((documents, done))
             writer.submit(self._write_waiting)
-            await self._within(WRITE_LIMIT, done)
+            await self._within(WRITE_LIMIT, asyncio.wrap_future(done))
 
     async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        reader = self._opened(self._reader)
-        return await self._within(READ_LIMIT, reader.submit(function))
+        return await self._within(READ_LIMIT, self._opened(self._reads).ask(function))
 
-    def _opened(self, thread: ConnectionThread | None) -> ConnectionThread:
+    def _opened(self, thread: Opened | None) -> Opened:
         if thread is None:
             raise StoreUnavailable(f"{self._path}: the store is not open")
         return thread
 
-    async def _within(self, limit: float, future: Future[T]) -> T:
+    async def _within(self, limit: float, answer: asyncio.Future[T]) -> T:
         try:
             # Not `wait_for`, which in Python 3.11 can swallow a cancellation.
             async with asyncio.timeout(limit):
-                return await asyncio.wrap_future(future)
+                return await answer
         except TimeoutError:
             raise StoreUnavailable(f"{self._path}: no answer within {limit:g} s") from None
 

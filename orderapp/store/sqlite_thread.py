@@ -60,6 +60,16 @@ class ConnectionThread:
         with translated(self._path):
             return function(self._connection)
 
+    def outcome(
+        self, function: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection
+    ) -> tuple[T | None, BaseException | None]:
+        """What `function` returns, or raises, translated."""
+        try:
+            with translated(self._path):
+                return function(connection), None
+        except BaseException as error:  # somebody awaits it
+            return None, error
+
     async def close(self) -> None:
         """Close the connection after what was submitted before, and end the thread."""
         closing = asyncio.wrap_future(self.submit(sqlite3.Connection.close))

@@ -1,0 +1,78 @@
+"""Reads that share their way to the reading thread and back."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from orderapp.store.sqlite_thread import ConnectionThread
+
+T = TypeVar("T")
+
+Read = Callable[[sqlite3.Connection], Any]
+
+#: Seconds for which an answer may wait for those that are read after it.
+HOLD = 0.002
+
+
+class Reads:
+    """Hands reads to a thread: all that came while it was busy go there at once.
+
+    One order is read in some 30 µs, while to hand a read over and its answer back takes
+    several times as long."""
+
+    def __init__(self, thread: ConnectionThread) -> None:
+        self._thread = thread
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[Read, asyncio.Future[Any]]] = []
+        self._is_busy = False
+
+    def ask(self, read: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """What `read` returns or raises, errors translated; cancelled before, it is not run."""
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._waiting.append((read, answer))
+        if not self._is_busy:
+            self._is_busy = True
+            # Not at once: others may ask in the same turn of the loop.
+            self._loop.call_soon(self._hand_over)
+        return answer
+
+    async def close(self) -> None:
+        """Answer what was asked before, and end the thread."""
+        self._hand_over()
+        await self._thread.close()
+
+    def _hand_over(self) -> None:
+        asked, self._waiting = self._waiting, []
+        self._is_busy = bool(asked)
+        if asked:
+            self._thread.submit(lambda connection: self._run(connection, asked))
+
+    def _run(
+        self, connection: sqlite3.Connection, asked: list[tuple[Read, asyncio.Future[Any]]]
+    ) -> None:
+        found: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        since = time.monotonic()
+        for read, answer in asked:
+            if answer.cancelled():
+                continue
+            found.append((answer, *self._thread.outcome(read, connection)))
+            if time.monotonic() - since > HOLD:
+                self._loop.call_soon_threadsafe(_give, found)
+                found, since = [], time.monotonic()
+        self._loop.call_soon_threadsafe(self._end, found)
+
+    def _end(self, found: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+        _give(found)
+        self._hand_over()
+
+
+def _give(found: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for answer, result, error in found:
+        if answer.done():
+            continue  # given up meanwhile
+        if error is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(error)
