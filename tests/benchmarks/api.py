@@ -20,7 +20,7 @@ from orderapp.models import format_time
 from orderapp.store import AlertDocument, Document, OrderDocument, PaymentDocument
 from orderapp.store.sqlite import SQLiteStore
 from tests.benchmarks import latency
-from tests.benchmarks.contenders import ORDERAPP
+from tests.benchmarks.contenders import ORDERAPP, WITH_WEB
 from tests.benchmarks.helper import helper
 from tests.benchmarks.http_load import NextPath, most, paced
 from tests.benchmarks.latency import TIMED, percentile
@@ -32,11 +32,9 @@ from tests.benchmarks.throughput import ContenderError, Limits, Setting, warm
 FIRST = 10_000_000
 BATCH = 5_000
 #: Requests/s at which the latency is measured, and the seconds of each measurement.
-RATE, SECONDS = 200, 10.0
+RATE, READ_SECONDS = 200, 10.0
 #: Streams, and orders/s beside them.
 STREAMS, ORDER_RATE = 200, 200
-
-SERVICES = {"ORDERAPP_SERVICES": "fraud,payment,analytics,web"}
 
 
 @dataclass(frozen=True)
@@ -87,14 +85,8 @@ async def fill(path: Path, orders: int) -> None:
         await store.close()
 
 
-def port_of(setting: Setting) -> int:
-    """Where the worker's web views are."""
-    command = setting.processes.commands[0]
-    return int(command[command.index("-p") + 1])
-
-
 async def _reads(port: int, name: str, path: NextPath, seconds: float) -> Reads:
-    await paced(port, path, RATE, 2.0)  # warm
+    await paced(port, path, RATE, min(seconds, 2.0))  # warm
     per_second = await most(port, path, seconds)
     times = await paced(port, path, RATE, seconds)
     p50, p99 = percentile(times, 50), percentile(times, 99)
@@ -108,12 +100,12 @@ async def reads(orders: int, seconds: float) -> list[Reads]:
     def one() -> str:
         return f"/api/orders/{FIRST + rng.randrange(orders)}"
 
-    async with warm(ORDERAPP, "sqlite", Workload(0).messages, Limits(), SERVICES) as setting:
+    async with warm(ORDERAPP, "sqlite", Workload(0).messages, Limits(), WITH_WEB) as setting:
         print(f"... {orders:,} orders are written", flush=True)
         started = time.monotonic()
         await fill(Path(setting.store.environment["BENCH_DATABASE"]), orders)
         print(f"    in {time.monotonic() - started:.0f} s", flush=True)
-        port = port_of(setting)
+        port = setting.port
         return [
             await _reads(port, "/api/analytics", lambda: "/api/analytics", seconds),
             await _reads(port, "/api/orders/{order_id}", one, seconds),
@@ -125,7 +117,7 @@ async def reads(orders: int, seconds: float) -> list[Reads]:
 @asynccontextmanager
 async def listening(setting: Setting, orders: int) -> AsyncIterator[None]:
     """Open streams meanwhile; each has to get so many orders, or to be told of a gap."""
-    port, count = str(port_of(setting)), str(STREAMS)
+    port, count = str(setting.port), str(STREAMS)
     async with helper("tests.benchmarks.listener", port, count, begun="open") as listener:
         yield
         await asyncio.sleep(2)  # for what is on its way
@@ -145,7 +137,12 @@ async def streams(rounds: int, seconds: float) -> list[dict[str, Any]]:
         print(f"... {STREAMS if beside else 0} streams", flush=True)
         timed = replace(TIMED, has_web=True)
         measured = await latency.measure(
-            ORDER_RATE, 5.0, seconds, who=timed, settings=SERVICES, beside=beside
+            ORDER_RATE,
+            min(seconds, 5.0),
+            seconds,
+            who=timed,
+            settings=WITH_WEB,
+            beside=beside,
         )
         found += [{"streams": STREAMS if beside else 0, **asdict(one)} for one in measured]
     return found
@@ -163,7 +160,7 @@ def _streams_table(found: list[dict[str, Any]]) -> str:
 
 async def series(orders: int, rounds: int, seconds: float) -> list[dict[str, Any]]:
     """Everything; prints two tables. No `rounds`: the reads alone."""
-    read = await reads(orders, SECONDS) if orders else []
+    read = await reads(orders, READ_SECONDS) if orders else []
     rows = [
         (one.path, f"{one.per_second:,.0f}", *(f"{t:.1f}" for t in (one.p50, one.p99, one.max)))
         for one in read

@@ -7,8 +7,7 @@ them is paid and stored.
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.benchmarks.api import SERVICES, port_of
-from tests.benchmarks.contenders import ORDERAPP
+from tests.benchmarks.contenders import ORDERAPP, WITH_WEB
 from tests.benchmarks.helper import helper
 from tests.benchmarks.latency import percentile
 from tests.benchmarks.orders import Workload
@@ -36,13 +35,11 @@ def _answers(path: str, times: list[float]) -> Answers:
 async def measure(orders: int) -> list[dict[str, Any]]:
     """Prints a table."""
     work = Workload(orders)
-    async with warm(ORDERAPP, "sqlite", work.warm_up, Limits(), SERVICES) as setting:
-        packed = setting.kafka.pack(work.measured)
-        setting.processes.freeze()
-        await setting.kafka.send(packed)
+    async with warm(ORDERAPP, "sqlite", work.warm_up, Limits(), WITH_WEB) as setting:
+        await setting.pile_up(work.measured)
         setting.processes.resume()
-        port = str(port_of(setting))
-        async with helper("tests.benchmarks.poller", port, *PATHS, begun="asking") as poller:
+        arguments = ("tests.benchmarks.poller", str(setting.port), *PATHS)
+        async with helper(*arguments, begun="asking") as poller:
             await setting.complete(len(work.ids), len(work.risky_ids))
             times = await poller.end()
     found = [_answers(path, sorted(asked)) for path, asked in times.items()]

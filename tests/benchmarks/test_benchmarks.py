@@ -8,10 +8,11 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from tests.benchmarks import health, latency, metrics_cost, profiler, report
-from tests.benchmarks.contenders import ORDERAPP, Contender
+from tests.benchmarks import api, health, latency, metrics_cost, profiler, report
+from tests.benchmarks.contenders import ORDERAPP, WITH_WEB, Contender
+from tests.benchmarks.http_load import AnswerError, most
 from tests.benchmarks.orders import WARM_UP, Workload
-from tests.benchmarks.throughput import Limits, Result, measure
+from tests.benchmarks.throughput import Limits, Result, measure, warm
 
 # Pays all orders, apart from one for whose payment it "has no time", and commits all.
 LOSER = """
@@ -112,6 +113,32 @@ async def test_health_is_asked_while_all_orders_are_worked_off():
 
     assert [one["path"] for one in found] == list(health.PATHS)
     assert all(one["asked"] > 0 and one["p50"] <= one["p99"] <= one["max"] for one in found)
+
+
+async def test_reads_of_the_api_have_figures():
+    found = await api.reads(2_000, 0.5)
+
+    assert [one.path for one in found] == [
+        "/api/analytics", "/api/orders/{order_id}", "/api/orders", "/api/stats",
+    ]  # fmt: skip
+    assert all(one.per_second > 0 and 0 < one.p50 <= one.p99 <= one.max for one in found)
+
+
+async def test_streams_of_events_have_figures(monkeypatch, capsys):
+    monkeypatch.setattr(api, "STREAMS", 5)
+
+    found = await api.streams(1, 2.0)
+
+    assert [(one["streams"], one["until"]) for one in found] == [
+        (0, "stored"), (0, "paid"), (5, "stored"), (5, "paid"),
+    ]  # fmt: skip
+    assert "5 streams, each with" in capsys.readouterr().out
+
+
+async def test_an_answer_that_is_none_is_no_figure():
+    async with warm(ORDERAPP, "sqlite", Workload(0).messages, Limits(), WITH_WEB) as setting:
+        with pytest.raises(AnswerError, match=r"/api/orders/9999999: .*404"):
+            await most(setting.port, lambda: "/api/orders/9999999", 0.5)
 
 
 async def test_nothing_is_left_running(work):

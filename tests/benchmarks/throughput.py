@@ -83,6 +83,18 @@ class Setting:
     processes: Processes
     limits: Limits
 
+    @property
+    def port(self) -> int:
+        """Where a worker's web views are; its command names the port."""
+        command = self.processes.commands[0]
+        return int(command[command.index("-p") + 1])
+
+    async def pile_up(self, messages: Sequence[Message]) -> None:
+        """Freeze the processes and write orders for them; `processes.resume` lets them go."""
+        packed = self.kafka.pack(messages)
+        self.processes.freeze()
+        await self.kafka.send(packed)
+
     async def complete(self, payments: int, alerts: int) -> None:
         """Return when there are so many payments, alerts and (with orders) documents."""
         documents = 0 if self.store.kind == "none" else 2 * payments + alerts
@@ -154,10 +166,7 @@ async def _run(
     setting: Setting, work: Workload, result: Result, profiler: Profiler | None
 ) -> None:
     processes = setting.processes
-    packed = setting.kafka.pack(work.measured)
-    processes.freeze()
-    await setting.kafka.send(packed)
-    del packed
+    await setting.pile_up(work.measured)
     if profiler:
         profiler.start(processes.pids[0])
     used = processes.cpu()

@@ -90,6 +90,9 @@ ORDERAPP = Contender(
     has_web=True,
 )
 
+#: Settings of a worker whose API is asked as well.
+WITH_WEB = {"ORDERAPP_SERVICES": "fraud,payment,analytics,web"}
+
 CONTENDERS = {
     contender.name: contender
     for contender in (
