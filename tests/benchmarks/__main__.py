@@ -30,7 +30,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         modes.add_parser(name) for name in ("throughput", "latency", "scale", "metrics", "page")
     )
     seen.add_argument("--orders", type=int, default=50)
-    metrics.add_argument("--rounds", type=int, default=3, help="runs with, and without metrics")
+    metrics.add_argument("--rounds", type=int, default=5, help="runs with, and without metrics")
     throughput.add_argument(
         "--contender", action="append", choices=CONTENDERS, help="only this one (repeatable)"
     )

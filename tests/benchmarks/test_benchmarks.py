@@ -173,15 +173,16 @@ def test_ratios_are_those_of_cpu_to_orderapp():
     assert [one["cpu_to_orderapp"] for one in report.as_json([ours, other])] == [1.0, 5.0]
 
 
-def test_the_cost_of_metrics_is_that_of_the_best_runs():
+def test_the_cost_of_metrics_is_that_of_the_median_runs():
     def run(who, cpu, seconds, problem=None):
         return Result(who.name, "none", 1000, problem, seconds=seconds, cpu_seconds=cpu)
 
     silent = metrics_cost.WITHOUT_METRICS
-    good = [run(ORDERAPP, 0.30, 9), run(ORDERAPP, 0.11, 2), run(silent, 0.10, 1)]
+    ours = [run(ORDERAPP, 0.30, 9), run(ORDERAPP, 0.11, 2), run(ORDERAPP, 0.09, 1)]
+    good = [*ours, run(silent, 0.10, 1)]
 
     assert metrics_cost.cost(good) == "with metrics: +10.0% CPU per order, -50.0% orders/s"
-    assert metrics_cost.cost([*good[:2], run(silent, 0.1, 1, "lost")]).startswith("no figure")
+    assert metrics_cost.cost([*ours, run(silent, 0.1, 1, "lost")]).startswith("no figure")
 
 
 async def test_orderapp_does_the_same_work_without_its_metrics(work):
