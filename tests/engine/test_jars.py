@@ -1,6 +1,7 @@
 """Kafka's jars: what is pinned, what is checked, and what is said when they cannot be had."""
 
 import hashlib
+import io
 import logging
 import os
 import subprocess
@@ -9,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
+from requests import Response
 
 from orderapp.engine.embedded import EmbeddedBrokerError, jars
 from orderapp.engine.embedded.jars import Jar
@@ -113,6 +116,55 @@ def test_a_missing_jar_is_fetched_into_mavens_cache_and_nothing_else_stays(repos
 
     assert one_jar.is_intact(one_jar.path(repository))
     assert [one_jar.path(repository)] == [p for p in repository.rglob("*") if p.is_file()]
+
+
+def test_a_connection_that_breaks_is_made_again(repository, one_jar, monkeypatch):
+    waited = []
+    breaking_fetch(monkeypatch, times=jars.RETRIES)
+
+    assert [one_jar.path(repository)] == jars.classpath(waited.append)
+
+    assert one_jar.is_intact(one_jar.path(repository))
+    assert len([wait for wait in waited if wait]) == jars.RETRIES
+
+
+def test_a_network_that_stays_away_is_given_up(repository, one_jar, monkeypatch):
+    tries = breaking_fetch(monkeypatch, times=jars.RETRIES + 1)
+
+    with pytest.raises(EmbeddedBrokerError, match="connect to the network once"):
+        jars.classpath(lambda _: None)
+
+    assert len(tries) == jars.RETRIES + 1
+    assert not list(repository.rglob("*"))
+
+
+def breaking_fetch(monkeypatch: pytest.MonkeyPatch, *, times: int) -> list[Path]:
+    """Let the first connections break in the middle of a jar; where the tries wrote to."""
+    real_fetch, tries = jars.fetch, []
+
+    def get(url: str, **_: object) -> Response:
+        half = Response()
+        half.status_code, half.raw = 200, BreaksOff(b"half a jar")
+        return half
+
+    def fetch(coordinates: str, directory: Path) -> Path:
+        tries.append(directory)
+        with monkeypatch.context() as patch:
+            if len(tries) <= times:
+                patch.setattr("jgo.util.http.get", get)
+            return real_fetch(coordinates, directory)
+
+    monkeypatch.setattr(jars, "fetch", fetch)
+    return tries
+
+
+class BreaksOff(io.BytesIO):
+    """A connection that breaks after its first bytes."""
+
+    def read(self, *size: int) -> bytes:
+        if not (found := super().read(*size)):
+            raise requests.exceptions.SSLError("the connection broke")
+        return found
 
 
 def test_a_corrupted_cached_jar_is_fetched_again(repository, one_jar):

@@ -1,10 +1,12 @@
 """Kafka's jars: pinned in `jars.lock`, kept in Maven's cache, checked before every use."""
 
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from orderapp.engine.embedded.errors import (
@@ -14,9 +16,19 @@ from orderapp.engine.embedded.errors import (
     unusable,
 )
 from orderapp.engine.embedded.progress import Progress
+from orderapp.engine.retry import waits
+
+logger = logging.getLogger(__name__)
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
 NETWORK_TIMEOUT = 20  # seconds without a byte
+#: How often a jar is asked for again. A first start makes some 80 connections, and must not
+#: fail because one of them breaks; without a network it ends after 6 s.
+RETRIES = 6
+
+
+class FetchError(EmbeddedBrokerError):
+    """A jar could not be fetched now."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +103,7 @@ def _fetch_all(
         Progress(len(wanted), sum(jar.size for jar in wanted), repository) as progress,
     ):
         for jar in wanted:
-            pause(0)
-            path = fetch(jar.coordinates, Path(scratch))
+            path = _fetch_patiently(jar.coordinates, Path(scratch), pause)
             if not jar.is_intact(path):
                 raise EmbeddedBrokerError(
                     f"{jar.coordinates} was fetched but is not the jar that this version of "
@@ -105,8 +116,28 @@ def _fetch_all(
             progress.add(jar.size)
 
 
+def _fetch_patiently(coordinates: str, scratch: Path, pause: Callable[[float], object]) -> Path:
+    pause(0)
+    for wait in islice(waits(), RETRIES):
+        try:
+            return _fetch_anew(coordinates, scratch)
+        except FetchError as error:
+            # Its text is long, and names every layer of the network's library.
+            why = type(error.__cause__).__name__
+            logger.info("%s: %s (next try in %.1f s)", coordinates, why, wait)
+            pause(wait)
+    return _fetch_anew(coordinates, scratch)
+
+
+def _fetch_anew(coordinates: str, scratch: Path) -> Path:
+    # A directory for each try: jgo refuses to go on with half a file.
+    return fetch(coordinates, Path(tempfile.mkdtemp(dir=scratch)))
+
+
 def fetch(coordinates: str, repository: Path) -> Path:
-    """Download one jar into a Maven repository of its own; nothing is checked yet."""
+    """Download one jar into a Maven repository of its own; nothing is checked yet.
+
+    Raises `FetchError` where the network, or the other side, is in the way."""
     try:
         from jgo.maven import MavenContext  # slow, needed only once
         from requests import RequestException  # what jgo uses
@@ -117,7 +148,7 @@ def fetch(coordinates: str, repository: Path) -> Path:
     try:
         return context.project(group, artifact).at_version(version).artifact().resolve()
     except (RequestException, RuntimeError) as error:  # RuntimeError: jgo's "not found"
-        raise EmbeddedBrokerError(
+        raise FetchError(
             f"Apache Kafka's jars are not in {maven_repository()} yet and cannot be fetched "
             f"({coordinates}: {type(error).__name__}); connect to the network once, "
             f"{OR_OWN_KAFKA}"
