@@ -13,6 +13,22 @@ from orderapp.engine import sending
 Message = tuple[bytes | None, bytes | None]
 
 
+class OddName(str):
+    """A header's name with any bytes; only `aiokafka`'s code in Python can send it."""
+
+    __slots__ = ("raw",)
+
+    def __new__(cls, raw: bytes) -> "OddName":
+        """`raw` is what is sent."""
+        name = super().__new__(cls, raw.decode(errors="replace"))
+        name.raw = raw
+        return name
+
+    def encode(self, *_: str) -> bytes:
+        """The bytes."""
+        return self.raw
+
+
 def order(order_id: int, amount: float = 100.0, country: str = "DE", **more: Any) -> Message:
     """An order's key and value as a sender would write them."""
     value = {"order_id": order_id, "customer_id": 1234, "amount": amount, "country": country}
@@ -24,12 +40,13 @@ def send(
     messages: Iterable[Message],
     topic: str = "orders",
     headers: Sequence[tuple[str, bytes]] = (),
+    **options: Any,
 ) -> None:
     """Send all, and return when Kafka has confirmed them."""
 
     async def run() -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=server, linger_ms=5, max_request_size=2_000_000
+            bootstrap_servers=server, linger_ms=5, max_request_size=2_000_000, **options
         )
         try:
             await producer.start()
