@@ -19,6 +19,7 @@ from faust.types.transports import ConsumerT, ProducerT
 from orderapp.engine.batching import BatchScheduler, Decoder
 from orderapp.engine.errors import SendFailedError
 from orderapp.engine.ledger import Ledger
+from orderapp.engine.lenient import read_any_header
 from orderapp.engine.quiet import quieten_aiokafka
 from orderapp.engine.sending import send
 from orderapp.engine.tracing import Headers
@@ -26,6 +27,7 @@ from orderapp.engine.tracing import Headers
 logger = logging.getLogger(__name__)
 
 quieten_aiokafka()
+read_any_header()
 
 #: What one worker holds of records that were read and are not done, in estimated bytes.
 MAX_HELD_BYTES = 24 * 1024 * 1024

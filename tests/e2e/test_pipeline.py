@@ -4,6 +4,10 @@ import itertools
 import json
 import time
 
+import pytest
+from aiokafka.producer import message_accumulator, producer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy as PythonBuilder
+
 from tests.e2e import records
 from tests.e2e.worker import eventually, faust
 
@@ -168,6 +172,35 @@ def test_bad_records_go_unchanged_to_the_dead_letters_and_stop_nobody(pipeline):
         assert headers["error-text"]
         where = f"orders[{record.partition}]@{record.offset} "
         assert sum(where in line for line in pipeline.log.splitlines()) == 1
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+def test_orders_are_worked_on_whatever_their_sender_compresses_with(pipeline, compression):
+    first = next(_ids)
+    orders = [records.order(first + n, 350.0) for n in range(50)]
+
+    records.send(pipeline.kafka, orders, compression_type=compression)
+
+    for n in range(50):
+        eventually(lambda n=n: pipeline.paid_order(first + n), f"order {first + n} is paid")
+
+
+def test_a_header_whose_name_is_no_text_stops_nobody(pipeline, monkeypatch):
+    for module in (message_accumulator, producer):
+        monkeypatch.setattr(module, "DefaultRecordBatchBuilder", PythonBuilder)
+    first = next(_ids)
+    good, bad = records.order(first, 350.0), (b"%d" % (first + 1), b"no order")
+
+    odd = [(records.OddName(b"a\xff"), b"1")]
+    records.send(pipeline.kafka, [good, bad], headers=odd)
+
+    eventually(lambda: pipeline.paid_order(first), "the order is paid")
+    dead = eventually(
+        lambda: [r for r in records.read(pipeline.kafka, "orders-dlq") if r.key == bad[0]],
+        "the other record is a dead letter",
+    )
+    assert bad[1] == dead[0].value
+    assert dead[0].headers[-1] == ("a\\xff", b"1")
 
 
 def test_a_batch_of_only_bad_records_stalls_nothing(pipeline):
