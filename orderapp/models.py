@@ -78,7 +78,9 @@ def normal_time(text: str | None, timestamp_ms: int) -> str:
     if text is None:
         return format_time(datetime.fromtimestamp(timestamp_ms / 1000, UTC))
     moment = datetime.fromisoformat(text)
-    if len(text) == _WIDTH and text[4] == "-" and text[10] == "T" and text[26] == "Z":
+    # From the fifth character on, each third one is a separator. With these at their places no
+    # other form has this length: weeks, commas and times without colons go the long way.
+    if len(text) == _WIDTH and text[4:20:3] == "--T::." and text[26] == "Z":
         return text
     # A time without a zone is taken as UTC, which the contract asks for.
     return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

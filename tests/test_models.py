@@ -1,9 +1,12 @@
 """The wire contract: what the Records say, and the one form of time."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from orderapp.models import FraudAlert, Order, Payment, format_time, normal_time, now
 
@@ -62,6 +65,43 @@ def test_times_are_kept_in_one_form_that_sorts_as_text(sent, kept):
     record_time = int(datetime(2026, 11, 23, 18, tzinfo=UTC).timestamp() * 1000) + 123
 
     assert normal_time(sent, record_time) == kept
+
+
+def written(moment, date, separator, clock, point, digits, zone):
+    """`moment` in one of the many forms that ISO 8601 has."""
+    year, week, day = moment.isocalendar()
+    dates = {
+        "days": f"{moment.year:04d}-{moment.month:02d}-{moment.day:02d}",
+        "basic": f"{moment.year:04d}{moment.month:02d}{moment.day:02d}",
+        "weeks": f"{year:04d}-W{week:02d}-{day}",
+        "basic weeks": f"{year:04d}W{week:02d}{day}",
+    }
+    fraction = f"{moment.microsecond:06d}000"[:digits]
+    return dates[date] + separator + moment.strftime(clock) + point + fraction + zone
+
+
+@given(
+    st.builds(
+        written,
+        st.datetimes(datetime(1000, 1, 2), datetime(9998, 12, 30)),
+        st.sampled_from(["days", "basic", "weeks", "basic weeks"]),
+        st.sampled_from(["T", " ", "t"]),
+        st.sampled_from(["%H:%M:%S", "%H%M%S"]),
+        st.sampled_from([".", ","]),
+        st.integers(1, 9),
+        st.sampled_from(["Z", "", "+00:00", "-0330"]),
+    )
+)
+@example("2026-W48-1T18:00:00.123456Z")
+@example("2026-11-23T18:00:00,123456Z")
+@example("2026-11-23T180000.12345678Z")
+def test_every_form_of_a_time_becomes_the_one_form(text):
+    kept = normal_time(text, 0)
+
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", kept, re.ASCII)
+    moment = datetime.fromisoformat(text)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    assert datetime.fromisoformat(kept) == moment
 
 
 @pytest.mark.parametrize("text", ["", "today", "2026-13-01T00:00:00Z", "x" * 27])
