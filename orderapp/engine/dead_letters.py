@@ -35,6 +35,16 @@ HEADERS = (
 #: the place of the dead letter.
 REPLAY_FOR, REPLAY_OF = "replay-for", "replay-of"
 
+_MOST_ATTEMPTS = 2**53 - 1
+# What a number may be: one that Kafka can have, so that every store holds it. (-1 is Kafka's
+# timestamp for "none".)
+_RANGES = {
+    "attempts": range(_MOST_ATTEMPTS + 1),
+    "original-partition": range(2**31),
+    "original-offset": range(2**63),
+    "original-timestamp": range(-(2**63), 2**63),
+}
+
 # An error's text may quote the record; a header has to stay small.
 _MAX_ERROR_TEXT = 500
 
@@ -84,12 +94,13 @@ def headers_for(record: ConsumerRecord, failure: Failure) -> list[tuple[str, byt
     """The headers of a dead letter; headers that the record came with are kept behind them."""
     before = _replayed(record)
     place = before or record
+    attempts = failure.attempts + (before.attempts if before else 0)
     last = moment()
     values = (
         failure.service,
         type(failure.error).__name__,
         one_line(failure.error),
-        str(failure.attempts + (before.attempts if before else 0)),
+        str(min(attempts, _MOST_ATTEMPTS)),
         place.topic,
         str(place.partition),
         str(place.offset),
@@ -192,10 +203,12 @@ def one_line(error: BaseException) -> str:
 
 def _number(texts: dict[str, str], name: str) -> int:
     text = texts[name]
-    # A timestamp of -1 is Kafka's for "none".
     if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > 20:
         raise DamagedError(f"the header {name!r} is not a number: {text[:64]!r}")
-    return int(text)
+    number = int(text)
+    if number not in _RANGES[name]:
+        raise DamagedError(f"the header {name!r} is a number that can't be: {text}")
+    return number
 
 
 def _moment(texts: dict[str, str], name: str) -> str:

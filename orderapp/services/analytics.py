@@ -98,7 +98,7 @@ def dead_letter_document(record: ConsumerRecord) -> DeadLetterDocument | None:
         service=",".join(origin.services),
         error_class=origin.error_class,
         error_text=origin.error_text,
-        attempts=min(max(origin.attempts, 0), MOST),
+        attempts=origin.attempts,
         original_topic=origin.topic,
         first_failure=origin.first_failure,
         last_failure=origin.last_failure,

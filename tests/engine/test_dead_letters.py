@@ -97,6 +97,15 @@ def test_a_replay_was_sent_when_its_original_was():
     assert dead_letters.sent_at(record(timestamp=500, headers=[("a", b"1")])) == 500
 
 
+@pytest.mark.parametrize("number", [b"9999999999999999999", b"9" * 20])
+def test_a_replay_with_a_timestamp_that_no_record_has_was_sent_at_its_own(number):
+    headers = headers_for(dead_letter(), failure())
+    forged = [(n, number if n == "original-timestamp" else v) for n, v in headers]
+    replay = dead_letters.replay_headers(record(headers=forged), ["analytics"])
+
+    assert dead_letters.sent_at(record(timestamp=500, headers=replay)) == 500
+
+
 def test_a_forged_replay_that_fails_is_a_dead_letter_of_its_own():
     forged = record(partition=2, offset=8, headers=[("replay-for", b"fraud"), ("x", b"y")])
 
@@ -111,6 +120,14 @@ def test_a_forged_replay_that_fails_is_a_dead_letter_of_its_own():
         ("attempts", b"many"),
         ("attempts", b"9" * 30),
         ("attempts", "\u0661".encode()),
+        ("attempts", b"-1"),
+        ("attempts", b"9007199254740992"),
+        ("original-timestamp", b"9999999999999999999"),
+        ("original-timestamp", b"-9223372036854775809"),
+        ("original-offset", b"9223372036854775808"),
+        ("original-offset", b"-1"),
+        ("original-partition", b"2147483648"),
+        ("original-partition", b"-1"),
         ("original-offset", b""),
         ("original-partition", b"1.5"),
         ("first-failure", b"yesterday"),
@@ -125,6 +142,22 @@ def test_a_damaged_header_is_named(name, value):
 
     with pytest.raises(DamagedError, match=name):
         read_headers(headers)
+
+
+@pytest.mark.parametrize("timestamp", [-(2**63), -1, 0, 2**63 - 1])
+def test_every_timestamp_that_a_record_can_have_is_read_again(timestamp):
+    headers = headers_for(record(timestamp=timestamp), failure())
+
+    assert read_headers(headers).timestamp == timestamp
+
+
+def test_attempts_that_add_up_to_too_many_are_still_read_again():
+    first = headers_for(dead_letter(), failure(attempts=2**53 - 1))
+    replay = dead_letters.replay_headers(record(headers=first), ["payment"])
+
+    again = headers_for(record(headers=replay), failure(attempts=8))
+
+    assert read_headers(again).attempts == 2**53 - 1
 
 
 @pytest.mark.parametrize("index", range(len(dead_letters.HEADERS)))
