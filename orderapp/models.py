@@ -12,7 +12,11 @@ from msgspec import Meta
 
 Id = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in JavaScript too
 CustomerId = Annotated[int, Meta(ge=1000, le=9999)]
-Amount = Annotated[float, Meta(ge=0)]
+#: Far above any order. A sum of floats without a bound ends at infinity, and the difference of
+#: two of those is no number: no store could keep the revenue.
+Amount = Annotated[float, Meta(ge=0, le=1e12)]
+#: As many as every store holds.
+Attempts = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Country = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _WIDTH = len("2026-11-23T18:00:00.123456Z")
@@ -54,7 +58,7 @@ class Payment(faust.Record, include_metadata=False, serializer="json"):
     amount: Amount
     paid_at: str
     #: How often the gateway was asked until it answered.
-    attempts: int = 1
+    attempts: Attempts = 1
     #: Those of the order, so that payments can be listed and counted by them.
     country: Country | None = None
     created_at: str | None = None

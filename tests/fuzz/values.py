@@ -50,6 +50,7 @@ def near(fields):
         "amount": st.floats(0, 1e6),
         "country": st.sampled_from(["US", "DE", "x" * 64, "é"]),
         "attempts": st.integers(0, 9),
+        "status": st.sampled_from(["PAID", "DECLINED"]),
     }
     kinds = {
         name: st.one_of(right.get(name, texts), right.get(name, texts), leaves)
