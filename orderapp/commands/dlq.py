@@ -12,7 +12,8 @@ from orderapp.commands.dlq_resolve import TOPIC, Resolve, question, report
 from orderapp.commands.dlq_select import FILTERS, PLACE, Selection
 from orderapp.commands.group import SubCommand
 from orderapp.commands.running import existing_cluster, run
-from orderapp.engine.letters import Action, Letters
+from orderapp.engine.letters import Letters
+from orderapp.engine.notes import Action
 from orderapp.engine.reading import TopicReader
 from orderapp.engine.resolving import Task
 

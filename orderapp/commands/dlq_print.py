@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from orderapp.commands.dlq_select import error_of, order_of
-from orderapp.engine.letters import Letter, Note
+from orderapp.engine.letters import Letter
+from orderapp.engine.notes import Note
 from orderapp.engine.resolving import Task
 
 #: Characters of a value that `show` prints; `--json` has all.

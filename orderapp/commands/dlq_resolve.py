@@ -15,7 +15,8 @@ from orderapp.commands.dlq_select import Selection
 from orderapp.commands.running import existing_cluster
 from orderapp.engine.cluster import Cluster
 from orderapp.engine.errors import FatalError, TransientError
-from orderapp.engine.letters import Action, Letter, Letters, notes_topic
+from orderapp.engine.letters import Letter, Letters
+from orderapp.engine.notes import Action, notes_topic
 from orderapp.engine.reading import TopicReader
 from orderapp.engine.resolving import Addresses, Resolver, Task, windows
 from orderapp.settings import CONSUMERS

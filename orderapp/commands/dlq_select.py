@@ -11,7 +11,8 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from orderapp.engine.batching import BAD_RECORD
-from orderapp.engine.letters import Letter, Place, Span, spans_of
+from orderapp.engine.letters import Letter, Span, spans_of
+from orderapp.engine.notes import Place
 from orderapp.engine.resolving import Task
 from orderapp.settings import CONSUMERS
 

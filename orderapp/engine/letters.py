@@ -5,70 +5,21 @@ compacted topic beside it: `<partition>:<offset>` -> `Note`. A letter can be don
 services and open for another.
 """
 
-import logging
-import re
-import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 
-import msgspec
 from aiokafka import ConsumerRecord
 
 from orderapp.engine.dead_letters import DamagedError, Origin, read_headers
 from orderapp.engine.errors import FatalError
+from orderapp.engine.notes import Action, Note, Place, notes_topic, read_note
 from orderapp.engine.reading import MAX_RECORDS, TopicReader
-
-logger = logging.getLogger(__name__)
-
-Action = Literal["replayed", "dropped"]
 
 #: The last one that Python knows, in ms; a record may hold a later one.
 _LAST_MOMENT = 253_402_300_799_000
-
-_PLACE = re.compile(r"([0-9]{1,9})[:@]([0-9]{1,18})")
-
-
-class Place(NamedTuple):
-    """Where a dead letter lies in its topic."""
-
-    partition: int
-    offset: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `3:17` or `3@17`; ValueError."""
-        match = _PLACE.fullmatch(text)
-        if match is None:
-            raise ValueError(f"{text!r} is no place: give PARTITION:OFFSET, such as 3:17")
-        return cls(int(match[1]), int(match[2]))
-
-    def __str__(self) -> str:
-        return f"{self.partition}:{self.offset}"
-
-
-class Note(msgspec.Struct, frozen=True, gc=False):
-    """What was done with a dead letter."""
-
-    #: The last thing that was done, and when (ISO 8601).
-    action: Action
-    at: str
-    #: The services that it is done for, separated by commas; None: all.
-    service: str | None = None
-    #: The dead letter's own timestamp. Another one at its place (the topic was made anew) is
-    #: another dead letter.
-    timestamp: int | None = None
-
-    def is_about(self, record: ConsumerRecord) -> bool:
-        """Whether it was written for this dead letter."""
-        return self.timestamp is None or bool(self.timestamp == record.timestamp)
-
-    @property
-    def services(self) -> tuple[str, ...]:
-        """The services that it names."""
-        return tuple(self.service.split(",")) if self.service else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +35,7 @@ class Letter:
     @classmethod
     def of(cls, record: ConsumerRecord, note: Note | None = None) -> Self:
         """Read the headers of `record`."""
-        if note is not None and not note.is_about(record):
+        if note is not None and not note.is_about(record.timestamp):
             note = None
         try:
             return cls(record, read_headers(record.headers or ()), None, note)
@@ -106,9 +57,7 @@ class Letter:
         """Those of them for which nothing was done yet."""
         if self.note is None:
             return self.services
-        if self.note.service is None:
-            return ()
-        return tuple(name for name in self.services if name not in self.note.services)
+        return tuple(name for name in self.services if self.note.action_for(name) is None)
 
     @property
     def is_open(self) -> bool:
@@ -191,44 +140,26 @@ class Letters:
                 self._remember(record)
 
     def _remember(self, record: ConsumerRecord) -> None:
-        try:
-            place = Place.parse((record.key or b"").decode())
-            note = _decode(record.value) if record.value is not None else None
-        except ValueError:  # also msgspec's and Unicode's
-            logger.warning(
-                "%s[%d]@%d is no note of a dead letter: it counts for nothing",
-                record.topic,
-                record.partition,
-                record.offset,
-            )
+        read = read_note(record)
+        if read is None:
             return
-        if note is None:  # taken back by hand
+        place, note = read
+        if note is None:
             self._notes[place.partition].pop(place.offset, None)
         else:
             self._notes[place.partition][place.offset] = note
 
 
-def notes_topic(topic: str) -> str:
-    """The topic of the notes about the dead letters of `topic`."""
-    return f"{topic}-resolved"
-
-
 def note_for(letter: Letter, action: Action, services: Iterable[str], at: str) -> Note:
     """The note that `action` was done with `letter` for `services`, besides those before."""
-    service = None
-    if letter.origin is not None:
-        before = letter.note.services if letter.note else ()
-        done = {*before, *services}
-        service = ",".join(name for name in letter.services if name in done)
-    return Note(action, at, service, letter.record.timestamp)
+    if letter.origin is None:
+        return Note(action, at, None, letter.record.timestamp)
+    done = dict.fromkeys(services, action)
+    actions = {name: done.get(name) or _done_before(letter, name) for name in letter.services}
+    service = ",".join(name for name, what in actions.items() if what)
+    dropped = ",".join(name for name, what in actions.items() if what == "dropped")
+    return Note(action, at, service, letter.record.timestamp, dropped)
 
 
-_decoder = msgspec.json.Decoder(Note)
-encode_note = msgspec.json.Encoder().encode
-
-
-def _decode(value: bytes) -> Note:
-    note = _decoder.decode(value)
-    # A hundred thousand of them share a few texts.
-    service = note.service and sys.intern(note.service)
-    return Note(note.action, sys.intern(note.at), service, note.timestamp)
+def _done_before(letter: Letter, service: str) -> Action | None:
+    return letter.note.action_for(service) if letter.note else None

@@ -16,7 +16,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 from orderapp.engine.cluster import FORBIDDEN, Cluster
 from orderapp.engine.dead_letters import moment, replay_headers
 from orderapp.engine.errors import FatalError, SendFailedError
-from orderapp.engine.letters import Action, Letter, encode_note, note_for, notes_topic
+from orderapp.engine.letters import Letter, note_for
+from orderapp.engine.notes import Action, encode_note, notes_topic
 from orderapp.engine.sending import send
 
 #: What is under way at one time, at most, in letters and in bytes.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 # What a fact is about. Facts of an order come in this order.
 ORDER, ALERT, PAYMENT, DEAD_LETTER, ORDER_DOCUMENT, ALERT_DOCUMENT, PAYMENT_DOCUMENT = range(7)
 
-# `Fact.state` of an order and a dead letter: the services that it is for.
+# `Fact.state` of an order: the services that it is for; of a dead letter one of them.
 FRAUD, PAYING, ANALYTICS = 1, 2, 4
 EVERYONE = FRAUD | PAYING | ANALYTICS
 # … of an order besides
@@ -29,7 +29,8 @@ class Fact(NamedTuple):
     state: int = 0
     amount: float = 0.0
     #: A hash of what it says, without times: of an order and its alert customer, amount and
-    #: country, of a payment its id, status and amount.
+    #: country, of a payment its id, status and amount. (Of a dead letter, which is compared
+    #: with nothing, its timestamp.)
     content: int = 0
     #: A hash of all that the document of a record keeps.
     digest: int = 0

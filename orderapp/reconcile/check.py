@@ -10,7 +10,7 @@ from orderapp.engine.dead_letters import DamagedError
 from orderapp.engine.errors import FatalError
 from orderapp.engine.reading import Offsets, TopicReader
 from orderapp.reconcile import facts
-from orderapp.reconcile.case import Bounds
+from orderapp.reconcile.case import Bounds, Fact
 from orderapp.reconcile.evidence import Evidence
 from orderapp.reconcile.progress import Progress
 from orderapp.reconcile.report import Report
@@ -131,16 +131,16 @@ class Check:
                 self._evidence.add_undecodable(map(facts.place_of, bad))
 
     def _keep_dead_letters(self, records: list[ConsumerRecord]) -> None:
-        places, orders = [], []
+        places: list[facts.Origin] = []
+        orders: list[Fact] = []
         for record in records:
             try:
-                place, fact = facts.dead_letter(record)
+                place, found = facts.dead_letter(record)
             except DamagedError:
                 self._damaged += 1
                 continue
             places.append(place)
-            if fact is not None:
-                orders.append(fact)
+            orders += found
         self._evidence.add_buried(places)
         self._evidence.add_dead_letters(orders)
 

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from orderapp.reconcile.case import DROPPED, Case, Fact
-from orderapp.reconcile.facts import Place
+from orderapp.reconcile.facts import Origin, Resolution, action_for
 
 _COLUMNS = ", ".join(Fact._fields)
 _SCHEMA = f"""
@@ -20,7 +20,7 @@ _SCHEMA = f"""
     CREATE TABLE facts ({_COLUMNS});
     CREATE TABLE documents AS SELECT * FROM facts;
     CREATE TABLE dead AS SELECT * FROM facts;
-    CREATE TABLE resolved (part, at, action, PRIMARY KEY (part, at)) WITHOUT ROWID;
+    CREATE TABLE resolved (part, at, note, PRIMARY KEY (part, at)) WITHOUT ROWID;
     CREATE TABLE buried (topic, part, at, PRIMARY KEY (topic, part, at)) WITHOUT ROWID;
     CREATE TABLE undecodable (topic, part, at, PRIMARY KEY (topic, part, at)) WITHOUT ROWID;
 """  # noqa: S608 - our own names
@@ -30,9 +30,10 @@ _ROW = f"({', '.join('?' * len(Fact._fields))})"
 _ROWS = 100
 # The dead letters that are open or were dropped; what was replayed is as if it had not been.
 _DEAD = f"""
-    SELECT {_COLUMNS.replace("state", f"state | iif(action IS NULL, 0, {DROPPED})")}
-    FROM dead LEFT JOIN resolved ON part = partition AND at = offset
-    WHERE action IS NULL OR action = 'dropped'
+    SELECT {_COLUMNS.replace("state", f"state | iif(action IS NULL, 0, {DROPPED})")} FROM (
+        SELECT dead.*, action_for(state, content, note) AS action
+        FROM dead LEFT JOIN resolved ON part = partition AND at = offset
+    ) WHERE action IS NULL OR action = 'dropped'
 """  # noqa: S608 - our own names
 _CASES = f"""
     SELECT * FROM facts UNION ALL SELECT * FROM documents UNION ALL {_DEAD}
@@ -48,6 +49,7 @@ class Evidence:
         self._directory = TemporaryDirectory(prefix="orderapp-reconcile-")
         path = Path(self._directory.name) / "evidence.db"
         self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.create_function("action_for", 3, action_for, deterministic=True)
         self._db.executescript(_SCHEMA)
         return self
 
@@ -64,7 +66,7 @@ class Evidence:
         self._add("documents", facts)
 
     def add_dead_letters(self, facts: Iterable[Fact]) -> None:
-        """Facts of dead letters that are orders."""
+        """Facts of dead letters that are orders, one for each service."""
         self._add("dead", facts)
 
     def _add(self, table: str, facts: Iterable[Fact]) -> None:
@@ -79,16 +81,16 @@ class Evidence:
         self._db.executemany(one, rows[full:])
         self._db.execute("COMMIT")
 
-    def add_buried(self, places: Iterable[Place]) -> None:
+    def add_buried(self, places: Iterable[Origin]) -> None:
         """Where dead letters come from."""
         self._insert("INSERT OR IGNORE INTO buried VALUES (?, ?, ?)", places)
 
-    def add_undecodable(self, places: Iterable[Place]) -> None:
+    def add_undecodable(self, places: Iterable[Origin]) -> None:
         """Where records that can't be decoded were first."""
         self._insert("INSERT OR IGNORE INTO undecodable VALUES (?, ?, ?)", places)
 
-    def add_resolved(self, resolved: Iterable[tuple[int, int, str]]) -> None:
-        """Partition and offset of dead letters, and what was done with them."""
+    def add_resolved(self, resolved: Iterable[Resolution]) -> None:
+        """Places of dead letters, and what was done with them; the last one counts."""
         self._insert("INSERT OR REPLACE INTO resolved VALUES (?, ?, ?)", resolved)
 
     def _insert(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
@@ -105,6 +107,6 @@ class Evidence:
         for order_id, rows in groupby(self._db.execute(_CASES), itemgetter(0)):
             yield order_id, Case(map(Fact._make, rows))
 
-    def lost(self) -> Iterator[Place]:
+    def lost(self) -> Iterator[Origin]:
         """Records that can't be decoded, and that no dead letter keeps."""
         return iter(self._db.execute(_LOST))

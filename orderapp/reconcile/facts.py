@@ -1,14 +1,14 @@
 """Records and documents become facts: what is compared of them, in a few numbers."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 from aiokafka import ConsumerRecord
 
 from orderapp.app import app
 from orderapp.engine.batching import BAD_RECORD, Batch
 from orderapp.engine.dead_letters import DamagedError, is_for, is_replay, read_headers
+from orderapp.engine.notes import decode_note, encode_note, read_note
 from orderapp.gateway import DECLINED, PAID
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.reconcile import case
@@ -20,8 +20,12 @@ SERVICES = {"fraud": case.FRAUD, "payment": case.PAYING, "analytics": case.ANALY
 STATUSES = {PAID: case.PAID, DECLINED: case.DECLINED}
 TOPICS = ("orders", "fraud-alerts", "payments")
 
-#: Topic, partition, offset.
-Place = tuple[str, int, int]
+#: Where a record was first: topic, partition, offset.
+Origin = tuple[str, int, int]
+#: Partition and offset of a dead letter, and the note about it; None: it was taken back.
+Resolution = tuple[int, int, bytes | None]
+
+_NAMES = {bit: name for name, bit in SERVICES.items()}
 
 
 def facts_of(
@@ -33,7 +37,7 @@ def facts_of(
     return list(_FACTS[topic](batch)), [record for record, _ in bad]
 
 
-def place_of(record: ConsumerRecord) -> Place:
+def place_of(record: ConsumerRecord) -> Origin:
     """Where a record, or what it is a replay of, was first."""
     if is_replay(record.headers):
         try:
@@ -102,19 +106,22 @@ _FACTS: dict[str, Callable[[Any], Iterator[Fact]]] = {
 }
 
 
-def dead_letter(record: ConsumerRecord) -> tuple[Place, Fact | None]:
-    """Where a dead letter comes from, and its fact if it is an order. Raises `DamagedError`."""
+def dead_letter(record: ConsumerRecord) -> tuple[Origin, list[Fact]]:
+    """Where a dead letter comes from, and if it is an order a fact for each service that gave
+    it up. Raises `DamagedError`."""
     origin = read_headers(record.headers)
     place = (origin.topic, origin.partition, origin.offset)
     if origin.topic != "orders":
-        return place, None
+        return place, []
     try:
         order = app.decoder("orders").one(record)
     except BAD_RECORD:
-        return place, None
-    services = sum(SERVICES.get(name, 0) for name in set(origin.services))
-    fact = Fact(order.order_id, case.DEAD_LETTER, record.partition, record.offset, services)
-    return place, fact
+        return place, []
+    letter = Fact(order.order_id, case.DEAD_LETTER, record.partition, record.offset)
+    return place, [
+        letter._replace(state=SERVICES[name], content=record.timestamp)
+        for name in set(origin.services) & SERVICES.keys()
+    ]
 
 
 def document_fact(document: Document) -> Fact:
@@ -141,15 +148,17 @@ def document_fact(document: Document) -> Fact:
     raise TypeError(f"no fact is made of a {type(document).__name__}")
 
 
-def resolution(record: ConsumerRecord) -> tuple[int, int, str] | None:
-    """Partition and offset of a dead letter and what was done with it; None if unreadable."""
-    try:
-        partition, _, offset = (record.key or b"").decode().partition(":")
-        note = msgspec.json.decode(record.value or b"", type=_Resolution)
-        return int(partition), int(offset), note.action
-    except BAD_RECORD:
+def resolution(record: ConsumerRecord) -> Resolution | None:
+    """What a note says, read as `dlq` reads it; None if it can't be read."""
+    read = read_note(record)
+    if read is None:
         return None
+    place, note = read
+    return *place, None if note is None else encode_note(note)
 
 
-class _Resolution(msgspec.Struct):
-    action: Literal["replayed", "dropped"]
+def action_for(service: int, timestamp: int, note: bytes | None) -> str | None:
+    """What was done for a service with the dead letter that has this timestamp, given the note
+    that is at its place."""
+    told = note and decode_note(note)
+    return told.action_for(_NAMES[service]) if told and told.is_about(timestamp) else None

@@ -18,7 +18,8 @@ from orderapp.commands.dlq_select import (
     read_range,
 )
 from orderapp.engine.dead_letters import Failure, headers_for
-from orderapp.engine.letters import Letter, Note, Place, Span
+from orderapp.engine.letters import Letter, Span
+from orderapp.engine.notes import Note, Place
 from tests.records import record
 
 NOW = datetime.now(UTC)

@@ -8,6 +8,8 @@ import json
 import pytest
 
 from orderapp.engine.dead_letters import Failure, headers_for, replay_headers
+from orderapp.engine.letters import Letter
+from orderapp.engine.notes import Note, encode_note, read_note
 from orderapp.reconcile import facts, rule
 from orderapp.reconcile.case import (
     ALERT,
@@ -313,31 +315,90 @@ def test_a_replay_made_by_hand_is_a_record_of_its_own():
 
 
 def test_a_dead_letter_knows_its_order_and_its_services():
-    place, found = facts.dead_letter(buried(order_record(offset=9), "fraud,payment,loyalty"))
+    letter = buried(order_record(offset=9), "fraud,payment,loyalty")
+    place, found = facts.dead_letter(letter)
 
     assert place == ("orders", 0, 9)
-    assert (found.order_id, found.offset, found.state) == (7, 5, FRAUD | PAYING)
+    assert {(fact.order_id, fact.offset) for fact in found} == {(7, 5)}
+    assert {fact.state for fact in found} == {FRAUD, PAYING}
 
 
 def test_a_dead_letter_that_is_no_order_has_no_fact():
-    assert facts.dead_letter(buried(record(b"\xff", offset=9))) == (("orders", 0, 9), None)
+    assert facts.dead_letter(buried(record(b"\xff", offset=9))) == (("orders", 0, 9), [])
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "expected"),
-    [
-        (b"2:17", b'{"action":"dropped","at":"t","service":"x"}', (2, 17, "dropped")),
-        (b"2:17", b'{"action":"replayed"}', (2, 17, "replayed")),
-        (b"2:17", b'{"action":"eaten"}', None),
-        (b"2:17", b"", None),
-        (b"2:17", None, None),
-        (b"17", b'{"action":"dropped"}', None),
-        (b"\xff", b'{"action":"dropped"}', None),
-        (None, b'{"action":"dropped"}', None),
-    ],
-)
-def test_resolutions(key, value, expected):
-    assert expected == facts.resolution(record(value, key, topic="orders-dlq-resolved"))
+# -- what was done with dead letters ----------------------------------------------------
+
+AT = "2026-11-23T18:00:00.000+00:00"
+ALL = "analytics,fraud,payment"
+
+
+def noted(action, service=ALL, timestamp=0, dropped=None):
+    return Note(action, AT, service, timestamp, dropped)
+
+
+NOTES = {
+    "nothing": ([], ["waiting_analytics", "waiting_fraud", "waiting_payment"]),
+    "replayed for one service": (
+        [noted("replayed", "payment", dropped="")],
+        ["waiting_analytics", "waiting_fraud", "order_without_payment"],
+    ),
+    "dropped for one service": (
+        [noted("dropped", "fraud", dropped="fraud")],
+        ["waiting_analytics", "dropped", "waiting_payment"],
+    ),
+    "replayed for payment, then dropped": (
+        [
+            noted("replayed", "payment", dropped=""),
+            noted("dropped", dropped="analytics,fraud"),
+        ],
+        ["dropped", "dropped", "order_without_payment"],
+    ),
+    "dropped as an earlier version notes it": (
+        [noted("dropped")],
+        ["dropped", "dropped", "dropped"],
+    ),
+    "replayed for all": (
+        [noted("replayed", dropped="")],
+        ["order_without_document", "missing_alert", "order_without_payment"],
+    ),
+    "dropped, and taken back": (
+        [noted("dropped"), None],
+        ["waiting_analytics", "waiting_fraud", "waiting_payment"],
+    ),
+    "a note of the dead letter that lay there before the topic was made anew": (
+        [noted("dropped", timestamp=1)],
+        ["waiting_analytics", "waiting_fraud", "waiting_payment"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("notes", "expected"), NOTES.values(), ids=NOTES)
+def test_a_dead_letter_is_done_for_the_services_that_its_notes_name(notes, expected):
+    original = order_record(7, 400.0, "IN")
+    letter = buried(original, ALL)
+    about = [
+        record(note and encode_note(note), b"0:5", topic="orders-dlq-resolved")
+        for note in notes
+    ]
+    with Evidence() as evidence:
+        evidence.add_records(facts.facts_of([original])[0])
+        evidence.add_dead_letters(facts.dead_letter(letter)[1])
+        evidence.add_resolved(filter(None, map(facts.resolution, about)))
+        ((_, case),) = evidence.cases()
+
+    assert expected == list(judge(case, *[Bounds({}, {}, {}, {})] * 3))
+    # And `dlq` says the same.
+    note = read_note(about[-1])[1] if about else None
+    waiting = [name.removeprefix("waiting_") for name in expected if name[:8] == "waiting_"]
+    assert list(Letter.of(letter, note).open_for) == waiting
+
+
+@pytest.mark.parametrize("key", [b"0:99999999999999999999", b"9999999999:0", b"17", None])
+def test_a_note_about_no_place_counts_for_nothing(key):
+    about = record(encode_note(noted("dropped")), key, topic="orders-dlq-resolved")
+
+    assert facts.resolution(about) is None
 
 
 # -- what is kept while it is read ------------------------------------------------------
@@ -366,22 +427,6 @@ def test_documents_can_be_read_anew():
         found = cases(evidence)
 
     assert ([order()], []) == (found[7][ORDER], found[7][ORDER_DOCUMENT])
-
-
-@pytest.mark.parametrize(
-    ("action", "expected"),
-    [(None, [PAYING]), ("dropped", [PAYING | DROPPED]), ("replayed", [])],
-)
-def test_a_resolved_dead_letter_counts_no_more(action, expected):
-    with Evidence() as evidence:
-        evidence.add_records([order()])
-        evidence.add_dead_letters([dead(PAYING, offset=3)])
-        if action:
-            evidence.add_resolved([(1, 3, action)])
-        evidence.add_resolved([(1, 4, "replayed"), (0, 3, "replayed")])
-        found = cases(evidence)[7][DEAD_LETTER]
-
-    assert expected == [letter.state for letter in found]
 
 
 def test_what_can_not_be_decoded_and_is_not_buried_is_lost():

@@ -211,12 +211,18 @@ def test_each_mistake_in_the_topics_is_found(start):
         letter = dead_letter(**{"service": "payment", "offset": 23} | damage)
         send("orders-dlq", records.order(23, 400.0, "IN"), headers=letter)
     send("orders-dlq", records.order(23, 400.0, "IN"), (b"1", b""), (None, b"\xff"))
-    send("orders-dlq-resolved", (b"x", b"{"), (b"1:", b""), (b"9:9", b'{"action":"dropped"}'))
+    # Nor do notes that are none.
+    note = b'{"action":"dropped","at":"2025-06-01"}'
+    none = [(b"x", b"{"), (b"1:", b""), (b"0:99999999999999999999", note)]
+    send("orders-dlq-resolved", *none)
     eventually(lambda: worker.order(9), "order 9 is stored")
 
     run = reconcile(worker, "--json", wait="20")
 
-    assert (run.returncode, run.stderr) == (1, "")
+    assert run.returncode == 1
+    said = run.stderr.splitlines()
+    assert len(said) == len(none)
+    assert all("is no note of a dead letter: it counts for nothing" in line for line in said)
     report = json.loads(run.stdout)
     examples = {n: f["examples"] for n, f in report["disagreements"].items() if f["count"]}
     assert examples == {

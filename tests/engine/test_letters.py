@@ -9,13 +9,11 @@ from orderapp.engine.errors import FatalError
 from orderapp.engine.letters import (
     Letter,
     Letters,
-    Note,
-    Place,
     Span,
-    encode_note,
     note_for,
     spans_of,
 )
+from orderapp.engine.notes import Note, Place, encode_note
 from tests.records import record
 
 AT = "2026-11-23T18:00:00.000+00:00"
@@ -78,6 +76,7 @@ def test_what_is_no_place_says_what_one_is(text):
         (Note("replayed", AT, "fraud", 5), ("payment",)),
         (Note("dropped", AT, "fraud,payment", 5), ()),
         (Note("dropped", AT), ()),
+        (Note("dropped", AT, "fraud", 5, "fraud"), ("payment",)),
         # Written for one that lay there before the topic was made anew.
         (Note("dropped", AT, "fraud,payment", 4), ("fraud", "payment")),
     ],
@@ -108,7 +107,35 @@ def test_notes_add_up():
 
     note = note_for(second, "dropped", ["analytics"], AT)
 
-    assert note == Note("dropped", AT, "analytics,payment", 5)
+    assert note == Note("dropped", AT, "analytics,payment", 5, "analytics")
+    assert [note.action_for(name) for name in first.services] == ["dropped", None, "replayed"]
+
+
+def test_a_replay_of_what_was_dropped_is_noted_for_its_service():
+    first = Letter.of(dead("fraud,payment"))
+    dropped = Letter.of(first.record, note_for(first, "dropped", first.services, AT))
+
+    note = note_for(dropped, "replayed", ["payment"], AT)
+
+    assert note == Note("replayed", AT, "fraud,payment", 5, "fraud")
+
+
+def test_what_an_earlier_version_noted_counts_for_all_services_that_it_names():
+    first = Letter.of(dead("analytics,fraud,payment"))
+    second = Letter.of(first.record, Note("replayed", AT, "payment", 5))
+
+    note = note_for(second, "dropped", ["fraud"], AT)
+
+    assert note == Note("dropped", AT, "fraud,payment", 5, "fraud")
+
+
+def test_a_note_for_one_service_does_not_open_the_others_again():
+    first = Letter.of(dead("fraud,payment"))
+    second = Letter.of(first.record, Note("dropped", AT))
+
+    note = note_for(second, "replayed", ["payment"], AT)
+
+    assert note == Note("replayed", AT, "fraud,payment", 5, "fraud")
 
 
 async def test_the_notes_are_laid_beside_the_letters():
