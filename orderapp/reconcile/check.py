@@ -59,13 +59,13 @@ class Check:
         self._damaged = 0
 
     async def run(self, limit: int, wait: float) -> Report:
-        """Check until all agree, or nothing can change any more, or `wait` seconds are over.
+        """Check until nothing can change any more, or `wait` seconds are over.
 
         Raises `FatalError` and `TransientError` for Kafka, `StoreError` for the store."""
         await self._begin()
         report = await self._look(limit)
         deadline = time.monotonic() + wait
-        while not report.agrees and report.may_pass and time.monotonic() < deadline:
+        while report.may_pass and time.monotonic() < deadline:
             await asyncio.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
             report = await self._look(limit)
         return report
