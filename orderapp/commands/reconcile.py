@@ -60,6 +60,10 @@ async def _check(limit: int, wait: float) -> "Report":
         raise FatalError(str(error)) from error
     except (sqlite3.Error, OSError) as error:
         raise FatalError(f"the check's temporary file (in TMPDIR) failed: {error}") from error
+    except OverflowError as error:  # Couchbase holds any number; nothing of ours has such ones
+        raise FatalError(
+            f"a number in the topics or the store is too large: {error}"
+        ) from error
 
 
 async def _look(limit: int, wait: float) -> "Report":

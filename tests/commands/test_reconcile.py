@@ -7,7 +7,9 @@ import json
 
 import pytest
 
+from orderapp.commands import reconcile
 from orderapp.engine.dead_letters import Failure, headers_for, replay_headers
+from orderapp.engine.errors import FatalError
 from orderapp.engine.letters import Letter
 from orderapp.engine.notes import Note, encode_note, read_note
 from orderapp.reconcile import facts, rule
@@ -473,6 +475,17 @@ async def test_a_check_that_is_interrupted_ends():
 
     assert done
     assert running.cancelled()
+
+
+async def test_a_number_that_is_too_large_for_the_check_ends_it_with_one_line(monkeypatch):
+    async def look(limit, wait):
+        with Evidence() as evidence:
+            evidence.add_buried([("orders", 0, 2**63)])
+
+    monkeypatch.setattr(reconcile, "_look", look)
+
+    with pytest.raises(FatalError, match="too large"):
+        await reconcile._check(limit=1, wait=0)
 
 
 # -- how it is told ---------------------------------------------------------------------
