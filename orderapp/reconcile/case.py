@@ -14,6 +14,8 @@ EVERYONE = FRAUD | PAYING | ANALYTICS
 RISKY, REPLAY = 8, 16
 # … of a dead letter besides: it was given up for good
 DROPPED = 32
+# … of an alert; 0 is a reason that exists
+NO_REASON = 1
 # … of a payment; 0 is a status that does not exist
 PAID, DECLINED = 1, 2
 

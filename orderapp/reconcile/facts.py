@@ -13,7 +13,7 @@ from orderapp.gateway import DECLINED, PAID
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.reconcile import case
 from orderapp.reconcile.case import Fact
-from orderapp.services.fraud import is_risky
+from orderapp.services.fraud import REASON, is_risky
 from orderapp.store import AlertDocument, Document, OrderDocument, PaymentDocument
 
 SERVICES = {"fraud": case.FRAUD, "payment": case.PAYING, "analytics": case.ANALYTICS}
@@ -77,8 +77,9 @@ def _alert_facts(batch: Batch[FraudAlert]) -> Iterator[Fact]:
     for alert, record in zip(batch.values, batch.records, strict=True):
         content = hash((alert.customer_id, alert.amount, alert.country))
         digest = hash((content, alert.reason, alert.detected_at))
+        state = 0 if alert.reason == REASON else case.NO_REASON
         yield Fact(
-            alert.order_id, case.ALERT, partition, record.offset, 0, 0.0, content, digest
+            alert.order_id, case.ALERT, partition, record.offset, state, 0.0, content, digest
         )
 
 

@@ -171,7 +171,8 @@ def _alerts(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[s
     if risky and not alerts and not any(map(bounds.is_retired, documents)):
         yield from _missing("missing_alert", FRAUD, risky, given_up)
     contents = {order.content for order in risky}
-    if any(alert.content not in contents for alert in alerts if bounds.is_sure(alert)):
+    sure = filter(bounds.is_sure, alerts)
+    if any(alert.state or alert.content not in contents for alert in sure):
         yield "wrong_alert"
     yield from _document("alert_without_document", documents, alerts, bounds)
 

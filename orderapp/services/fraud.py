@@ -19,6 +19,8 @@ few = Few(logger)
 
 HIGH_AMOUNT = 300
 SAFE_COUNTRIES = frozenset({"US", "CA"})
+#: The one reason for an alert.
+REASON = "HIGH_AMOUNT_RISKY_COUNTRY"
 
 #: Batches that are judged at one time: while one waits for Kafka, others go on.
 OVERLAP = 16
@@ -36,7 +38,7 @@ def alert_for(order: Order, detected_at: str) -> FraudAlert:
     """The alert that a risky order raises."""
     return Alert(
         order_id=order.order_id,
-        reason="HIGH_AMOUNT_RISKY_COUNTRY",
+        reason=REASON,
         amount=order.amount,
         country=order.country,
         customer_id=order.customer_id,

@@ -22,6 +22,7 @@ from orderapp.reconcile.case import (
     DROPPED,
     EVERYONE,
     FRAUD,
+    NO_REASON,
     ORDER,
     ORDER_DOCUMENT,
     PAID,
@@ -171,6 +172,10 @@ CASES = {
         [risky(), STORED, *CHARGED, fact(ALERT, content=2), fact(ALERT_DOCUMENT, content=2)],
         ["wrong_alert"],
     ),
+    "an alert for no reason that exists": (
+        [risky(), STORED, *CHARGED, fact(ALERT, state=NO_REASON), fact(ALERT_DOCUMENT)],
+        ["wrong_alert"],
+    ),
     "the document of the first of two contents": (
         [order(20), order(21, content=2, digest=2), STORED, *CHARGED],
         ["repeated", "document_differs"],
@@ -285,12 +290,23 @@ def test_an_order_and_its_document_say_the_same():
     assert (found[0].digest, found[0][2:4]) == (document.digest, document[2:4])
 
 
+def alert_record(reason):
+    alert = json.loads(order_record(7).value) | {"reason": reason, "detected_at": "t"}
+    return record(json.dumps(alert).encode(), topic="fraud-alerts")
+
+
 def test_an_alert_repeats_what_its_order_says():
-    alert = json.loads(order_record(7).value) | {"reason": "R", "detected_at": "t"}
-    (told,), _ = facts.facts_of([record(json.dumps(alert).encode(), topic="fraud-alerts")])
+    (told,), _ = facts.facts_of([alert_record("HIGH_AMOUNT_RISKY_COUNTRY")])
     (ordered,), _ = facts.facts_of([order_record(7)])
 
     assert ordered.content == told.content
+    assert told.state == 0
+
+
+def test_an_alert_has_the_reason_that_the_contract_knows():
+    (told,), _ = facts.facts_of([alert_record("BAD_MOOD")])
+
+    assert told.state == NO_REASON
 
 
 def test_a_replay_is_for_the_services_that_it_names():

@@ -164,8 +164,8 @@ def payment(order_id, amount=400.0, payment_id=None, status="PAID"):
     return message(order_id, **told, paid_at="2025-06-01T12:00:01.000000Z")
 
 
-def alert(order_id, amount=400.0):
-    told = {"reason": "R", "amount": amount, "country": "IN", "customer_id": 1234}
+def alert(order_id, amount=400.0, reason="HIGH_AMOUNT_RISKY_COUNTRY"):
+    told = {"reason": reason, "amount": amount, "country": "IN", "customer_id": 1234}
     return message(order_id, **told, detected_at="2025-06-01T12:00:01.000000Z")
 
 
@@ -203,6 +203,7 @@ def test_each_mistake_in_the_topics_is_found(start):
     send("payments", payment(2, payment_id="another"), payment(5, 401.0), payment(77))
     send("payments", payment(8, status="DECLINED"))
     send("fraud-alerts", alert(7, 401.0), alert(9, 20.0), alert(78))
+    send("fraud-alerts", alert(8, reason="BAD_MOOD"))
     for order_id, service in given_up.items():
         letter = dead_letter(service, order_id)
         send("orders-dlq", records.order(order_id, 400.0, "IN"), headers=letter)
@@ -231,7 +232,7 @@ def test_each_mistake_in_the_topics_is_found(start):
         "wrong_payment": [5, 8],
         "payment_without_order": [77],
         "missing_alert": [4],
-        "wrong_alert": [7, 9],
+        "wrong_alert": [7, 8, 9],
         "alert_without_order": [78],
         "document_without_order": [77, 78],
     }
