@@ -17,8 +17,8 @@ from orderapp.web.api import Answer, Route, json, serve
 
 #: Seconds of activity that are shown, in spans of so many seconds.
 HISTORY, SPAN = 3600, 10
-#: Seconds for which an answer is good, and that Kafka may hold it up.
-FRESH, KAFKA_PATIENCE = 1.0, 1.2
+#: Seconds for which an answer is good.
+FRESH = 1.0
 
 ROUTE = Route(
     "GET",
@@ -67,16 +67,8 @@ async def stats(request: web.Request) -> web.Response:
 async def _read() -> bytes:
     moment = time.time()
     since = int(moment) // SPAN * SPAN - HISTORY
-    found, look = await asyncio.gather(store.stats(since), _look())
+    found, look = await asyncio.gather(store.stats(since), progress.look())
     return msgspec.json.encode(overview(found, look, moment))
-
-
-async def _look() -> Look | None:
-    try:
-        async with asyncio.timeout(KAFKA_PATIENCE):
-            return await progress.look()
-    except TimeoutError:
-        return None
 
 
 def overview(found: Stats, look: Look | None, moment: float) -> Overview:

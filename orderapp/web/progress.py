@@ -1,5 +1,6 @@
 """How far fraud, payment and analytics are, and what follows from it for an order."""
 
+import asyncio
 from itertools import combinations
 
 from aiokafka import TopicPartition
@@ -9,6 +10,9 @@ from orderapp.engine.lag import LagMonitor, LagUnknownError, Look, Reader
 from orderapp.settings import CONSUMERS, Settings
 from orderapp.store import OrderStory
 from orderapp.web.answers import Fraud
+
+#: Seconds that Kafka may hold up an answer; a view has to answer for the store's time too.
+KAFKA_PATIENCE = 1.2
 
 _TOPICS = {
     "fraud": ("orders",),
@@ -32,10 +36,11 @@ app.resources.append(monitor)
 
 
 async def look() -> Look | None:
-    """How far everyone is, None when Kafka can't be asked."""
+    """How far everyone is, None when Kafka can't be asked in time."""
     try:
-        return await monitor.look()
-    except LagUnknownError:
+        async with asyncio.timeout(KAFKA_PATIENCE):
+            return await monitor.look()
+    except (LagUnknownError, TimeoutError):
         return None
 
 

@@ -8,6 +8,7 @@ import pytest
 from orderapp.app import app
 from orderapp.models import format_time
 from orderapp.store import StoreRejected, StoreUnavailable
+from orderapp.web import progress
 from tests.web.examples import alert, ask, dead_letter, look, order, payment
 
 ONE = "/api/orders/{order_id}"
@@ -140,6 +141,22 @@ async def test_what_was_clear_once_stays_clear_without_kafka(client, store, kafk
     answers = [(await ask(client, f"/api/orders/{n}", route=ONE))[1] for n in (7, 9)]
 
     assert [a["order"]["fraud"]["verdict"] for a in answers] == ["CLEAR", "UNKNOWN"]
+
+
+async def test_a_kafka_that_hangs_keeps_no_order_from_its_reader(client, store, monkeypatch):
+    async def hang():
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(progress.monitor, "look", hang)
+    monkeypatch.setattr(progress, "_judged", {})
+    await store.upsert([order(7)])
+
+    (status, answer), (of_stats, stats) = await asyncio.gather(
+        ask(client, "/api/orders/7", route=ONE), ask(client, "/api/stats")
+    )
+
+    assert (status, answer["order"]["fraud"]["verdict"]) == (200, "UNKNOWN")
+    assert (of_stats, stats["services"]) == (200, None)
 
 
 async def test_alerts_that_came_later_do_not_keep_a_verdict_open(
