@@ -7,6 +7,7 @@ import subprocess
 import pytest
 import yaml
 
+from orderapp.settings import CONSUMERS
 from tests.deploy.known import ROOT, read, settings
 from tests.e2e.worker import FAUST
 from tests.observability import names
@@ -77,6 +78,13 @@ def test_commands_in_the_runbook_exist(command):
     )
 
     assert shown.returncode == 0, shown.stderr
+
+
+def test_every_service_that_consumes_is_missed_when_it_has_no_worker():
+    (rule,) = (rule for rule in RULES if rule["alert"] == "OrderappServiceMissing")
+
+    missed = re.findall(r'absent\(orderapp_records_total\{service="(\w+)"', rule["expr"])
+    assert sorted(missed) == sorted(CONSUMERS)
 
 
 def test_prometheus_reads_the_rules_of_its_own_folder():
