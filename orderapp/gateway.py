@@ -6,17 +6,19 @@ answer, each request takes its time, and some requests get no answer at all.
 
 import asyncio
 import random
+from typing import Final
 from zlib import crc32
 
 from orderapp.engine.errors import RetryableError
-from orderapp.models import Order
+from orderapp.models import Order, PaymentStatus
 from orderapp.settings import Faults
 
 #: The gateway declines charges above this amount.
 LIMIT = 10_000
 #: A request that gets no answer is given up after so many times the usual delay.
 PATIENCE = 10
-PAID, DECLINED = "PAID", "DECLINED"
+PAID: Final = "PAID"
+DECLINED: Final = "DECLINED"
 
 
 class GatewayTimeoutError(RetryableError):
@@ -54,7 +56,7 @@ class Gateway:
         if seconds:
             await asyncio.sleep(seconds)
 
-    def answer(self, order: Order) -> str:
+    def answer(self, order: Order) -> PaymentStatus:
         """`PAID` or `DECLINED`, for the same order always the same."""
         if order.amount > LIMIT or self._is_declined(order.order_id):
             return DECLINED

@@ -5,7 +5,7 @@ are only ever added, and what a newer producer adds an older consumer ignores.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import faust
 from msgspec import Meta
@@ -17,6 +17,7 @@ CustomerId = Annotated[int, Meta(ge=1000, le=9999)]
 Amount = Annotated[float, Meta(ge=0, le=1e12)]
 #: As many as every store holds.
 Attempts = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+PaymentStatus = Literal["PAID", "DECLINED"]
 Country = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _WIDTH = len("2026-11-23T18:00:00.123456Z")
@@ -53,8 +54,7 @@ class Payment(faust.Record, include_metadata=False, serializer="json"):
     order_id: Id
     #: Computed from the order id: the same order always has the same.
     payment_id: str
-    #: `PAID` or `DECLINED`.
-    status: str
+    status: PaymentStatus
     amount: Amount
     paid_at: str
     #: How often the gateway was asked until it answered.

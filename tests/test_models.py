@@ -4,11 +4,14 @@ import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from orderapp.engine.batching import Decoder
 from orderapp.models import FraudAlert, Order, Payment, format_time, normal_time, now
+from tests.records import record
 
 
 def test_records_carry_no_faust_metadata():
@@ -43,6 +46,35 @@ def test_the_fields_are_those_of_the_contract():
         "country",
         "created_at",
     ]
+
+
+PAYMENT = {
+    "order_id": 1,
+    "payment_id": "pay-1",
+    "status": "PAID",
+    "amount": 2.5,
+    "paid_at": "2026-11-23T18:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "REFUNDED"},
+        {"status": "paid"},
+        {"attempts": 2**53},
+        {"attempts": -1},
+        {"amount": 1.1e12},
+        {"amount": -0.01},
+    ],
+    ids=str,
+)
+def test_a_payment_that_nobody_could_count_is_refused(fields):
+    decoder = Decoder(Payment)
+
+    assert decoder.one(record(json.dumps(PAYMENT).encode())).status == "PAID"
+    with pytest.raises(msgspec.ValidationError, match=next(iter(fields))):
+        decoder.one(record(json.dumps(PAYMENT | fields).encode()))
 
 
 FIXED = "2026-11-23T18:00:00.123456Z"

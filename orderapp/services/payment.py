@@ -12,7 +12,7 @@ from orderapp.engine.batching import Batch
 from orderapp.engine.errors import PartlyFailedError
 from orderapp.engine.twins import twin
 from orderapp.gateway import Gateway, GatewayTimeoutError
-from orderapp.models import Order, Payment, now
+from orderapp.models import Order, Payment, PaymentStatus, now
 
 #: Batches whose waits overlap. At 100 ms for each order this is what lets orders be paid as
 #: they come, instead of 10 batches a second.
@@ -29,7 +29,7 @@ def payment_id(order_id: int) -> str:
     return f"pay-{order_id}"
 
 
-def pay(order: Order, status: str, paid_at: str, attempts: int = 1) -> Payment:
+def pay(order: Order, status: PaymentStatus, paid_at: str, attempts: int = 1) -> Payment:
     """The payment for an order that the gateway answered with `status`."""
     return PaymentTwin(
         order_id=order.order_id,

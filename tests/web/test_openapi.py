@@ -62,6 +62,10 @@ def test_messages_have_the_fields_of_their_records():
     for record, _ in asyncapi.RECORDS.values():
         assert list(schemas[record.__name__]["properties"]) == list(record._options.fields)
     assert schemas["Order"]["properties"]["customer_id"]["minimum"] == 1000
+    assert schemas["Order"]["properties"]["amount"]["maximum"] == 1e12
+    payment = schemas["Payment"]["properties"]
+    assert payment["status"]["enum"] == ["DECLINED", "PAID"]
+    assert payment["attempts"]["maximum"] == 2**53 - 1
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/asyncapi.json"])
