@@ -117,7 +117,6 @@ class _Turn:
             )
             with held_up.waiting((batch.topic, batch.partition)):
                 await asyncio.sleep(wait)
-                self._check_wanted()
                 errors = await self._try(batch)
         return buried + len(errors)
 
@@ -134,6 +133,8 @@ class _Turn:
     async def _give_up_or_keep(
         self, batch: Batch[Any], errors: Mapping[int, Exception], first: str
     ) -> Batch[Any] | None:
+        # A record that the new owner processes must not become a dead letter here.
+        self._check_wanted()
         kept, burials = [], []
         for index, error in sorted(errors.items()):
             if isinstance(error, RetryableError) and batch.attempt < self._policy.max_attempts:
@@ -152,9 +153,10 @@ class _Turn:
 
         async def attempt() -> None:
             nonlocal tries
+            # Also the first time: until its turn came it may have waited for others.
+            self._check_wanted()
             tries += 1
             if tries > 1:
-                self._check_wanted()
                 meter(self.service, batch.topic).retried()
             await self._policy.work(batch)
 

@@ -240,6 +240,63 @@ async def test_a_delivery_that_was_given_up_is_not_tried_again(error, overlap):
     assert bury.buried == []
 
 
+async def given_up_meanwhile(first, *others, overlap):
+    """What is begun when all deliveries are given up during the work on the first."""
+    begun = []
+
+    async def work(batch):
+        begun.append(batch.values)
+        for event in (first, *others):
+            event.forget()
+
+    stream = Stay(first, *others)
+    running = asyncio.create_task(deliver("test", stream, work, Bury(), overlap=overlap))
+    await asyncio.wait([running], timeout=0.2)
+    running.cancel()
+    await asyncio.wait([running])
+    assert not any(event.acked for event in others)
+    return begun
+
+
+async def test_the_second_part_of_a_delivery_that_was_given_up_is_not_begun():
+    twice = Event(["x", "y"], ["a", "a"])
+
+    assert await given_up_meanwhile(twice, overlap=2) == [["x"]]
+    assert not twice.acked
+
+
+async def test_a_delivery_that_was_given_up_while_it_waited_for_its_turn_is_not_begun():
+    first, second = Event(["x"], ["a"]), Event(["y"], ["a"])
+
+    assert await given_up_meanwhile(first, second, overlap=4) == [["x"]]
+
+
+@pytest.mark.parametrize("overlap", [1, 2])
+async def test_a_delivery_that_was_given_up_while_it_waited_for_room_is_not_begun(overlap):
+    events = [Event([value], [value]) for value in "xyzu"[: overlap + 2]]
+
+    assert await given_up_meanwhile(*events, overlap=overlap) == [["x"]]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), RetryableError("no answer")])
+@pytest.mark.parametrize("values", [[1], [1, 2]])
+async def test_no_record_of_a_delivery_that_was_given_up_becomes_a_dead_letter(error, values):
+    bury = Bury()
+
+    async def work(batch):
+        event.forget()
+        raise error
+
+    event = Event(values)
+    running = asyncio.create_task(deliver("test", Stay(event), work, bury))
+    await asyncio.wait([running], timeout=0.1)
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert bury.buried == []
+    assert not event.acked
+
+
 async def test_what_waits_for_something_outside_is_counted_while_it_waits():
     counts = []
 
