@@ -82,6 +82,8 @@ class Consumer(driver.Consumer):
         #: `time.monotonic` of the last commit, or of the first read after all was committed.
         self.uncommitted_since = time.monotonic()
         self._is_committed = True
+        # Of the commit under way, when it was refused: what was committed before.
+        self._refused: dict[TP, int | None] = {}
         self._last_timestamps: dict[TP, int] = {}
         self._ends: dict[TP, int] = {}
         self._draining = False
@@ -225,6 +227,18 @@ class Consumer(driver.Consumer):
         if done:
             self.uncommitted_since = time.monotonic()
             self._is_committed = not any(self._ledgers.values())
+        else:
+            self._refused = {tp: self._committed_offset[tp] for tp in offsets}
+        return done
+
+    async def _commit_offsets(
+        self, offsets: Mapping[TP, int], start_new_transaction: bool = True
+    ) -> bool:
+        self._refused = {}
+        done = await super()._commit_offsets(offsets, start_new_transaction)
+        # Faust takes what was refused for committed too: it would not be tried again, and look
+        # like progress.
+        self._committed_offset.update(self._refused)
         return done
 
     # -- seen from outside --------------------------------------------------------------

@@ -100,6 +100,48 @@ def test_acks_of_fausts_own_iterator_count(consumer):
     assert committable(consumer) == 10
 
 
+class Group:
+    """The consumer's thread: what Kafka says to commits."""
+
+    def __init__(self, *answers):
+        self.answers = [*answers]
+        self.asked = []
+
+    def assignment(self):
+        return {TP0}
+
+    async def commit(self, offsets):
+        self.asked.append(offsets[TP0])
+        return self.answers.pop(0)
+
+
+@pytest.mark.parametrize("before", [None, 3])
+async def test_a_commit_that_is_refused_is_tried_again_and_is_no_progress(consumer, before):
+    consumer._thread = Group(False, True)
+    consumer._committed_offset[TP0] = before
+    consumer.ack(consumer._to_message(TP0, chunk(3, 9)))
+
+    assert await consumer.commit() is False
+    assert consumer.committed(TP0) == before
+    assert await consumer.commit() is True
+    assert consumer.committed(TP0) == 10
+    assert consumer._thread.asked == [10, 10]
+
+
+async def test_a_refused_commit_does_not_bring_back_what_was_committed_before_a_seek(consumer):
+    class Seeking(Group):
+        async def commit(self, offsets):
+            consumer._committed_offset[TP0] = 20  # as `perform_seek` does
+            return await super().commit(offsets)
+
+    consumer._thread = Seeking(False)
+    consumer.ack(consumer._to_message(TP0, chunk(3, 9)))
+
+    await consumer.commit()
+
+    assert consumer.committed(TP0) == 20
+
+
 @given(
     sizes=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5)), min_size=1, max_size=20),
     data=st.data(),
