@@ -72,6 +72,8 @@ class Watch(Service):
         #: Whether Kafka has answered lately.
         self.kafka_answers = True
         self._stalls = Stalls()
+        #: Since when the rebalance under way, by its number, could have ended.
+        self._rebalance: tuple[int, float] | None = None
         self._asking: asyncio.Task[Any] | None = None
         self._thread_seen = time.monotonic()
         super().__init__()
@@ -84,6 +86,8 @@ class Watch(Service):
         now = time.monotonic()
         if now - self._thread_seen >= self.stall_seconds:
             return f"the consumer's thread has not run for {now - self._thread_seen:.0f} s"
+        if self._rebalance is not None and now - self._rebalance[1] >= self.stall_seconds:
+            return f"a rebalance has not ended for {now - self._rebalance[1]:.0f} s"
         found = self._stalls.longer_than(self.stall_seconds, now)
         if not found:
             return None
@@ -110,7 +114,9 @@ class Watch(Service):
         if consumer is None or not tps or self.app.rebalancing:
             self._stalls.look(time.monotonic(), {})
             self.kafka_answers = await self._answers(self._ask_producer())
+            self._see_rebalance()
             return
+        self._rebalance = None
         self.kafka_answers = await self._answers(self._see(consumer, tps))
         if not self.kafka_answers:
             self._stalls.excuse(time.monotonic())
@@ -144,6 +150,15 @@ class Watch(Service):
             for tp, (position, end) in seen.items()
         }
         self._stalls.look(time.monotonic(), sights)
+
+    def _see_rebalance(self) -> None:
+        # Nothing is committed meanwhile, and nothing is known of the partitions. Kafka bounds
+        # the part of it that others take; what it does not bound is this worker's own.
+        number = self.app.rebalancing_count
+        if not self.app.rebalancing:
+            self._rebalance = None
+        elif not self.kafka_answers or self._rebalance is None or self._rebalance[0] != number:
+            self._rebalance = number, time.monotonic()
 
     async def _ask_producer(self) -> None:
         client = self.app.kafka_client()

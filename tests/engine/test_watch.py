@@ -197,3 +197,44 @@ async def test_a_thread_that_does_not_run_is_a_stall(watched):
     watched.thread.runs = False
 
     assert "thread has not run" in (await look_for(watched, 0.4) or "")
+
+
+async def test_a_rebalance_that_does_not_end_is_a_stall(watched):
+    watched.app.rebalancing = True
+
+    assert await look_for(watched, 0.1) is None
+    assert "a rebalance has not ended" in (await look_for(watched, 0.2) or "")
+
+    watched.app.rebalancing = False
+    assert await look_for(watched, 0.1) is None
+
+
+async def test_one_rebalance_after_the_other_is_no_stall(watched):
+    watched.app.rebalancing = True
+
+    for _ in range(15):
+        watched.app.rebalancing_count += 1
+        assert await look_for(watched, 0.02) is None
+
+
+@pytest.mark.parametrize("has_partitions", [True, False])
+async def test_a_worker_is_well_again_after_its_rebalance(watched, monkeypatch, has_partitions):
+    tps = {TP0} if has_partitions else set()
+    monkeypatch.setattr(watched.app.consumer, "assignment", lambda: tps)
+    watched.app.rebalancing = True
+    assert await look_for(watched, 0.3) is not None
+
+    watched.app.rebalancing = False
+    assert await look_for(watched, 0.3) is None
+
+
+async def test_a_rebalance_for_which_kafka_does_not_answer_is_no_stall(watched, monkeypatch):
+    class Away:
+        async def force_metadata_update(self):
+            return False
+
+    watched.app.rebalancing = True
+    await watched._look()
+    monkeypatch.setattr(watched.app, "kafka_client", Away)
+
+    assert await look_for(watched, 0.3) is None
