@@ -27,7 +27,13 @@ settings = _read_settings()
 cluster = Cluster(
     settings.kafka_bootstrap_servers, settings.confluent_api_key, settings.confluent_api_secret
 )
-embedded = None if cluster.servers else EmbeddedKafka(settings.data_dir)
+
+
+def _fail(error: Exception) -> None:
+    app.fail(FatalError(str(error)))
+
+
+embedded = None if cluster.servers else EmbeddedKafka(settings.data_dir, failed=_fail)
 
 _MODULE_OF = {name: f"orderapp.services.{name}" for name in SERVICES} | {
     "web": "orderapp.web.views"
@@ -92,10 +98,7 @@ app = BatchApp(
     web_metrics_enabled=False,
 )
 app.web = Web(app)
-store = StoreKeeper(
-    MeasuredStore(store_for(settings)),
-    rejected=lambda error: app.fail(FatalError(str(error))),
-)
+store = StoreKeeper(MeasuredStore(store_for(settings)), rejected=_fail)
 if embedded:
     app.resources.append(embedded)
 # The web alone reads no topic, and Kafka's consumers can't subscribe to none.

@@ -15,6 +15,7 @@ from orderapp.engine.embedded.launcher import Java
 from orderapp.engine.embedded.locks import FileLock
 from orderapp.engine.embedded.log import last_words
 from orderapp.engine.embedded.ports import FIRST, LAST, free_ports, is_free, kafka_answers
+from orderapp.engine.embedded.service import EmbeddedKafka
 
 LISTENERS = {"PLAINTEXT": 20001, "CONTROLLER": 20002}
 
@@ -198,6 +199,76 @@ def test_leave_without_a_join_does_nothing(tmp_path):
     broker.leave()
 
     assert not (tmp_path / "orders").exists()
+
+
+# A worker's part of it
+
+
+class Moving:
+    """The broker of a data directory, as its users see it."""
+
+    def __init__(self, address):
+        self.address = self.next_address = address
+        self.lives = True
+        self.joins = 0
+
+    def is_running(self, address):
+        return self.lives and address == self.address
+
+    def join(self):
+        self.joins += 1
+        self.address, self.lives = self.next_address, True
+        return self.address
+
+
+@pytest.fixture
+def embedded(tmp_path):
+    failures = []
+    kafka = EmbeddedKafka(tmp_path, failures.append)
+    kafka._broker, kafka.failures = Moving("127.0.0.1:20001"), failures
+    kafka.find()
+    return kafka
+
+
+async def test_a_broker_that_lives_is_left_alone(embedded):
+    await embedded._look(embedded._address)
+
+    assert (embedded._broker.joins, embedded.failures) == (1, [])
+
+
+async def test_a_broker_that_comes_back_at_its_address_fails_nobody(embedded):
+    embedded._broker.lives = False
+
+    await embedded._look(embedded._address)
+
+    assert (embedded._broker.joins, embedded.failures) == (2, [])
+
+
+@pytest.mark.parametrize("by_another", [False, True])
+async def test_a_broker_that_had_to_move_ends_the_worker_with_one_line(embedded, by_another):
+    embedded._broker.next_address = "127.0.0.1:20005"
+    if by_another:
+        embedded._broker.join()
+    else:
+        embedded._broker.lives = False
+
+    for _ in range(3):
+        await embedded._look(embedded._address)
+
+    (failure,) = embedded.failures
+    assert "from 127.0.0.1:20001 to 127.0.0.1:20005" in str(failure)
+    assert "\n" not in str(failure)
+
+
+def test_a_broker_at_another_port_than_ours_is_not_ours(tmp_path):
+    broker = EmbeddedBroker(tmp_path)
+    (tmp_path / "kafka").mkdir()
+    (tmp_path / "kafka" / "port").write_text("20005\n")
+    with FileLock(tmp_path / "kafka" / "launcher.lock") as launcher_lock:
+        assert not broker.is_running("127.0.0.1:20005")
+        launcher_lock.try_lock()
+        assert broker.is_running("127.0.0.1:20005")
+        assert not broker.is_running("127.0.0.1:20001")
 
 
 # The log

@@ -57,9 +57,11 @@ class EmbeddedBroker:
                 self._drop()
                 raise
 
-    def is_running(self) -> bool:
-        """Whether the launcher lives, which brings back a broker that dies."""
-        return self._launcher_lives()
+    def is_running(self, address: str) -> bool:
+        """Whether the launcher lives, which brings back a broker that dies, and has it at this
+        address: another user may have had to start it elsewhere."""
+        port = start.recorded_port(self._directory)
+        return self._launcher_lives() and address == f"{LOOPBACK}:{port}"
 
     def leave(self) -> None:
         """Stop using the broker; it ends soon if this was the last user. Never waits for it.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from mode import Service
@@ -18,33 +19,48 @@ LOOK_EVERY = 5.0
 
 
 class EmbeddedKafka(Service):
-    """Owns this process's part of the broker of a data directory."""
+    """Owns this process's part of the broker of a data directory.
 
-    def __init__(self, data_dir: Path) -> None:
+    `failed` is called when the broker is not where this process's clients look for it."""
+
+    def __init__(self, data_dir: Path, failed: Callable[[FatalError], None]) -> None:
         self._broker = EmbeddedBroker(data_dir)
-        self._joined = False
+        self._failed = failed
+        self._address: str | None = None
         super().__init__()
 
     def find(self) -> Cluster:
         """Join the broker (blocks while it starts); raises `FatalError`."""
         try:
-            address = self._broker.join()
+            self._address = self._broker.join()
         except EmbeddedBrokerError as error:
             raise FatalError(str(error)) from error
-        self._joined = True
-        return Cluster((address,))
+        return Cluster((self._address,))
 
     @Service.timer(LOOK_EVERY)
     async def look_after(self) -> None:
         """Bring the broker back when its launcher was killed; a killed broker alone is
         brought back by its launcher."""
-        if not self._joined or await asyncio.to_thread(self._broker.is_running):
+        if self._address is not None:
+            await self._look(self._address)
+
+    async def _look(self, before: str) -> None:
+        if await asyncio.to_thread(self._broker.is_running, before):
             return
         logger.warning("the embedded Kafka has gone; starting it again")
         try:
-            await asyncio.to_thread(self._broker.join)
+            self._address = await asyncio.to_thread(self._broker.join)
         except EmbeddedBrokerError as error:
             logger.error("%s", error)  # noqa: TRY400 - its text says all
+            return
+        if self._address != before:
+            # The clients know no other address, and would wait for the old one for ever.
+            self._failed(
+                FatalError(
+                    f"the embedded Kafka had to move from {before} to {self._address}, since "
+                    "something else holds its port: start this worker again"
+                )
+            )
 
     async def on_stop(self) -> None:
         """Leave the broker, which ends with its last user."""
