@@ -60,7 +60,10 @@ class OrderStore(Protocol):
 
     async def open(self) -> None:
         """Connect, and create what is missing (tables, indexes). May be called again after it
-        raised `StoreUnavailable`."""
+        raised `StoreUnavailable`.
+
+        A store that was made `read_only` creates nothing, and refuses tables that are missing
+        or old; but an index that a read can't do without is made by that read."""
 
     async def close(self) -> None:
         """Let go of connections and threads. May be called twice, and without `open`."""

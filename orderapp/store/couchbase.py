@@ -65,15 +65,24 @@ class CouchbaseStore:
 
     How durable a write is on return is for the bucket to say (its minimum durability level): a
     level asked for here would fail on a bucket without the replicas for it.
+
+    `read_only`: no index is made before a read needs it.
     """
 
     def __init__(
-        self, connection_string: str, username: str, password: str, bucket: str
+        self,
+        connection_string: str,
+        username: str,
+        password: str,
+        bucket: str,
+        *,
+        read_only: bool = False,
     ) -> None:
         self._connection_string = connection_string
         self._username = username
         self._password = password
         self._bucket = bucket
+        self._read_only = read_only
         self._connection: _Connection | None = None
         self._counting: _Counting | None = None
 
@@ -104,7 +113,8 @@ class CouchbaseStore:
         # The import takes 0.2 s and loads a large library: only for those who use it.
         from orderapp.store.couchbase_client import connect
 
-        return connect(self._connection_string, self._username, self._password, self._bucket)
+        access = self._connection_string, self._username, self._password, self._bucket
+        return connect(*access, index=not self._read_only)
 
     async def close(self) -> None:
         """Disconnect. Without it the SDK may abort the process at its exit."""

@@ -53,8 +53,12 @@ class _RawJSON:
         return value
 
 
-def connect(connection_string: str, username: str, password: str, bucket: str) -> "Client":
-    """Connect and open the bucket: only that shows whether there is one."""
+def connect(
+    connection_string: str, username: str, password: str, bucket: str, *, index: bool = True
+) -> "Client":
+    """Connect and open the bucket: only that shows whether there is one.
+
+    `index`: create the first one, as writers do for those who will read."""
     options = ClusterOptions(
         PasswordAuthenticator(username, password),
         timeout_options=ClusterTimeoutOptions(
@@ -77,7 +81,8 @@ def connect(connection_string: str, username: str, password: str, bucket: str) -
         except BaseException:
             cluster.close()
             raise
-    client.try_index()
+    if index:
+        client.try_index()
     return client
 
 

@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 LONGEST_WAIT = 10.0
 
 
-def store_for(settings: Settings) -> OrderStore:
-    """The store that the settings ask for, not opened."""
-    store = _adapter(settings.couchbase, settings.data_dir)
+def store_for(settings: Settings, *, read_only: bool = False) -> OrderStore:
+    """The store that the settings ask for, not opened. `read_only`: as `OrderStore.open`."""
+    store = _adapter(settings.couchbase, settings.data_dir, read_only=read_only)
     faults = settings.faults
     if not (faults.store_slow or faults.store_refuse):
         return store
@@ -36,16 +36,20 @@ def store_for(settings: Settings) -> OrderStore:
     return FaultyStore(store, faults.store_slow, faults.store_refuse)
 
 
-def _adapter(couchbase: Couchbase | None, data_dir: Path) -> OrderStore:
+def _adapter(couchbase: Couchbase | None, data_dir: Path, *, read_only: bool) -> OrderStore:
     # Each adapter imports what only it needs.
     if couchbase is None:
         from orderapp.store.sqlite import SQLiteStore
 
-        return SQLiteStore(data_dir / "orders.db")
+        return SQLiteStore(data_dir / "orders.db", read_only=read_only)
     from orderapp.store.couchbase import CouchbaseStore
 
     return CouchbaseStore(
-        couchbase.connection_string, couchbase.username, couchbase.password, couchbase.bucket
+        couchbase.connection_string,
+        couchbase.username,
+        couchbase.password,
+        couchbase.bucket,
+        read_only=read_only,
     )
 
 

@@ -24,7 +24,7 @@ from orderapp.store import (
 from orderapp.store.documents import Document
 from orderapp.store.sqlite_pages import page
 from orderapp.store.sqlite_reads import Reads
-from orderapp.store.sqlite_schema import create
+from orderapp.store.sqlite_schema import check, create
 from orderapp.store.sqlite_thread import ConnectionThread, open_connection, translated
 from orderapp.store.sqlite_write import write
 
@@ -39,10 +39,13 @@ READ_LIMIT = 1.8
 
 
 class SQLiteStore:
-    """`OrderStore` in the file `path`, created with its directory when missing."""
+    """`OrderStore` in the file `path`, created with its directory when missing.
 
-    def __init__(self, path: Path) -> None:
+    `read_only`: the file is neither made nor brought up to date, and takes no writes."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
+        self._read_only = read_only
         self._waiting: deque[tuple[Sequence[Document], Future[None]]] = deque()
         self._writer: ConnectionThread | None = None
         self._reads: Reads | None = None
@@ -55,9 +58,14 @@ class SQLiteStore:
         if self._reads is not None:
             return
         try:
-            self._writer = await open_connection(self._path, WRITE_LOCK_WAIT, _prepare_writer)
+            if not self._read_only:
+                self._writer = await open_connection(
+                    self._path, WRITE_LOCK_WAIT, _prepare_writer
+                )
             self._reads = Reads(
-                await open_connection(self._path, READ_LOCK_WAIT, _prepare_reader)
+                await open_connection(
+                    self._path, READ_LOCK_WAIT, _prepare_reader, create=not self._read_only
+                )
             )
         except BaseException:  # also when cancelled: the threads must not stay
             await self.close()
@@ -187,4 +195,5 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
 
 def _prepare_reader(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA query_only = ON")
+    check(connection)
     sqlite_read.latest(connection, 0)

@@ -95,12 +95,7 @@ def create(connection: sqlite3.Connection) -> None:
     """Create the tables, bring an older file up to date, or refuse one of a newer orderapp."""
     # Two workers that start together must not both find an old version.
     with transaction(connection):
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise StoreRejected(
-                f"schema version {version} is newer than this orderapp's {VERSION}: "
-                "upgrade orderapp, or choose another data directory"
-            )
+        version = _version(connection)
         if version == VERSION:
             return
         if version == 1:
@@ -109,3 +104,27 @@ def create(connection: sqlite3.Connection) -> None:
         for statement in (*before, *_TABLES, *after, *_INDEXES):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """Refuse a file that is not up to date; it is not changed."""
+    version = _version(connection)
+    if version == 0:
+        raise StoreRejected(
+            "it has none of orderapp's tables: no worker has stored orders here"
+        )
+    if version != VERSION:
+        raise StoreRejected(
+            f"schema version {version} is older than this orderapp's {VERSION}: "
+            "start a worker once, which brings it up to date"
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise StoreRejected(
+            f"schema version {version} is newer than this orderapp's {VERSION}: "
+            "upgrade orderapp, or choose another data directory"
+        )
+    return version

@@ -38,12 +38,25 @@ class ConnectionThread:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._connection: sqlite3.Connection
 
-    def connect(self, lock_wait: float, prepare: Callable[[sqlite3.Connection], None]) -> None:
-        """Connect and prepare the connection; for the thread itself."""
+    def connect(
+        self,
+        lock_wait: float,
+        prepare: Callable[[sqlite3.Connection], None],
+        *,
+        create: bool = True,
+    ) -> None:
+        """Connect and prepare the connection; for the thread itself.
+
+        Not `create`: only to read, a file that is there."""
         with translated(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if create:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
-                self._path, timeout=lock_wait, isolation_level=None, cached_statements=64
+                f"{self._path.absolute().as_uri()}?mode={'rwc' if create else 'ro'}",
+                uri=True,
+                timeout=lock_wait,
+                isolation_level=None,
+                cached_statements=64,
             )
             try:
                 prepare(connection)
@@ -81,12 +94,16 @@ class ConnectionThread:
 
 
 async def open_connection(
-    path: Path, lock_wait: float, prepare: Callable[[sqlite3.Connection], None]
+    path: Path,
+    lock_wait: float,
+    prepare: Callable[[sqlite3.Connection], None],
+    *,
+    create: bool = True,
 ) -> ConnectionThread:
     """Start a thread and open its connection there."""
     opened = ConnectionThread(path)
     try:
-        connecting = opened.thread.submit(opened.connect, lock_wait, prepare)
+        connecting = opened.thread.submit(opened.connect, lock_wait, prepare, create=create)
         async with asyncio.timeout(OPEN_LIMIT):
             await asyncio.wrap_future(connecting)
     except BaseException as error:  # also when cancelled: the thread must end

@@ -4,14 +4,17 @@ import json
 import sqlite3
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from orderapp.store.sqlite_schema import create
 from tests.e2e import records
 from tests.e2e.worker import eventually, faust, free_port, workers
 
 SAFE, RISKY, LAST = range(1, 6), range(6, 11), 10
 BAD = b"no order"
+VERSION_1 = (Path(__file__).parents[1] / "store" / "version_1.sql").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -269,10 +272,12 @@ def test_where_no_worker_has_run_nothing_is_made(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def with_a_store(tmp_path, content=b""):
+def with_a_store(tmp_path, make=create):
     data_dir = tmp_path / "data"
     data_dir.mkdir()
-    (data_dir / "orders.db").write_bytes(content)
+    connection = sqlite3.connect(data_dir / "orders.db", isolation_level=None)
+    make(connection)
+    connection.close()
     return data_dir
 
 
@@ -298,8 +303,19 @@ def test_missing_and_empty_topics_are_one_line(tmp_path, own_kafka):
 
 
 def test_a_store_that_can_not_be_opened_is_one_line(worked, tmp_path):
-    data_dir = with_a_store(tmp_path, b"no database " * 100)
+    data_dir = with_a_store(tmp_path)
+    (data_dir / "orders.db").write_bytes(b"no database " * 100)
 
     run = faust(data_dir, "reconcile", KAFKA_BOOTSTRAP_SERVERS=worked.kafka)
 
     assert "orders.db" in one_line(run)
+
+
+def test_a_store_of_an_older_orderapp_is_left_as_it_is(worked, tmp_path):
+    data_dir = with_a_store(tmp_path, lambda connection: connection.executescript(VERSION_1))
+    before = (data_dir / "orders.db").read_bytes()
+
+    run = faust(data_dir, "reconcile", KAFKA_BOOTSTRAP_SERVERS=worked.kafka)
+
+    assert "start a worker once" in one_line(run)
+    assert (data_dir / "orders.db").read_bytes() == before

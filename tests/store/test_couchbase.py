@@ -352,6 +352,16 @@ async def test_indexes_are_created_when_they_are_first_used(double, couchbase):
     assert made[2] == sorted(statements.INDEXES)
 
 
+async def test_who_only_reads_makes_no_index_but_the_one_that_the_read_needs(double):
+    store = CouchbaseStore(*double.access, read_only=True)
+    await store.open()
+    made = [double.indexes()]
+    await store.scan(OrderDocument, None, 10)
+    await store.close()
+
+    assert [*made, double.indexes()] == [[], ["orderapp_by_id"]]
+
+
 async def test_walk_is_bounded_and_goes_on_with_the_next_page(monkeypatch, couchbase):
     monkeypatch.setattr(reads, "WALK", 10)
     await couchbase.upsert([*(order(i) for i in range(25)), payment(3)])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from orderapp.store import (
+    OrderDocument,
     OrderStory,
     StoreRejected,
     StoreUnavailable,
@@ -87,8 +88,8 @@ def let_others_look_into(directory):
         parent.chmod(0o755)
 
 
-async def refused(path):
-    store = SQLiteStore(path)
+async def refused(path, **options):
+    store = SQLiteStore(path, **options)
     with pytest.raises(StoreRejected) as error:
         await store.open()
     await store.close()
@@ -162,6 +163,31 @@ async def test_tables_of_somebody_else_are_refused(path):
         connection.execute("CREATE TABLE orders (something INTEGER)")
 
     await refused(path)
+
+
+async def test_read_only_store_reads_beside_a_writer_and_leaves_the_file_alone(path):
+    writer, reader = SQLiteStore(path), SQLiteStore(path, read_only=True)
+    await writer.open()
+    await writer.upsert([order(1)])
+    await reader.open()
+    before = path.read_bytes()
+
+    assert await reader.scan(OrderDocument, None, 10) == [order(1)]
+    with pytest.raises(StoreUnavailable):
+        await reader.upsert([order(2)])
+    await reader.close()
+    assert path.read_bytes() == before
+    await writer.close()
+
+
+async def test_read_only_store_makes_no_file_and_no_tables(path):
+    missing = path.parent / "missing" / "orders.sqlite"
+    await refused(missing, read_only=True)
+    assert not missing.parent.exists()
+
+    path.touch()
+    assert "no worker has stored orders here" in await refused(path, read_only=True)
+    assert path.read_bytes() == b""
 
 
 async def test_open_works_after_it_was_refused(path):

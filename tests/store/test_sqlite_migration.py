@@ -147,3 +147,14 @@ async def test_migration_that_fails_leaves_the_file_as_it_was(path):
         await SQLiteStore(path).open()
 
     assert before == list(sqlite3.connect(path).iterdump())
+
+
+async def test_file_is_left_as_it_is_by_those_who_only_read(path):
+    before = path.read_bytes()
+    store = SQLiteStore(path, read_only=True)
+
+    with pytest.raises(StoreRejected, match="start a worker once, which brings it up to date"):
+        await store.open()
+
+    await store.close()
+    assert path.read_bytes() == before
