@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.chaos.run import Result
 from tests.chaos.takeovers import Takeover
+from tests.chaos.verdict import HARMS
 
 #: Seconds within which a killed worker's, and a stopped worker's partitions are worked on.
 TAKEOVER_LIMIT, HANDOVER_LIMIT = 15.0, 3.0
@@ -29,11 +30,13 @@ def _times(found: Sequence[float]) -> str:
 def failures(result: Result) -> list[str]:
     """Why the run is not good; empty when it is."""
     verdict, why = result.verdict, list(result.diary.problems)
-    for name in ("lost", "double", "wrong_alerts", "wrong_documents"):
+    for name in HARMS:
         found = getattr(verdict, name)
         if found:
             examples = "; ".join(found[:EXAMPLES])
             why.append(f"{len(found)} {name.replace('_', ' ')}: {examples}")
+    if result.reconcile is None:
+        why.append("reconcile gave no answer")
     slowest = max(_alone(result.takeovers), default=0.0)
     if slowest > TAKEOVER_LIMIT:
         why.append(f"a takeover took {slowest:.1f} s")
@@ -121,7 +124,7 @@ def _seconds(seconds: float | None) -> str:
 
 
 def _status(reconcile: dict[str, Any] | None) -> str:
-    return "there is no such command" if reconcile is None else f"status {reconcile['status']}"
+    return "no answer" if reconcile is None else f"status {reconcile['status']}"
 
 
 def _at(ordered: Sequence[float], share: float) -> float:

@@ -143,6 +143,17 @@ def test_a_wrong_status_is_found(facts):
     assert len(judge(facts).wrong_documents) == 1
 
 
+@pytest.mark.parametrize("kept", ["payments", "documents"])
+def test_a_payment_of_another_amount_is_wrong(facts, kept):
+    changed = {**payment(SAFE), "amount": 21.0}
+    if kept == "payments":
+        facts.payments[1] = [changed]
+    else:
+        facts.documents["payment"][1] = changed
+
+    assert len(judge(facts).wrong_documents) == 1
+
+
 def no_alert(facts):
     facts.alerts.clear()
 
@@ -187,10 +198,22 @@ def test_a_document_without_an_order_is_wrong(facts):
     assert judge(facts).wrong_documents == ["order 99 is stored, and no such order was sent"]
 
 
-def test_what_was_given_up_is_in_the_dead_letters_and_not_lost(facts):
+def test_what_was_given_up_is_in_the_dead_letters_and_not_lost_but_no_good_run(facts):
     del facts.payments[1]
     facts.dead[0, 10] = [("payment", b"")]
 
     verdict = judge(facts)
     assert verdict.given_up == ["order 1 by payment"]
-    assert verdict.is_good
+    assert verdict.lost == []
+    assert not verdict.is_good
+
+
+def test_orders_that_were_all_given_up_are_no_good_run(facts):
+    for (place,) in facts.orders.values():
+        facts.dead[place] = [("analytics,fraud,payment", b"")]
+    for kept in (facts.payments, facts.alerts, *facts.documents.values()):
+        kept.clear()
+
+    verdict = judge(facts)
+    assert (len(verdict.given_up), verdict.lost) == (3, [])
+    assert not verdict.is_good

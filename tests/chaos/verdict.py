@@ -8,6 +8,8 @@ from tests.chaos.facts import Facts, Place
 from tests.chaos.orders import Order, is_risky, status_of
 
 REASON = "HIGH_AMOUNT_RISKY_COUNTRY"
+#: The lists of a verdict that have to be empty.
+HARMS = ("lost", "double", "wrong_alerts", "wrong_documents", "given_up")
 
 
 @dataclass
@@ -18,7 +20,9 @@ class Verdict:
     double: list[str] = field(default_factory=list)
     wrong_alerts: list[str] = field(default_factory=list)
     wrong_documents: list[str] = field(default_factory=list)
-    #: Orders that payment, fraud or analytics gave up; they are in the dead letters, not lost.
+    #: Orders that payment, fraud or analytics gave up: they are in the dead letters and not
+    #: lost, but nothing that happens in a run is a reason for it. (Of the gateway's requests 1%
+    #: get no answer, and each is made 8 times.)
     given_up: list[str] = field(default_factory=list)
     #: Documents made from another record than the order's last one: an older write came later.
     #: No harm is done while both say the same, as records of one order do here.
@@ -28,7 +32,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        return not (self.lost or self.double or self.wrong_alerts or self.wrong_documents)
+        return not any(getattr(self, name) for name in HARMS)
 
 
 def judge(facts: Facts) -> Verdict:
@@ -70,11 +74,12 @@ def _judge_payment(verdict: Verdict, facts: Facts, order: Order, given_up: set[s
     ids = {payment["payment_id"] for payment in payments}
     if len(ids) > 1:
         verdict.double.append(f"order {order_id}: payments {sorted(ids)}")
-    if {payment["status"] for payment in payments} != {status_of(order)}:
-        verdict.wrong_documents.append(f"order {order_id}: wrong status in {payments}")
+    right = status_of(order), order["amount"]
+    if {(payment["status"], payment["amount"]) for payment in payments} != {right}:
+        verdict.wrong_documents.append(f"order {order_id}: not {right} in {payments}")
     if stored is None:
         verdict.lost.append(f"order {order_id}: its payment is not stored")
-    elif stored["payment_id"] not in ids or stored["status"] != status_of(order):
+    elif stored["payment_id"] not in ids or (stored["status"], stored["amount"]) != right:
         verdict.wrong_documents.append(f"order {order_id}: its payment is stored as {stored}")
 
 

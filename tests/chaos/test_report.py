@@ -1,0 +1,43 @@
+"""The report calls a run failed that was not good, and says what it did not look at."""
+
+import pytest
+
+from tests.chaos.diary import Diary
+from tests.chaos.observer import Observer
+from tests.chaos.report import failures
+from tests.chaos.run import Options, Result
+from tests.chaos.sender import Sender
+from tests.chaos.verdict import HARMS, Verdict
+
+AGREES = {"status": 0, "answer": {}}
+
+
+def result(verdict=None, reconcile=AGREES, faults=("kill",), handovers=()):
+    options = Options(1, 60.0, 100.0, 3, tuple(faults), "sqlite")
+    return Result(
+        options,
+        Diary(quiet=True),
+        Sender("nowhere", 100.0, 1),
+        Observer("nowhere"),
+        verdict or Verdict(),
+        takeovers=[],
+        handovers=list(handovers),
+        caught_up=1.0,
+        reconcile=reconcile,
+    )
+
+
+def test_a_run_in_which_all_is_well_has_no_failures():
+    assert failures(result()) == []
+
+
+@pytest.mark.parametrize("name", HARMS)
+def test_each_harm_is_a_failure(name):
+    verdict = Verdict(**{name: ["order 1"]})
+
+    assert failures(result(verdict)) == [f"1 {name.replace('_', ' ')}: order 1"]
+    assert not verdict.is_good
+
+
+def test_a_run_without_an_answer_of_reconcile_is_not_good():
+    assert failures(result(reconcile=None)) == ["reconcile gave no answer"]
