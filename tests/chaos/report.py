@@ -40,9 +40,14 @@ def failures(result: Result) -> list[str]:
     slowest = max(_alone(result.takeovers), default=0.0)
     if slowest > TAKEOVER_LIMIT:
         why.append(f"a takeover took {slowest:.1f} s")
-    if set(result.options.faults) <= GENTLE:
+    if not _rough(result):
         why += _gentle_failures(result)
     return why
+
+
+def _rough(result: Result) -> list[str]:
+    """The faults for which a stop in order can't be held against its limits."""
+    return sorted(set(result.options.faults) - GENTLE)
 
 
 def _gentle_failures(result: Result) -> list[str]:
@@ -101,6 +106,7 @@ def summary(result: Result) -> str:
         f"takeovers after SIGKILL: {_list(_alone(result.takeovers))}",
         f"hand-overs after SIGTERM: {_list(_alone(result.handovers))}; "
         f"exits: {_list(result.diary.stops)}",
+        *_not_applied(result),
         *(f"with {', '.join(t.others)}: {t.kind} {t.seconds:.1f} s" for t in disturbed),
         f"paid after: p50 {_at(delays, 0.5):.2f} s, p99 {_at(delays, 0.99):.2f} s, "
         f"max {_at(delays, 1):.2f} s",
@@ -109,6 +115,12 @@ def summary(result: Result) -> str:
         *(f"FAILED: {line}" for line in failures(result)),
     ]
     return "\n".join(lines)
+
+
+def _not_applied(result: Result) -> list[str]:
+    rough = ", ".join(_rough(result))
+    limits = f"a hand-over within {HANDOVER_LIMIT:g} s, and nothing done twice"
+    return [f"not asked for in a run with {rough}: {limits}"] if rough else []
 
 
 def _examples(found: Sequence[str]) -> str:
@@ -139,6 +151,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "options": asdict(result.options),
         "good": not failures(result),
         "failures": failures(result),
+        "gentle_limits_applied": not _rough(result),
         "orders": len(sent.orders),
         "confirmed": len(sent.confirmed),
         "failed_sends": sent.failed,

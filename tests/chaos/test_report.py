@@ -4,9 +4,10 @@ import pytest
 
 from tests.chaos.diary import Diary
 from tests.chaos.observer import Observer
-from tests.chaos.report import failures
+from tests.chaos.report import as_json, failures, summary
 from tests.chaos.run import Options, Result
 from tests.chaos.sender import Sender
+from tests.chaos.takeovers import Takeover
 from tests.chaos.verdict import HARMS, Verdict
 
 AGREES = {"status": 0, "answer": {}}
@@ -41,3 +42,22 @@ def test_each_harm_is_a_failure(name):
 
 def test_a_run_without_an_answer_of_reconcile_is_not_good():
     assert failures(result(reconcile=None)) == ["reconcile gave no answer"]
+
+
+SLOW = Takeover("term", 3.1, ())
+
+
+def test_a_slow_hand_over_fails_a_run_with_gentle_faults():
+    run = result(faults=("term", "poison"), handovers=[SLOW])
+
+    assert failures(run) == ["a clean stop handed over after 3.1 s"]
+    assert "not asked for" not in summary(run)
+    assert as_json(run)["gentle_limits_applied"] is True
+
+
+def test_a_run_with_other_faults_says_that_hand_overs_were_not_held_against_their_limit():
+    run = result(faults=("term", "stop", "kill"), handovers=[SLOW])
+
+    assert failures(run) == []
+    assert "not asked for in a run with kill, stop: a hand-over within 3 s" in summary(run)
+    assert as_json(run)["gentle_limits_applied"] is False
