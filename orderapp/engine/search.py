@@ -1,7 +1,14 @@
-"""Finds a record by its key among the last ones of a partition."""
+"""Finds a record by its key among the last ones of a partition.
+
+Who searches often must not read the same records again for every key: the keys that may be
+asked for are remembered with their offsets, so that each record is read once. All who ask at
+the same time share one turn, in which what has come since the last one is read.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -10,34 +17,110 @@ from mode import Service
 from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.errors import TransientError
 
-#: Records that are looked through, the newest; seconds for one search and for letting go.
+#: Records that are looked through, the newest; seconds for one turn and for letting go.
 MOST, PATIENCE, CLOSING = 20_000, 2.0, 2.0
+#: Records that are read at a time: others on the event loop must not wait for more.
+AT_ONCE = 500
+#: Milliseconds that Kafka and the client wait for records. There are some whenever they are
+#: asked for, except where a transaction ends, and nothing else gets through while Kafka waits.
+FETCH_MS, READ_MS = 5, 20
 
 
 class SearchFailedError(TransientError):
     """Kafka did not answer; the record may be there or not."""
 
 
-class Search(Service):
-    """One search at a time, with a consumer that is kept."""
+class Wanted(NamedTuple):
+    """What is looked for."""
 
-    def __init__(self, cluster: Callable[[], Cluster | None]) -> None:
+    tp: TopicPartition
+    key: bytes
+
+
+class Seen:
+    """The remembered keys of a partition between two offsets, with the last offset of each."""
+
+    def __init__(self) -> None:
+        self.begin = self.end = 0
+        #: In the order of the offsets.
+        self.places: OrderedDict[bytes, int] = OrderedDict()
+
+    def begin_at(self, start: int, end: int) -> None:
+        """Make sure that the keys from `start` on are known, or will be; `end` is Kafka's."""
+        if not self.begin <= start <= self.end <= end:
+            self.end = start
+            self.places.clear()
+        self.begin = start
+        while self.places and next(iter(self.places.values())) < start:
+            self.places.popitem(last=False)
+
+
+class _Turn:
+    """Searches that are made together."""
+
+    def __init__(self) -> None:
+        self.wanted: set[Wanted] = set()
+        #: Where to begin in each partition.
+        self.starts: dict[TopicPartition, int] = {}
+        self.task: asyncio.Task[dict[Wanted, ConsumerRecord]]
+
+
+class Search(Service):
+    """Searches with one consumer, which is kept; only keys that `remembers` are ever found."""
+
+    def __init__(
+        self, cluster: Callable[[], Cluster | None], remembers: Callable[[bytes], bool]
+    ) -> None:
         self._cluster = cluster
+        self._remembers = remembers
         self._consumer: AIOKafkaConsumer | None = None
-        self._turn = asyncio.Lock()
+        self._seen: defaultdict[TopicPartition, Seen] = defaultdict(Seen)
+        self._running: _Turn | None = None
+        self._next: _Turn | None = None
         super().__init__()
 
     async def find(self, tp: TopicPartition, key: bytes, start: int) -> ConsumerRecord | None:
-        """The first record with this key from the offset `start` on, or among the last `MOST`;
-        raises `SearchFailedError`."""
+        """The last record with this key from the offset `start` on, and among the last `MOST`;
+        raises `SearchFailedError`.
+
+        Every record that Kafka had when this was called is found."""
+        turn = self._next
+        if turn is None:
+            turn = self._next = _Turn()
+            turn.task = asyncio.create_task(self._begin(turn, self._running))
+            # Looked at: whoever asked may have given up meanwhile.
+            turn.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        wanted = Wanted(tp, key)
+        turn.wanted.add(wanted)
+        turn.starts[tp] = min(start, turn.starts.get(tp, start))
+        return (await asyncio.shield(turn.task)).get(wanted)
+
+    async def _begin(self, turn: _Turn, before: _Turn | None) -> dict[Wanted, ConsumerRecord]:
+        if before is not None:
+            await asyncio.wait({before.task})
+        self._running, self._next = turn, None
         try:
-            async with asyncio.timeout(PATIENCE), self._turn:
-                return await self._find(await self._reader(), tp, key, start)
+            async with asyncio.timeout(PATIENCE):
+                return await self._search(turn)
         except (KafkaError, OSError, TimeoutError) as error:
             await self._close()
-            raise SearchFailedError(f"{tp.topic}[{tp.partition}]: {error!r}") from error
+            topics = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in turn.starts)
+            raise SearchFailedError(f"{topics}: {error!r}") from error
 
-    async def _reader(self) -> AIOKafkaConsumer:
+    async def _search(self, turn: _Turn) -> dict[Wanted, ConsumerRecord]:
+        consumer = await self._reader(turn.starts)
+        ends = await consumer.end_offsets(list(turn.starts))
+        for tp, end in ends.items():
+            self._seen[tp].begin_at(max(turn.starts[tp], end - MOST), end)
+        await self._read(consumer, ends)
+        found = {}
+        for wanted in turn.wanted:
+            place = self._seen[wanted.tp].places.get(wanted.key)
+            if place is not None and (record := await _fetch(consumer, wanted.tp, place)):
+                found[wanted] = record
+        return found
+
+    async def _reader(self, tps: Iterable[TopicPartition]) -> AIOKafkaConsumer:
         if self._consumer is None:
             cluster = self._cluster()
             if cluster is None:
@@ -46,25 +129,41 @@ class Search(Service):
                 **cluster.client_options(),
                 auto_offset_reset="earliest",
                 enable_auto_commit=False,
-                fetch_max_wait_ms=100,
+                fetch_max_wait_ms=FETCH_MS,
             )
             await self._consumer.start()
+        assigned = self._consumer.assignment()
+        if not assigned.issuperset(tps):
+            self._consumer.assign([*assigned.union(tps)])
+            for tp in assigned.union(tps):
+                _rest_at(self._consumer, tp, self._seen[tp].end)
         return self._consumer
 
-    async def _find(
-        self, consumer: AIOKafkaConsumer, tp: TopicPartition, key: bytes, start: int
-    ) -> ConsumerRecord | None:
-        end = (await consumer.end_offsets([tp]))[tp]
-        start = max(start, end - MOST)
-        if start >= end:
-            return None
-        consumer.assign([tp])
-        consumer.seek(tp, start)
-        while await consumer.position(tp) < end:
-            for record in (await consumer.getmany(tp, timeout_ms=500)).get(tp, ()):
-                if record.key == key:
-                    return record
-        return None
+    async def _read(
+        self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
+    ) -> None:
+        """Remember what has come; nothing is fetched before or after."""
+        left = {tp for tp, end in ends.items() if self._seen[tp].end < end}
+        for tp in left:
+            consumer.seek(tp, self._seen[tp].end)
+        consumer.resume(*left)
+        while left:
+            chunks = await consumer.getmany(*left, timeout_ms=READ_MS, max_records=AT_ONCE)
+            for tp, records in chunks.items():
+                self._remember(self._seen[tp], records)
+            # By the position: before the end there may be none, as where a transaction ends.
+            # Without a wait after the last record, or aiokafka would fetch on.
+            for tp in tuple(left):
+                self._seen[tp].end = await consumer.position(tp)
+                if self._seen[tp].end >= ends[tp]:
+                    _rest_at(consumer, tp, self._seen[tp].end)
+                    left.discard(tp)
+
+    def _remember(self, seen: Seen, records: Iterable[ConsumerRecord]) -> None:
+        for record in records:
+            if record.key is not None and self._remembers(record.key):
+                seen.places[record.key] = record.offset
+                seen.places.move_to_end(record.key)
 
     async def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -73,4 +172,29 @@ class Search(Service):
 
     async def on_stop(self) -> None:
         """Let go of Kafka."""
+        tasks = {turn.task for turn in (self._running, self._next) if turn is not None}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSING)
         await self._close()
+
+
+async def _fetch(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, place: int
+) -> ConsumerRecord | None:
+    """The record at a place, None if Kafka has deleted it meanwhile."""
+    consumer.seek(tp, place)
+    consumer.resume(tp)
+    chunk: list[ConsumerRecord] = []
+    while not chunk:
+        chunk = (await consumer.getmany(tp, timeout_ms=READ_MS, max_records=1)).get(tp, [])
+    _rest_at(consumer, tp, place)
+    return chunk[0] if chunk[0].offset == place else None
+
+
+def _rest_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> None:
+    consumer.pause(tp)
+    # Also drops what was fetched beyond: aiokafka lets nothing be fetched from the same broker
+    # for a while as long as it is not taken.
+    consumer.seek(tp, offset)

@@ -20,6 +20,7 @@ MAX_AMOUNT = 1_000_000
 #: Ids of orders from here: the upper half of the 53 bits that JavaScript knows exactly. The
 #: producer's ids, the time in µs, stay below it until the year 2112.
 LEAST_ID = 2**52
+_LEAST = str(LEAST_ID).encode()
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -149,3 +150,9 @@ def id_for(key: str | None) -> int:
         return LEAST_ID + secrets.randbits(52)
     digest = hashlib.sha256(b"orderapp order\0" + key.encode()).digest()
     return LEAST_ID + (int.from_bytes(digest[:8], "big") >> 12)
+
+
+def may_be_ours(key: bytes) -> bool:
+    """Whether a record's key is an id that `id_for` may have made: the least has 16 digits, and
+    so has every other one."""
+    return len(key) == len(_LEAST) and key >= _LEAST

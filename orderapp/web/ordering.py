@@ -23,7 +23,7 @@ from orderapp.web import progress
 from orderapp.web.access import check_writer
 from orderapp.web.api import PATIENCE, Answer, Parameter, Route, json, serve
 from orderapp.web.middleware import logger
-from orderapp.web.new_order import NewOrder, id_for, read_key, read_order
+from orderapp.web.new_order import NewOrder, id_for, may_be_ours, read_key, read_order
 from orderapp.web.problems import FieldError, Problem
 
 #: Seconds that Kafka has to confirm an order; all that a request may take.
@@ -197,6 +197,9 @@ async def _free_id() -> int:
 
 async def _find(order_id: int) -> _Known | None:
     """The order, if the store has it, or the topic where the store has not got to."""
+    # Before the store is asked: what analytics has committed by now, the store has by then. So
+    # has what was committed at an earlier look, which will do while Kafka is slow.
+    look = await progress.look() or progress.last_look()
     async with asyncio.timeout(PATIENCE):
         story = await store.story(order_id)
     if story is not None:
@@ -205,7 +208,6 @@ async def _find(order_id: int) -> _Known | None:
             order_id, order.customer_id, order.amount, order.country, order.created_at
         )
         return _Known(sent, is_confirmed=True)
-    look = await progress.look()
     if look is None:
         raise _unavailable("Kafka is not reachable: the order was not sent")
     key = str(order_id).encode()
@@ -229,7 +231,7 @@ def _partition_of(look: Look, key: bytes) -> TopicPartition:
     return TopicPartition("orders", (murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
-search = Search(lambda: app.cluster)
+search = Search(lambda: app.cluster, may_be_ours)
 app.resources.append(search)
 desk = Desk()
 

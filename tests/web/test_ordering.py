@@ -173,6 +173,31 @@ async def test_a_key_that_cannot_be_looked_up_is_503(client, store, topic, kafka
     assert topic.sent == []
 
 
+async def test_a_key_is_looked_up_also_when_only_an_earlier_look_is_known(
+    client, store, topic, kafka, monkeypatch
+):
+    monkeypatch.setattr(ordering.progress.monitor, "looks", [kafka.look])
+    kafka.look = None
+
+    assert (await post(client, key="k-5"))[0] == 202
+
+
+async def test_an_order_that_is_stored_during_the_search_for_it_is_found(
+    client, store, topic, monkeypatch
+):
+    """Another worker has sent it, and analytics commits it just now."""
+    wanted, ask_kafka = ordering.id_for("k-6"), ordering.progress.look
+
+    async def look_while_it_is_stored():
+        await store.upsert([order(wanted, amount=350.25)])
+        return await ask_kafka()
+
+    monkeypatch.setattr(ordering.progress, "look", look_while_it_is_stored)
+
+    assert (await post(client, key="k-6"))[0] == 202
+    assert topic.sent == []
+
+
 async def test_a_large_body_is_413(client, store, topic):
     body = GOOD | {"country": "x" * 65_536}
 
