@@ -6,7 +6,7 @@ Functions run in threads; each takes the client that is connected.
 import logging
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 D = TypeVar("D", bound=Document)
 
 # Seconds, for all queries and gets of one read.
@@ -34,6 +35,14 @@ SCAN_LIMIT = 10.0
 
 #: How many orders one answer of `page` looks at, at most: four gets for each.
 WALK = 500
+
+
+class _Key(msgspec.Struct):
+    """Where an order is in the list; the API's cursors hold no longer text."""
+
+    created_at: Annotated[str, msgspec.Meta(max_length=64)]
+    order_id: int
+
 
 _decode_order = msgspec.json.Decoder(OrderDocument).decode
 _decode_alert = msgspec.json.Decoder(AlertDocument).decode
@@ -53,7 +62,7 @@ def story(client: "Client", order_id: int) -> OrderStory | None:
 def latest(client: "Client", limit: int) -> list[OrderStory]:
     """The newest orders: a query for them, then a get for what belongs to them."""
     end = time.monotonic() + LIMIT
-    orders = _ours(OrderDocument, client.ask(LATEST, {"count": max(limit, 0)}, end))
+    orders = list(_converted(client.ask(LATEST, {"count": max(limit, 0)}, end), OrderDocument))
     ids = [key for order in orders for key in _ids(order.order_id)[1:]]
     found = client.get(ids, end - time.monotonic())
     return [told for order in orders if (told := _told(order, found)) is not None]
@@ -64,14 +73,15 @@ def page(client: "Client", query: OrderQuery) -> OrderPage:
     end = time.monotonic() + LIMIT
     if query.status == "dead_letter":
         values = {"type": "dead-letter", "after": -1, "count": WALK + 1}
-        letters = _ours(DeadLetterDocument, client.ask(BY_ID, values, end))
+        rows = client.ask(BY_ID, values, end)
         # They have no index by the order's time. A few are sorted; if they are many they are
         # found among the orders.
-        if len(letters) <= WALK:
+        if len(rows) <= WALK:
+            letters = _converted(rows, DeadLetterDocument)
             return _page_of(client, query, [letter.order_id for letter in letters], end)
     statement, parameters = keys(query)
     rows = client.ask(statement, parameters | {"count": WALK + 1}, end)
-    walk = [(row["created_at"], row["order_id"]) for row in rows]
+    walk = [(key.created_at, key.order_id) for key in _converted(rows, _Key)]
     return _walk(client, query, walk, end)
 
 
@@ -118,7 +128,7 @@ def scan(client: "Client", kind: type[D], after: int, limit: int) -> list[D]:
     while True:
         values = {"type": tag, "after": after, "count": limit}
         rows = client.ask(BY_ID, values, end, exact=True)
-        documents = _ours(kind, rows)
+        documents = list(_converted(rows, kind))
         if documents or not rows:
             return documents
         after = rows[-1]["order_id"]  # none of these was ours
@@ -164,14 +174,13 @@ def _told(order: OrderDocument, found: dict[str, bytes]) -> OrderStory | None:
         return None
 
 
-def _ours(kind: type[D], rows: list[Any]) -> list[D]:
-    found = []
+def _converted(rows: list[Any], kind: type[T]) -> Iterator[T]:
+    """Those rows that have this form."""
     for row in rows:
         try:
-            found.append(msgspec.convert(row, kind))
+            yield msgspec.convert(row, kind)
         except msgspec.ValidationError as error:
             _left_out(error)
-    return found
 
 
 def _left_out(error: Exception) -> None:

@@ -63,11 +63,17 @@ ACTIVITY = Statement(
 )
 
 
+#: The largest order id that can be asked for.
+LARGEST_ID = 2**53 - 1
+
+
 def _keys(where: str, index: str) -> Statement:
-    # The first condition on created_at is what the index can use.
+    # The first condition on created_at is what the index can use. The last one leaves out
+    # orders of other programs, whose ids may be texts or missing: nobody could page past them.
     return Statement(
         f"SELECT b.created_at, b.order_id FROM `{{}}` AS b WHERE {where} "  # noqa: S608 - our own names
         "AND b.created_at <= $at AND (b.created_at < $at OR b.order_id < $id) "
+        f"AND b.order_id BETWEEN 0 AND {LARGEST_ID} "
         "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",
         index,
     )

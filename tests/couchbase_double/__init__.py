@@ -95,6 +95,10 @@ class CouchbaseDouble:
         """Forget all documents and indexes."""
         self._command("clear")
 
+    def put(self, key: str, value: Any) -> None:
+        """Write a document as another program would."""
+        self._command("put", key=key, value=value)
+
     def documents(self) -> dict[str, Any]:
         """All documents by id."""
         return self._command("documents")

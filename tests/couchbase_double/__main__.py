@@ -2,7 +2,7 @@
 
 It prints one JSON line with `port` and `control_port`. Control is HTTP on its own port, so that
 it still answers while the node is stopped: POST /inject (fields of `Faults`, those not named
-are reset), /stop, /start, /clear; GET /documents, /count, /requests.
+are reset), /put (key, value), /stop, /start, /clear; GET /documents, /count, /requests.
 """
 
 import argparse
@@ -47,24 +47,29 @@ class Double:
         elif name == "clear":
             self.node.documents.clear()
             self.node.queries.indexes.clear()
+        elif name == "put":
+            self.node.documents[fields["key"].encode()] = json.dumps(fields["value"]).encode()
         elif name == "drop_indexes":
             self.node.queries.indexes.clear()
         elif name == "stop":
             await self.stop()
         elif name == "start":
             await self.start()
-        elif name == "count":
+        else:
+            return self._look(name)
+        return None
+
+    def _look(self, name: str) -> Any:
+        if name == "count":
             return len(self.node.documents)
-        elif name == "requests":
+        if name == "requests":
             return self.node.requests
-        elif name == "indexes":
+        if name == "indexes":
             return sorted(self.node.queries.indexes)
-        elif name == "documents":
+        if name == "documents":
             items = self.node.documents.items()
             return {key.decode(): json.loads(value) for key, value in items}
-        else:
-            raise web.HTTPNotFound
-        return None
+        raise web.HTTPNotFound
 
     async def control(self, request: web.Request) -> web.Response:
         fields = await request.json() if request.can_read_body else {}

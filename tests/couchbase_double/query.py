@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tests.couchbase_double.collation import Rank, is_known, is_number, rank
+
 T = TypeVar("T")
 
 _NAME = r"`(?P<bucket>[^`]+)`"
@@ -21,6 +23,7 @@ _KEYS = re.compile(
     rf'SELECT b\.created_at, b\.order_id FROM {_NAME} AS b WHERE b\.type = "(?P<type>\w+)"'
     r'(?P<status> AND b\.status = "DECLINED")?(?P<country> AND b\.country = \$country)?'
     r" AND b\.created_at <= \$at AND \(b\.created_at < \$at OR b\.order_id < \$id\) "
+    r"AND b\.order_id BETWEEN 0 AND 9007199254740991 "
     rf"{_NEWEST_FIRST}"
 )
 _BY_ID = re.compile(
@@ -61,13 +64,17 @@ class QueryError(Exception):
 
 
 class _Key(msgspec.Struct):
-    type: str = ""
-    created_at: str | None = None
-    order_id: int = 0
-    country: str | None = None
-    status: str | None = None
-    amount: float | None = None
-    kafka_timestamp: int | None = None
+    type: Any = msgspec.UNSET
+    created_at: Any = msgspec.UNSET
+    order_id: Any = msgspec.UNSET
+    country: Any = msgspec.UNSET
+    status: Any = msgspec.UNSET
+    amount: Any = msgspec.UNSET
+    kafka_timestamp: Any = msgspec.UNSET
+
+    @property
+    def place(self) -> tuple[Rank, Rank]:
+        return rank(self.created_at), rank(self.order_id)
 
 
 _decode_key = msgspec.json.Decoder(_Key).decode
@@ -125,11 +132,11 @@ class Queries:
     def _latest(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
         self._need(_BY_TIME.format(match["type"]))
         limit = _value(request, match["limit"], int)
-        found = (
-            (key.created_at, key.order_id, value)
+        found = [
+            (*key.place, value)
             for key, value in self._all(match["type"])
-            if key.created_at is not None
-        )
+            if key.created_at is not msgspec.UNSET
+        ]
         return [value for _, _, value in heapq.nlargest(limit, found)]
 
     def _keys(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
@@ -137,60 +144,66 @@ class Queries:
             self._need(_BY_TIME_DECLINED)
         else:
             self._need(_BY_COUNTRY if match["country"] else _BY_TIME.format(match["type"]))
-        before = _value(request, "at", str), _value(request, "id", int)
+        before = rank(_value(request, "at", str)), rank(_value(request, "id", int))
         country = _value(request, "country", str) if match["country"] else None
         found = (
-            (key.created_at, key.order_id)
+            key
             for key, _ in self._all(match["type"])
-            if key.created_at is not None
-            and (key.created_at, key.order_id) < before
+            if is_known(key.created_at)
+            and key.place < before
+            and rank(0) <= rank(key.order_id) <= rank(2**53 - 1)
             and country in (None, key.country)
             and (not match["status"] or key.status == "DECLINED")
         )
-        keys = heapq.nlargest(_value(request, match["limit"], int), found)
-        return [_row(created_at=created_at, order_id=order_id) for created_at, order_id in keys]
+        limit = _value(request, match["limit"], int)
+        keys = heapq.nlargest(limit, found, key=lambda key: key.place)
+        return [_row(created_at=key.created_at, order_id=key.order_id) for key in keys]
 
     def _by_id(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
         self._need("(type, order_id)")
-        after = _value(request, "after", int)
+        after = rank(_value(request, "after", int))
         found = [
-            (key.order_id, value)
+            (rank(key.order_id), value)
             for key, value in self._all(_value(request, "type", str))
-            if key.order_id > after
+            if is_known(key.order_id) and rank(key.order_id) > after
         ]
         limit = _value(request, match["limit"], int)
         return [value for _, value in heapq.nsmallest(limit, found)]
 
     def _totals(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
         self._need("(type, country, status, amount)")
-        groups: dict[tuple[str, str | None, str | None], list[float]] = {}
+        groups: dict[bytes, list[_Key]] = {}
         for key, _ in self._all("order", "alert", "payment"):
-            group = groups.setdefault((key.type, key.country, key.status), [])
-            group.append(key.amount or 0.0)
-        names = ("type", "country", "status")
-        return [
             # What is missing in the documents is missing in the row.
-            _row(
-                **{n: v for n, v in zip(names, group, strict=True) if v is not None},
-                documents=len(amounts),
-                amount=sum(amounts),
-            )
-            for group, amounts in groups.items()
+            group = _row(type=key.type, country=key.country, status=key.status)
+            groups.setdefault(group, []).append(key)
+        return [
+            _row(**msgspec.json.decode(group), documents=len(keys), amount=_sum(keys))
+            for group, keys in groups.items()
         ]
 
     def _activity(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
         self._need("(type, kafka_timestamp)")
-        since = _value(request, "since", int)
+        since = rank(_value(request, "since", int))
         counts = Counter(
-            (key.type, key.kafka_timestamp // 10_000)
+            (key.type, _span(key.kafka_timestamp))
             for key, _ in self._all("order", "alert")
-            if key.kafka_timestamp is not None and key.kafka_timestamp >= since
+            if is_known(key.kafka_timestamp) and rank(key.kafka_timestamp) >= since
         )
         return [_row(type=t, span=span, documents=n) for (t, span), n in counts.items()]
 
 
+def _sum(keys: list[_Key]) -> float | None:
+    amounts = [key.amount for key in keys if is_number(key.amount)]
+    return sum(amounts) if amounts else None
+
+
+def _span(timestamp: Any) -> int | None:
+    return int(timestamp // 10_000) if is_number(timestamp) else None
+
+
 def _row(**values: Any) -> bytes:
-    return msgspec.json.encode(values)
+    return msgspec.json.encode({n: v for n, v in values.items() if v is not msgspec.UNSET})
 
 
 def _value(request: dict[str, Any], name: str, kind: type[T]) -> T:

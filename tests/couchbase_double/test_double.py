@@ -4,10 +4,12 @@ import base64
 import hashlib
 import hmac
 
+import msgspec
 import pytest
 
 from orderapp.store import couchbase_statements as statements
 from tests.couchbase_double import couchbase_double
+from tests.couchbase_double.collation import rank
 from tests.couchbase_double.query import Queries, QueryError
 from tests.couchbase_double.scram import HASHES, Scram, plain_is_right
 
@@ -119,6 +121,12 @@ def test_query_filters_sorts_and_limits(limit, ids):
 
     rows = queries.answer({"statement": LATEST, "$count": limit})
     assert [ORDERS[i] for i in ids] == rows
+
+
+def test_values_of_any_type_have_an_order():
+    values = [msgspec.UNSET, None, False, True, -1, 2.5, 2**60, "", "2", "a", [1], {"a": 1}]
+
+    assert [rank(value) for value in values] == sorted(rank(value) for value in values)
 
 
 def test_double_ends_with_its_input():

@@ -1,7 +1,6 @@
 """What only the Couchbase store does: access, servers that fail or hang, its index, its end."""
 
 import asyncio
-import json
 import re
 import subprocess
 import sys
@@ -9,10 +8,12 @@ import textwrap
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from orderapp.store import (
     STATUSES,
+    Activity,
     OrderDocument,
     OrderQuery,
     OrderStory,
@@ -24,6 +25,7 @@ from orderapp.store import couchbase_client as client
 from orderapp.store import couchbase_reads as reads
 from orderapp.store import couchbase_statements as statements
 from orderapp.store.couchbase import CouchbaseStore
+from orderapp.web.parameters import cursor, read_after
 from tests.store.examples import alert, dead_letter, order, payment
 
 ROOT = Path(__file__).parents[2]
@@ -284,26 +286,11 @@ async def test_documents_are_stored_under_their_ids_as_json(double, couchbase):
 async def test_order_of_another_program_is_left_out(double, couchbase, caplog):
     await couchbase.upsert([order(1), payment(2, payment_id="x"), order(3)])
     strange = {"type": "order", "order_id": 2, "created_at": "2099"}
-    put(double, "2", strange)
+    double.put("2", strange)
 
     assert [story.order.order_id for story in await couchbase.latest(10)] == [3, 1]
     assert "Left out an order" in caplog.text
     assert isinstance(await error_of(couchbase.story(2)), StoreRejected)
-
-
-def put(double, key, value):
-    """Write a document as another program would."""
-    code = """
-        import sys, json
-        from couchbase.cluster import Cluster
-        from couchbase.auth import PasswordAuthenticator
-        from couchbase.options import ClusterOptions
-        at, user, password, bucket, key, value = sys.argv[1:]
-        cluster = Cluster(at, ClusterOptions(PasswordAuthenticator(user, password)))
-        cluster.bucket(bucket).default_collection().upsert(key, json.loads(value))
-        cluster.close()
-    """
-    run(code, *double.access, key, json.dumps(value))
 
 
 async def test_document_that_json_cannot_hold_is_rejected(couchbase):
@@ -395,19 +382,100 @@ async def test_page_and_scan_leave_out_orders_of_another_program(double, couchba
     await couchbase.upsert([order(1), order(4)])
     for strange in (2, 3):
         value = {"type": "order", "order_id": strange, "created_at": "2099"}
-        put(double, str(strange), value)
+        double.put(str(strange), value)
 
     assert ids(await couchbase.page(OrderQuery())) == [4, 1]
     assert await couchbase.scan(OrderDocument, 1, 2) == [order(4)]
 
 
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {},
+        {"order_id": None},
+        {"order_id": "a-text"},
+        {"order_id": 2.5},
+        {"order_id": 2**60},
+        {"order_id": -2},
+        {"order_id": [2]},
+        {"order_id": 2, "created_at": 2099},
+        {"order_id": 2, "created_at": None},
+        {"order_id": 2, "created_at": ["2099"]},
+        {"order_id": 2, "created_at": "2" * 65},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("status", [None, "alert", "declined"])
+async def test_pages_lead_past_keys_that_are_not_ours(
+    double, couchbase, monkeypatch, strange, status
+):
+    monkeypatch.setattr(reads, "WALK", 2)
+    for i in (1, 2, 3):
+        at = {"created_at": f"2025-06-0{i}"}
+        await couchbase.upsert([order(i, **at), alert(i, **at)])
+        await couchbase.upsert([payment(i, status="DECLINED", **at)])
+    fields = {"created_at": "2025-06-03", "status": "DECLINED", **strange}
+    for kind in ("order", "alert", "payment"):
+        double.put(f"{kind} of another program", {"type": kind, **fields})
+    query, found = OrderQuery(limit=1, status=status), []
+    for _ in range(5):
+        page = await couchbase.page(query)
+        found += ids(page)
+        assert page.after is None or read_after({"after": cursor(page.after)}) == page.after
+        query = OrderQuery(limit=1, status=status, after=page.after)
+        if page.after is None:
+            break
+
+    assert found == [3, 2, 1]
+
+
+@pytest.mark.parametrize("order_id", ["a-text", None, 2.5, 2**60, {}], ids=str)
+async def test_latest_and_scan_bear_ids_that_are_not_ours(double, couchbase, order_id):
+    await couchbase.upsert([order(1), order(3)])
+    strange = {"type": "order", "order_id": order_id, "created_at": "2099"}
+    double.put("strange", strange)
+
+    assert [story.order.order_id for story in await couchbase.latest(10)] == [3, 1]
+    assert await couchbase.scan(OrderDocument, None, 10) == [order(1), order(3)]
+
+
 async def test_totals_leave_out_what_is_not_ours(double, couchbase):
     await couchbase.upsert([order(1)])
-    put(double, "2", {"type": "order", "order_id": 2, "created_at": "2099"})
-    put(double, "payment::2", {"type": "payment", "country": "IN", "status": "?", "amount": 1})
+    double.put("2", {"type": "order", "order_id": 2, "created_at": "2099"})
+    double.put("payment::2", {"type": "payment", "country": "IN", "status": "?", "amount": 1})
 
     (total,) = (await couchbase.stats(0)).countries
     assert (total.country, total.orders, total.paid) == ("IN", 1, 0)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"kafka_timestamp": "2099"},
+        {"kafka_timestamp": [1]},
+        {"kafka_timestamp": 1e300},
+        {"status": "open"},
+        {"status": ["open"]},
+        {"status": {"is": "open"}},
+        {"country": 49},
+        {"country": ["IN"]},
+        {"amount": "much", "country": None},
+    ],
+    ids=str,
+)
+async def test_totals_bear_fields_of_any_type(double, couchbase, strange):
+    await couchbase.upsert([order(1, kafka_timestamp=20_000), payment(1, country="IN")])
+    fields = {"order_id": 2, "country": "IN", "amount": 1.0} | strange
+    for kind in ("order", "alert", "payment"):
+        double.put(f"{kind} of another program", {"type": kind, **fields})
+
+    stats = await couchbase.stats(0)
+    assert Activity(20, 1, 0) == stats.activity[0]
+    (total,) = stats.countries
+    assert (total.country, total.paid, total.revenue) == ("IN", 1, 450.25)
+    is_told_apart = strange.keys() & {"status", "country"}
+    assert total.orders == (1 if is_told_apart else 2)
+    msgspec.json.encode(stats)
 
 
 async def test_callers_share_one_count(double, couchbase):
