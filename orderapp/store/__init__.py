@@ -51,8 +51,9 @@ class StoreRejected(StoreError):  # noqa: N818
 
 
 class OrderStore(Protocol):
-    """Keeps documents by id; every write may be repeated and the last one wins. (SQLite keeps
-    the newer of two that come from one partition, whichever is written last.)
+    """Keeps documents by id; every write may be repeated and the last one wins, as its `after`
+    says. (SQLite keeps the newer of two that come from one partition, whichever is written
+    last.)
 
     All methods may be called at the same time from one event loop, never block it, and raise
     `StoreUnavailable` or `StoreRejected` and nothing else.

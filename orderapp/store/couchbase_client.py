@@ -6,7 +6,7 @@ Methods are called in threads, several at a time (the SDK allows it), and raise 
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -31,16 +31,18 @@ from couchbase.options import (
 from orderapp.store import StoreError, StoreRejected, StoreUnavailable
 from orderapp.store.couchbase_errors import translated, worst
 from orderapp.store.couchbase_statements import LATEST, Statement, create
-from orderapp.store.documents import Document
+from orderapp.store.documents import DeadLetterDocument, Document
 
 log = logging.getLogger(__name__)
 
 # Seconds, for the SDK.
 CONNECT_LIMIT = 4.0
 KV_LIMIT = 10.0
+BEFORE_LIMIT = 2.0
 INDEX_LIMIT = 1.7
 
 _encode = msgspec.json.Encoder().encode
+_decode_dead_letter = msgspec.json.Decoder(DeadLetterDocument).decode
 
 
 class _RawJSON:
@@ -104,10 +106,23 @@ class Client:
     def upsert(self, documents: Sequence[Document]) -> None:
         """Write all documents; `upsert_multi` reports errors instead of raising them."""
         with _translating(self.where):
-            values = {document.id: _encode(document) for document in documents}
+            latest = self._stored_letters(documents)
+            for document in documents:
+                key = document.id
+                latest[key] = document.after(latest.get(key))
+            values = {key: _encode(document) for key, document in latest.items()}
             result = self._documents.upsert_multi(values)
             if not result.all_ok:
                 raise worst(result.exceptions.values())
+
+    def _stored_letters(self, documents: Sequence[Document]) -> dict[str, Document]:
+        """The dead letters that are replaced by these documents; there are few."""
+        ids = [d.id for d in documents if isinstance(d, DeadLetterDocument)]
+        found: dict[str, Document] = {}
+        for key, value in self.get(ids, BEFORE_LIMIT).items():
+            with suppress(msgspec.MsgspecError):  # another program's
+                found[key] = _decode_dead_letter(value)
+        return found
 
     def ask(
         self,

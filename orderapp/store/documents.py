@@ -19,6 +19,10 @@ class Document(msgspec.Struct, tag_field="type", frozen=True, gc=False):
         """The document id."""
         raise NotImplementedError
 
+    def after(self, before: "Document | None") -> "Document":
+        """What is to be stored in the place of `before`."""
+        return self
+
 
 class OrderDocument(Document, tag="order", frozen=True):
     """An order; document id ``str(order_id)``."""
@@ -81,9 +85,10 @@ class PaymentDocument(Document, tag="payment", frozen=True):
 class DeadLetterDocument(Document, tag="dead-letter", frozen=True):
     """The last time that a service gave an order up; document id ``dead-letter::<order id>``.
 
-    `kafka_partition` and `kafka_offset` are the place in the dead-letter topic."""
+    `kafka_partition` and `kafka_offset` are the place in the dead-letter topic. Stores keep the
+    services of those that it replaces (`after`): one must not hide another's."""
 
-    #: The service that could not process it, or several, separated by commas.
+    #: The services that could not process it, separated by commas, those of this time first.
     service: str
     error_class: str
     error_text: str
@@ -97,6 +102,13 @@ class DeadLetterDocument(Document, tag="dead-letter", frozen=True):
     def id(self) -> str:
         """The document id."""
         return f"dead-letter::{self.order_id}"
+
+    def after(self, before: Document | None) -> Document:
+        """This one, with the services of the one before behind its own."""
+        if not isinstance(before, DeadLetterDocument):
+            return self
+        names = dict.fromkeys([*self.service.split(","), *before.service.split(",")])
+        return msgspec.structs.replace(self, service=",".join(names))
 
 
 class OrderStory(msgspec.Struct, frozen=True):

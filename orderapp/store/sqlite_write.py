@@ -74,14 +74,24 @@ def _write_any(
 ) -> None:
     changes = Changes()
     for kind, documents in by_type.items():
-        last = {document.order_id: document for document in documents}  # the last one wins
-        stored = {found.order_id: found for found in _stored(connection, kind, list(last))}
-        latest = [new for new in last.values() if not _is_older(new, stored.get(new.order_id))]
+        ids = list({document.order_id: None for document in documents})
+        stored = {found.order_id: found for found in _stored(connection, kind, ids)}
+        latest = _latest(documents, stored)
         changes.count(kind, [stored[n.order_id] for n in latest if n.order_id in stored], -1)
         changes.count(kind, latest)
         for _ in _execute(connection, _REPLACE[kind], latest):
             pass
     changes.write(connection)
+
+
+def _latest(documents: list[Document], stored: dict[int, Document]) -> list[Document]:
+    """What replaces what is stored: the last one of each id, unless it is older."""
+    last: dict[int, Document] = {}
+    for new in documents:
+        before = stored.get(new.order_id)
+        if not _is_older(new, before):
+            last[new.order_id] = new.after(last.get(new.order_id, before))
+    return list(last.values())
 
 
 def _is_older(new: Any, stored: Any) -> bool:

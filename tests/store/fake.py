@@ -45,7 +45,8 @@ class MemoryStore:
     async def upsert(self, documents: Sequence[Document]) -> None:
         self._check()
         self.batches.append(list(documents))
-        self.documents |= {document.id: document for document in documents}
+        for document in documents:
+            self.documents[document.id] = document.after(self.documents.get(document.id))
 
     async def story(self, order_id: int) -> OrderStory | None:
         self._check()

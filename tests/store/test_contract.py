@@ -129,6 +129,33 @@ async def test_second_upsert_wins_over_the_first(store, n, make):
     assert changed in (story.order, *story.alerts, story.payment, story.dead_letter)
 
 
+@pytest.mark.parametrize("services", [("fraud", "payment"), ("payment", "fraud")])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_one_services_dead_letter_does_not_hide_anothers(store, n, services, at_once):
+    letters = [
+        dead_letter(n, service=service, error_text=f"of {service}", kafka_offset=offset)
+        for offset, service in enumerate(services)
+    ]
+    writes = [letters] if at_once else [[letter] for letter in letters]
+    for batch in ([order(n)], *writes, *writes):  # Kafka may deliver them twice
+        await store.upsert(batch)
+
+    story = await store.story(n)
+    last, first = reversed(services)
+    expected = dead_letter(
+        n, service=f"{last},{first}", error_text=f"of {last}", kafka_offset=1
+    )
+    assert expected == story.dead_letter
+    assert story.status == "dead_letter"
+
+
+async def test_a_dead_letter_of_several_services_keeps_each_once(store, n):
+    await store.upsert([dead_letter(n, service="fraud,payment"), order(n)])
+    await store.upsert([dead_letter(n, service="payment"), dead_letter(n + 1)])
+
+    assert (await store.story(n)).dead_letter.service == "payment,fraud"
+
+
 async def test_last_of_equal_ids_in_one_batch_wins(store, n):
     batch = [order(n, kafka_offset=offset) for offset in range(250)]
     await store.upsert(batch)

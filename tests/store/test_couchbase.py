@@ -293,6 +293,24 @@ async def test_order_of_another_program_is_left_out(double, couchbase, caplog):
     assert isinstance(await error_of(couchbase.story(2)), StoreRejected)
 
 
+async def test_dead_letter_replaces_what_another_program_put_in_its_place(double, couchbase):
+    double.put("dead-letter::1", {"type": "dead-letter", "service": "theirs"})
+    await couchbase.upsert([dead_letter(1, service="payment")])
+
+    assert double.documents()["dead-letter::1"]["service"] == "payment"
+
+
+async def test_dead_letter_whose_place_cannot_be_read_is_not_written(double, couchbase):
+    await couchbase.upsert([dead_letter(1, service="fraud")])
+    double.inject(fail_keys={"dead-letter::1": "INTERNAL"})
+    error = await error_of(couchbase.upsert([dead_letter(1, service="payment")]))
+    assert isinstance(error, StoreUnavailable)
+    double.heal()
+    await couchbase.upsert([dead_letter(1, service="payment")])
+
+    assert double.documents()["dead-letter::1"]["service"] == "payment,fraud"
+
+
 async def test_document_that_json_cannot_hold_is_rejected(couchbase):
     caught = await error_of(couchbase.upsert([order(1, country="\ud800")]))
 

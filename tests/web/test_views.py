@@ -115,6 +115,8 @@ async def test_an_order_tells_its_whole_story(client, store, kafka):
         (look(fraud=7), [], "PENDING"),
         (look(fraud=8), [], "CLEAR"),
         (look(fraud=8), [dead_letter(7, "fraud")], "UNKNOWN"),
+        (look(fraud=8), [dead_letter(7, "fraud"), dead_letter(7, "payment")], "UNKNOWN"),
+        (look(fraud=8), [dead_letter(7, "payment")], "CLEAR"),
         # Its alert may be among those that analytics has not stored yet.
         (look(fraud=8, stored_alerts=4, alerts_end=5), [], "PENDING"),
     ],
