@@ -44,6 +44,8 @@ MODULES = [
     "orderapp.web.health",
     "orderapp.web.metrics",
     "orderapp.commands.worker",
+    "orderapp.commands.send",
+    "orderapp.commands.model",
     "orderapp.commands.dlq",
     "orderapp.commands.reconcile",
     *(_MODULE_OF[name] for name in SERVICES if name in settings.services),

@@ -2,44 +2,11 @@
 
 import sys
 from functools import wraps
-from typing import IO, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import click
 from faust.cli import AppCommand
 from faust.cli.base import cli
-
-from orderapp.commands.dlq_print import printable
-
-_MAX_TEXT = 300
-
-
-class WrongArgumentsError(click.ClickException):
-    """Shown as one line; exit status 2."""
-
-    exit_code = 2
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print the line."""
-        click.echo(f"orderapp: {self.format_message()}", file=file or sys.stderr)
-
-
-class Group(click.Group):
-    """Says in one line what is wrong with the arguments of its commands."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that `ctx` names."""
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            command = error.ctx.command_path if error.ctx else ctx.command_path
-            text = _in_one_line(error.format_message().rstrip("."))
-            raise WrongArgumentsError(f"{text} (`{command} --help`)") from None
-
-
-def _in_one_line(text: str) -> str:
-    # It quotes an argument, which may be anything.
-    shown = printable(text)
-    return shown if len(shown) <= _MAX_TEXT else f"{shown[: _MAX_TEXT - 1]}…"
 
 
 class SubCommand(AppCommand):
@@ -67,6 +34,6 @@ class SubCommand(AppCommand):
 
 def group(name: str, description: str) -> click.Group:
     """A new group of commands of `faust -A orderapp`."""
-    made = Group(name, help=description)
+    made = click.Group(name, help=description)
     cli.add_command(made)
     return made

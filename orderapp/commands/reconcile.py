@@ -1,6 +1,7 @@
 """`faust -A orderapp reconcile`: whether the topics and the store agree."""
 
 import gc
+import math
 import sqlite3
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 WAIT = 10.0
 
 
+class _Seconds(click.FloatRange):
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):  # it is in every range
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return seconds
+
+
 class reconcile(AppCommand):  # noqa: N801 - the name of the command
     """Check that every order is stored, judged and charged once.
 
@@ -31,7 +42,7 @@ class reconcile(AppCommand):  # noqa: N801 - the name of the command
     options = [  # noqa: RUF012 - declared by Faust
         option(
             "--wait",
-            type=click.FloatRange(0, 86_400),
+            type=_Seconds(0, 86_400),
             default=WAIT,
             show_default=True,
             help="Seconds to look again when something may only be on its way.",

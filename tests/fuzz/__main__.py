@@ -21,7 +21,6 @@ ROUNDS = 4
 os.environ["ORDERAPP_TEST_FUZZ"] = str(max(1, WANTED // ROUNDS))
 
 import tests.conftest  # noqa: E402, F401 - the app must not see its user's settings
-from orderapp.commands import dlq, dlq_resolve, reconcile  # noqa: E402
 from tests.fuzz import raw, test_commands, test_http, test_records, test_settings  # noqa: E402
 
 
@@ -45,8 +44,8 @@ def own_memory():
 
 
 def main():
-    for module in (dlq, dlq_resolve, reconcile):
-        module.existing_cluster = test_commands.no_cluster
+    for place, name, replacement in test_commands.AWAY:
+        setattr(place, name, replacement)
     tracemalloc.start()
     with tempfile.TemporaryDirectory() as directory, raw.views(Path(directory)) as views:
         for number in range(ROUNDS):
