@@ -83,21 +83,22 @@ class LagMonitor(Service):
         self._clients: _Clients | None = None
         self._looking: asyncio.Task[Look] | None = None
         self._looked = -FRESH
+        #: The last look, None when it failed.
+        self._known: Look | None = None
         #: The last looks, the newest at the end.
         self.looks: deque[Look] = deque(maxlen=REMEMBERED)
         super().__init__()
 
     async def look(self) -> Look:
         """How far everyone is, twice `FRESH` seconds ago at most; raises `LagUnknownError`."""
-        last, age = self._looking, time.monotonic() - self._looked
-        if last and (not last.done() or age < FRESH):
-            # Shielded: others wait for the same look, and the next one profits from it.
-            return await asyncio.shield(last)
-        looking = self._looking = asyncio.create_task(self._look())
-        # Looked at, so that asyncio does not complain when nobody has waited for it.
-        looking.add_done_callback(lambda task: task.cancelled() or task.exception())
-        if last and age < 2 * FRESH and last.exception() is None:
-            return last.result()  # nobody has to wait as long as somebody asks all the time
+        looking, age = self._looking, time.monotonic() - self._looked
+        if looking is None or (looking.done() and age >= FRESH):
+            looking = self._looking = asyncio.create_task(self._look())
+            # Looked at, so that asyncio does not complain when nobody has waited for it.
+            looking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        if self._known and age < 2 * FRESH:
+            return self._known  # nobody has to wait as long as somebody asks all the time
+        # Shielded: others wait for the same look, and the next one profits from it.
         return await asyncio.shield(looking)
 
     async def _look(self) -> Look:
@@ -112,10 +113,12 @@ class LagMonitor(Service):
                 look = await self._ask(self._clients)
         except (KafkaError, OSError, TimeoutError) as error:
             logger.debug("the lag is not known: %r", error)
+            self._known = None
             await self._close()
             raise LagUnknownError(f"Kafka can't be asked: {type(error).__name__}") from error
         finally:
             self._looked = time.monotonic()
+        self._known = look
         self.looks.append(look)
         return look
 
