@@ -21,7 +21,13 @@ Readers = Mapping[str, Iterable[str]]
 def lag(progress: Progress) -> int | None:
     """Records of a partition that are not committed; None while that is not known."""
     done = progress.committed if progress.committed is not None else progress.position
-    return None if done is None else max(progress.end - done, 0)
+    if done is None:
+        return None
+    if done >= (progress.position or 0):
+        # All that was read is done. Between it and the consumer's own position there is nothing
+        # to read: the end of a transaction has an offset, which nobody ever commits.
+        done = max(done, progress.reached)
+    return max(progress.end - done, 0)
 
 
 def oldest(service: str, progress: Progress) -> int | None:
@@ -32,7 +38,8 @@ def oldest(service: str, progress: Progress) -> int | None:
     for held in progress.unfinished:
         if not held.is_done_by(service):
             return held.timestamp
-    if progress.position is not None and progress.position < progress.end:
+    read = progress.position
+    if read is not None and max(read, progress.reached) < progress.end:
         return progress.timestamp
     return None
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,13 +13,21 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from mode import Service
 
 from orderapp.engine.cluster import Cluster, let_go
+from orderapp.engine.search import rest_at
 
 logger = logging.getLogger(__name__)
 
 #: Seconds for which an answer is good, for a whole look, and for letting go of the clients.
 FRESH, PATIENCE, CLOSING = 1.5, 3.0, 2.0
+#: Seconds without anything new after which a record is not waited for, and the milliseconds
+#: that Kafka waits for one: the clients get nothing else through meanwhile.
+READING, FETCH_MS = 0.5, 10
 #: Looks that are remembered, to tell what was read since.
 REMEMBERED = 40
+
+
+#: A partition and an offset in it.
+Place = tuple[TopicPartition, int]
 
 
 class LagUnknownError(Exception):
@@ -136,8 +144,8 @@ class LagMonitor(Service):
             for service, group in chosen.items()
             if group is not None
         }
-        firsts = {(tp, at) for lagging in waiting.values() for tp, at in lagging.items()}
-        stamps = await clients.timestamps(firsts)
+        firsts = {place for lagging in waiting.values() for place in lagging.items()}
+        stamps = await clients.timestamps(firsts, ends)
         return Look(
             {
                 service: _position(group, waiting[service], ends, stamps) if group else None
@@ -189,9 +197,10 @@ def _position(
     group: _Group,
     waiting: Mapping[TopicPartition, int],
     ends: Mapping[TopicPartition, int],
-    stamps: Mapping[tuple[TopicPartition, int], int],
+    stamps: Mapping[Place, int | None],
 ) -> Position:
-    found = [stamps[place] for place in waiting.items() if place in stamps]
+    waiting = dict(place for place in waiting.items() if stamps.get(place, 0) is not None)
+    found = [at for place in waiting.items() if (at := stamps.get(place)) is not None]
     lag = sum(ends[tp] - at for tp, at in waiting.items())
     return Position(group.name, group.committed, lag, min(found, default=None))
 
@@ -206,11 +215,13 @@ class _Clients:
             **options,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
-            # One record is wanted of each partition: Kafka then sends the batch that holds it.
-            max_partition_fetch_bytes=1,
-            fetch_max_wait_ms=100,
+            # One record is wanted of each partition. Kafka sends larger ones too, one by one.
+            max_partition_fetch_bytes=16 * 1024,
+            fetch_max_wait_ms=FETCH_MS,
         )
-        self._stamps: dict[tuple[TopicPartition, int], int] = {}
+        #: By place: the first record's timestamp, or up to where there is none.
+        self._stamps: dict[Place, int] = {}
+        self._empty: dict[Place, int] = {}
         self._partitions: list[TopicPartition] = []
 
     async def start(self) -> None:
@@ -253,14 +264,38 @@ class _Clients:
         return begins, ends
 
     async def timestamps(
-        self, places: Collection[tuple[TopicPartition, int]]
-    ) -> dict[tuple[TopicPartition, int], int]:
-        """The timestamp (ms) of the first record at or after each place."""
+        self, places: Set[Place], ends: Mapping[TopicPartition, int]
+    ) -> Mapping[Place, int | None]:
+        """The timestamp (ms) of the first record at or after each place. None where no more
+        than the ends of transactions is left; what can't be read now is left out."""
         self._stamps = {place: t for place, t in self._stamps.items() if place in places}
-        for tp, offset in places - self._stamps.keys():
-            self._consumer.assign([tp])
-            self._consumer.seek(tp, offset)
-            found = await self._consumer.getmany(tp, timeout_ms=500, max_records=1)
-            for record in found.get(tp, ()):
-                self._stamps[tp, offset] = record.timestamp
-        return self._stamps
+        self._empty = {place: end for place, end in self._empty.items() if place in places}
+        left = {place for place in places if self._is_open(place, ends)}
+        while left:
+            turn = dict(left)  # one place of each partition
+            await self._read(turn, ends)
+            left -= turn.items()
+        nothing = dict.fromkeys(p for p, end in self._empty.items() if end >= ends[p[0]])
+        return {**nothing, **self._stamps}
+
+    def _is_open(self, place: Place, ends: Mapping[TopicPartition, int]) -> bool:
+        return place not in self._stamps and self._empty.get(place, 0) < ends[place[0]]
+
+    async def _read(
+        self, places: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+    ) -> None:
+        consumer = self._consumer
+        consumer.assign(list(places))
+        for tp, at in places.items():
+            consumer.seek(tp, self._empty.get((tp, at), at))
+        left, deadline = set(places.items()), time.monotonic() + READING
+        while left and time.monotonic() < deadline:
+            tps = [tp for tp, _ in left]
+            found = await consumer.getmany(*tps, timeout_ms=2 * FETCH_MS, max_records=1)
+            for tp, (record, *_) in found.items():
+                self._stamps[tp, places[tp]] = record.timestamp
+                rest_at(consumer, tp, record.offset)
+                deadline = time.monotonic() + READING
+            for tp, at in left - self._stamps.keys():
+                self._empty[tp, at] = await consumer.position(tp)
+            left = {place for place in left if self._is_open(place, ends)}

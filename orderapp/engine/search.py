@@ -136,7 +136,7 @@ class Search(Service):
         if not assigned.issuperset(tps):
             self._consumer.assign([*assigned.union(tps)])
             for tp in assigned.union(tps):
-                _rest_at(self._consumer, tp, self._seen[tp].end)
+                rest_at(self._consumer, tp, self._seen[tp].end)
         return self._consumer
 
     async def _read(
@@ -156,7 +156,7 @@ class Search(Service):
             for tp in tuple(left):
                 self._seen[tp].end = await consumer.position(tp)
                 if self._seen[tp].end >= ends[tp]:
-                    _rest_at(consumer, tp, self._seen[tp].end)
+                    rest_at(consumer, tp, self._seen[tp].end)
                     left.discard(tp)
 
     def _remember(self, seen: Seen, records: Iterable[ConsumerRecord]) -> None:
@@ -189,11 +189,12 @@ async def _fetch(
     chunk: list[ConsumerRecord] = []
     while not chunk:
         chunk = (await consumer.getmany(tp, timeout_ms=READ_MS, max_records=1)).get(tp, [])
-    _rest_at(consumer, tp, place)
+    rest_at(consumer, tp, place)
     return chunk[0] if chunk[0].offset == place else None
 
 
-def _rest_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> None:
+def rest_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> None:
+    """Fetch nothing of a partition, and go on at `offset` when it is resumed."""
     consumer.pause(tp)
     # Also drops what was fetched beyond: aiokafka lets nothing be fetched from the same broker
     # for a while as long as it is not taken.

@@ -67,6 +67,8 @@ class Progress(NamedTuple):
     #: Of the last record that this worker read, in ms of Unix time.
     timestamp: int | None
     unfinished: list[Held]
+    #: Where the consumer itself was at the last `outlook`: also behind what nobody can read.
+    reached: int = 0
 
 
 class Consumer(driver.Consumer):
@@ -86,6 +88,7 @@ class Consumer(driver.Consumer):
         self._refused: dict[TP, int | None] = {}
         self._last_timestamps: dict[TP, int] = {}
         self._ends: dict[TP, int] = {}
+        self._reached: dict[TP, int] = {}
         self._draining = False
         self._reading = False
         self._changed = asyncio.Event()
@@ -264,6 +267,7 @@ class Consumer(driver.Consumer):
                 self._end(tp),
                 self._last_timestamps.get(tp),
                 ledger.pending if ledger is not None else [],
+                self._reached.get(tp, 0),
             )
 
     def _end(self, tp: TP) -> int:
@@ -284,6 +288,7 @@ class Consumer(driver.Consumer):
             self._outlook, list(tps)
         )
         self._ends = {tp: end for tp, (_, end) in result.items()}
+        self._reached = {tp: position for tp, (position, _) in result.items()}
         return result
 
     async def _outlook(self, tps: list[TP]) -> dict[TP, tuple[int, int]]:
@@ -328,6 +333,7 @@ class Consumer(driver.Consumer):
                 held.message.acked = True
                 self._release(held)
         self._ledgers.clear()
+        self._reached.clear()
 
     def _unfinished(self) -> int:
         self._settle()

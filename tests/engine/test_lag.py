@@ -38,6 +38,7 @@ class Clients:
     made = 0
     error = None
     committed: dict = {}  # noqa: RUF012
+    unreadable = ()
     ends = {A0: 10, A1: 0, B0: 4}  # noqa: RUF012
 
     def __init__(self, cluster):
@@ -58,8 +59,9 @@ class Clients:
     async def bounds(self, topics):
         return dict.fromkeys(self.ends, 2), self.ends
 
-    async def timestamps(self, places):
-        return {place: 1000 * place[1] for place in places}
+    async def timestamps(self, places, ends):
+        found = {place: 1000 * place[1] for place in places}
+        return found | {place: None for place in places if place in self.unreadable}
 
 
 @pytest.fixture
@@ -97,6 +99,15 @@ async def test_lag_is_what_lies_between_the_committed_offset_and_the_end(
     position = (await monitor.look()).services["service"]
 
     assert (position.group, position.lag, position.oldest) == ("group", waiting, oldest)
+
+
+async def test_where_only_the_end_of_a_transaction_is_left_nothing_waits(monitor, kafka):
+    kafka.committed, kafka.ends = {A0: 9, A1: 0, B0: 3}, {A0: 10, A1: 2, B0: 4}
+    kafka.unreadable = {(A0, 9)}
+
+    position = (await monitor.look()).services["service"]
+
+    assert (position.lag, position.oldest) == (1, 3000)
 
 
 async def test_many_who_ask_share_one_look(monitor, kafka, monkeypatch):

@@ -182,6 +182,10 @@ def progress(**more):
         ({"end": 25}, 15),
         ({"committed": None, "position": 7, "end": 9}, 2),
         ({"committed": 12, "end": 10}, 0),  # the end of an earlier look
+        ({"end": 11, "reached": 11}, 0),  # the end of a transaction
+        ({"end": 25, "reached": 11}, 14),
+        ({"position": None, "end": 11, "reached": 11}, 0),
+        ({"committed": 9, "end": 11, "reached": 11}, 2),
     ],
 )
 def test_lag_is_what_is_not_committed(facts, expected):
@@ -192,6 +196,8 @@ def test_what_was_not_read_is_as_old_as_the_last_that_was():
     assert oldest("fraud", progress(timestamp=5000)) is None
     assert oldest("fraud", progress(timestamp=5000, end=11)) == 5000
     assert oldest("fraud", progress(position=None, end=11)) is None
+    # Only the end of a transaction is left.
+    assert oldest("fraud", progress(timestamp=5000, end=11, reached=11)) is None
 
 
 class Reading:
