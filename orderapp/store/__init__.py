@@ -87,7 +87,8 @@ class OrderStore(Protocol):
         """A page of orders, in the order of `latest`. Reads by an index, never the whole."""
 
     async def stats(self, since: int) -> Stats:
-        """Totals, and the activity since `since` (Unix time in s). A moment old at most."""
+        """Totals, and the activity since `since` (Unix time in s): of this moment, or of one
+        that they name."""
 
     async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
         """Up to `limit` documents of a type with an order id above `after`, ascending."""

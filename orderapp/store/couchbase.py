@@ -8,7 +8,6 @@ when a store is opened.
 import asyncio
 import logging
 import re
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -22,6 +21,7 @@ from orderapp.store import (
     StoreUnavailable,
     couchbase_reads,
 )
+from orderapp.store.couchbase_count import SharedCount
 from orderapp.store.documents import Document
 
 if TYPE_CHECKING:
@@ -36,11 +36,9 @@ T = TypeVar("T")
 OPEN_LIMIT = 8.0
 READ_LIMIT = 1.9
 SCAN_LIMIT = 12.0
+COUNT_LIMIT = 32.0
 WRITE_LIMIT = 12.0
 CLOSE_LIMIT = 5.0
-
-#: Seconds for which totals are good.
-STATS_AGE = 3.0
 
 # Couchbase's rule. The name is pasted into statements, where nothing but a backquote could
 # end it, so this check is also what keeps other text out of them.
@@ -49,15 +47,10 @@ BUCKET_NAME = re.compile(r"[A-Za-z0-9_%-][A-Za-z0-9_.%-]{0,99}")
 
 class _Connection(NamedTuple):
     client: "Client"
-    # Apart, so that reads of the web views do not queue behind writes that wait.
+    # Apart, so that reads of the web views do not queue behind writes that wait, or counts.
     readers: ThreadPoolExecutor
     writers: ThreadPoolExecutor
-
-
-class _Counting(NamedTuple):
-    started: float
-    since: int
-    stats: "asyncio.Task[Stats]"
+    counters: ThreadPoolExecutor
 
 
 class CouchbaseStore:
@@ -84,7 +77,7 @@ class CouchbaseStore:
         self._bucket = bucket
         self._read_only = read_only
         self._connection: _Connection | None = None
-        self._counting: _Counting | None = None
+        self._shared_count = self._new_count()
 
     def __repr__(self) -> str:
         where = f"{self._connection_string!r}, bucket={self._bucket!r}"
@@ -107,6 +100,7 @@ class CouchbaseStore:
             client,
             readers=ThreadPoolExecutor(4, thread_name_prefix="couchbase-read"),
             writers=ThreadPoolExecutor(4, thread_name_prefix="couchbase-write"),
+            counters=ThreadPoolExecutor(1, thread_name_prefix="couchbase-count"),
         )
 
     def _connect(self) -> "Client":
@@ -119,11 +113,12 @@ class CouchbaseStore:
     async def close(self) -> None:
         """Disconnect. Without it the SDK may abort the process at its exit."""
         connection, self._connection = self._connection, None
-        self._counting = None
+        self._shared_count.close()
+        self._shared_count = self._new_count()
         if connection is None:
             return
-        connection.readers.shutdown(wait=False)
-        connection.writers.shutdown(wait=False)
+        for threads in (connection.readers, connection.writers, connection.counters):
+            threads.shutdown(wait=False)
         closing = asyncio.wrap_future(_in_thread(connection.client.close))
         await asyncio.wait([closing], timeout=CLOSE_LIMIT)
         if not closing.done() or closing.exception():
@@ -146,37 +141,34 @@ class CouchbaseStore:
         return await self._read(lambda client: couchbase_reads.page(client, query))
 
     async def stats(self, since: int) -> Stats:
-        """Totals up to 3 s old.
-
-        They are counted by indexes, which takes the longer the more orders there are (a server
-        reads some million index entries a second): so callers share one count."""
+        """Totals up to 3 s old, or ten times as old as it took to count them: see
+        `couchbase_count`. Until the first count is done `StoreUnavailable`."""
         self._opened()
-        counting = self._counting
-        if counting is None or _is_over(counting) or since < counting.since:
-            count = self._read(lambda client: couchbase_reads.totals(client, since))
-            counting = _Counting(time.monotonic(), since, asyncio.ensure_future(count))
-            # Its error is for those who wait, and they may all have gone.
-            counting.stats.add_done_callback(_has_failed)
-            self._counting = counting
-        stats = await asyncio.shield(counting.stats)
-        recent = [span for span in stats.activity if span.start >= since // 10 * 10]
-        return Stats(stats.countries, recent)
+        return await self._shared_count.get(since)
+
+    def _new_count(self) -> SharedCount:
+        return SharedCount(lambda: self.latest(1), self._count)
+
+    async def _count(self, since: int) -> Stats:
+        client, _, _, counters = self._opened()
+        count = counters.submit(couchbase_reads.totals, client, since)
+        return await self._within(COUNT_LIMIT, count)
 
     async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
         """Documents of a type by order id; waits until the index has all that was written."""
-        client, readers, _ = self._opened()
+        client, readers, *_ = self._opened()
         start = -1 if after is None else after
         scan = readers.submit(couchbase_reads.scan, client, kind, start, max(limit, 0))
         return await self._within(SCAN_LIMIT, scan)
 
     async def upsert(self, documents: Sequence[Document]) -> None:
         """Write one batch in parallel."""
-        client, _, writers = self._opened()
+        client, _, writers, _ = self._opened()
         if documents:
             await self._within(WRITE_LIMIT, writers.submit(client.upsert, documents))
 
     async def _read(self, function: "Callable[[Client], T]") -> T:
-        client, readers, _ = self._opened()
+        client, readers, *_ = self._opened()
         return await self._within(READ_LIMIT, readers.submit(function, client))
 
     def _opened(self) -> _Connection:
@@ -191,14 +183,6 @@ class CouchbaseStore:
         except TimeoutError:
             text = f"{self._connection_string}: no answer within {limit:g} s"
             raise StoreUnavailable(text) from None
-
-
-def _is_over(counting: _Counting) -> bool:
-    return _has_failed(counting.stats) or time.monotonic() - counting.started > STATS_AGE
-
-
-def _has_failed(task: "asyncio.Task[Stats]") -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _in_thread(function: Callable[[], T]) -> Future[T]:

@@ -32,6 +32,7 @@ D = TypeVar("D", bound=Document)
 # Seconds, for all queries and gets of one read.
 LIMIT = 1.7
 SCAN_LIMIT = 10.0
+COUNT_LIMIT = 30.0
 
 #: How many orders one answer of `page` looks at, at most: four gets for each.
 WALK = 500
@@ -114,8 +115,8 @@ def _page_of(
 
 
 def totals(client: "Client", since: int) -> Stats:
-    """What there is, counted by the indexes; `since` in s of Unix time."""
-    end = time.monotonic() + LIMIT
+    """What there is, counted by the indexes, entry by entry; `since` in s of Unix time."""
+    end = time.monotonic() + COUNT_LIMIT
     countries = countries_of(client.ask(TOTALS, {}, end))
     spans = client.ask(ACTIVITY, {"since": since // 10 * 10_000}, end)
     return Stats(countries, activity_of(spans))

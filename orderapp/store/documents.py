@@ -179,3 +179,5 @@ class Stats(msgspec.Struct, frozen=True):
 
     countries: list[CountryStats]
     activity: list[Activity]
+    #: When they were counted (Unix time in s); None: just now.
+    counted: float | None = None

@@ -36,6 +36,7 @@ class Faults:
     delay: float = 0.0  # seconds before every answer
     hang: bool = False  # take requests, answer none
     hang_queries: bool = False
+    hang_counts: bool = False  # those alone, as if there were very much to count
 
     def status_of(self, opcode: int, key: bytes) -> int:
         """The status to answer instead of doing what `opcode` asks; `OK` for none."""

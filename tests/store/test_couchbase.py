@@ -19,6 +19,7 @@ from orderapp.store import (
     OrderStory,
     StoreRejected,
     StoreUnavailable,
+    couchbase_count,
 )
 from orderapp.store import couchbase as module
 from orderapp.store import couchbase_client as client
@@ -501,29 +502,50 @@ async def test_callers_share_one_count(double, couchbase):
     stats = await asyncio.gather(*(couchbase.stats(since) for since in (10, 10, 30, 10)))
 
     assert len({id(s.countries) for s in stats}) == 1
-    assert double.requests()["query"] - before == 4  # two indexes and two counts
+    # Whether it answers, two indexes and two counts.
+    assert double.requests()["query"] - before == 5
 
 
-async def test_totals_follow_within_seconds(monkeypatch, couchbase):
-    monkeypatch.setattr(module, "STATS_AGE", 0.2)
+@pytest.fixture
+def counts_anew(monkeypatch):
+    """Totals are counted whenever somebody asks."""
+    monkeypatch.setattr(couchbase_count, "STATS_AGE", 0.0)
+    monkeypatch.setattr(couchbase_count, "SHARE", 1.0)
+    monkeypatch.setattr(couchbase_count, "SHORT_PATIENCE", 1.9)
+
+
+async def test_totals_follow(counts_anew, couchbase):
     await couchbase.upsert([order(1, kafka_timestamp=20_000)])
     first = await couchbase.stats(0)
     await couchbase.upsert([order(2, kafka_timestamp=40_000)])
-    same = await couchbase.stats(0)
-    await asyncio.sleep(0.25)
     later = await couchbase.stats(0)
 
-    assert first == same
+    assert [span.start for span in first.activity] == [20]
     assert [span.start for span in later.activity] == [20, 40]
     assert [span.start for span in (await couchbase.stats(31)).activity] == [40]
+    assert first.counted < later.counted <= time.time()
 
 
-async def test_count_that_failed_is_tried_again(double, couchbase):
+async def test_totals_of_a_server_that_fails_are_asked_for_again(
+    counts_anew, double, couchbase
+):
+    await couchbase.stats(0)
     double.inject(query_error=[5000, "internal", 500])
     assert isinstance(await error_of(couchbase.stats(0)), StoreUnavailable)
     double.heal()
 
     assert (await couchbase.stats(0)).countries == []
+
+
+async def test_count_that_takes_long_holds_up_nothing(double, couchbase, monkeypatch):
+    monkeypatch.setattr(couchbase_count, "PATIENCE", 0.2)
+    await couchbase.upsert([order(1)])
+    double.inject(hang_counts=True)
+
+    error = await error_of(couchbase.stats(0))
+    assert "being counted" in str(error)
+    assert ids(await couchbase.page(OrderQuery())) == [1]
+    assert len(await couchbase.latest(10)) == 1
 
 
 # The end
@@ -581,6 +603,24 @@ def test_process_ends_in_peace_after_a_failed_open(double, bucket):
     ended = run(code, at, username, password, bucket)
     assert ended.stderr == ""
     assert len(ended.stdout.splitlines()) == 2
+
+
+def test_process_that_counts_ends_without_waiting_for_it(double):
+    double.inject(hang_counts=True)
+    code = """
+        import asyncio, sys
+        from orderapp.store.couchbase import CouchbaseStore
+        async def main(store):
+            await store.open()
+            count = asyncio.ensure_future(store.stats(0))
+            await asyncio.wait([count], timeout=0.5)
+            await store.close()
+            await asyncio.gather(count, return_exceptions=True)
+        asyncio.run(main(CouchbaseStore(*sys.argv[1:])))
+    """
+    start = time.monotonic()
+    assert run(code, *double.access).stderr == ""
+    assert time.monotonic() - start < reads.COUNT_LIMIT * 0.6
 
 
 async def test_close_does_not_wait_for_a_hanging_server(double, couchbase):
