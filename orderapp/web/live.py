@@ -29,8 +29,9 @@ ROUTE = Route(
     "New orders, alerts, payments and dead letters as server-sent events.",
     {
         200: Answer(
-            "`event: batch` at most four times a second: the new items of each kind as they "
-            "are on their topics, the newest 200, and how many were `skipped`. "
+            "`event: batch` at most four times a second: the new items of each kind (orders as "
+            "they will be stored, the others as they are on their topics), the newest 200, "
+            "and how many were `skipped`. "
             "`event: gap` when something was missed: ask again for all. A comment "
             "every 10 s.",
             content_type="text/event-stream",

@@ -31,9 +31,9 @@ def render(*records, skipped=0):
     return data(events.render(Place("e", 5), records, skipped))
 
 
-def test_a_batch_has_the_items_of_each_kind_as_they_are_on_their_topics():
+def test_a_batch_has_the_items_of_each_kind():
     fields, batch = render(
-        on("orders", ORDER, partition=3, offset=9), on("fraud-alerts", ALERT),
+        on("orders", ORDER, partition=3, offset=9, timestamp=1_000), on("fraud-alerts", ALERT),
         on("payments", PAYMENT),
         on("orders-dlq", b"\xff", key=b"7", headers=[
             ("service", b"fraud,payment"), ("error-class", b"ValueError"),
@@ -42,7 +42,9 @@ def test_a_batch_has_the_items_of_each_kind_as_they_are_on_their_topics():
 
     assert fields == {"id": "e-5", "event": "batch"}
     assert batch == {
-        "orders": [ORDER | {"partition": 3, "offset": 9}],
+        "orders": [
+            ORDER | {"created_at": "1970-01-01T00:00:01.000000Z", "partition": 3, "offset": 9}
+        ],
         "alerts": [ALERT],
         "payments": [PAYMENT],
         "dead_letters": [
@@ -55,6 +57,26 @@ def test_a_batch_has_the_items_of_each_kind_as_they_are_on_their_topics():
         ],
         "skipped": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("2026-11-26T00:49:05", "2026-11-26T00:49:05.000000Z"),
+        ("2026-11-26T00:49:05+05:30", "2026-11-25T19:19:05.000000Z"),
+        ("2026-11-26T00:49:05.123456Z", "2026-11-26T00:49:05.123456Z"),
+    ],
+)
+def test_the_time_of_an_order_is_that_of_its_document(sent, shown):
+    _, batch = render(on("orders", ORDER | {"created_at": sent}))
+
+    assert batch["orders"][0]["created_at"] == shown
+
+
+def test_an_order_at_no_time_is_left_out():
+    _, batch = render(on("orders", ORDER | {"created_at": "soon"}))
+
+    assert batch["orders"] == []
 
 
 @pytest.mark.parametrize(
@@ -82,16 +104,16 @@ def test_line_breaks_of_a_record_do_not_break_the_stream(value):
 
 def test_of_a_burst_the_newest_come_and_the_others_are_counted():
     burst = [on("orders", ORDER | {"order_id": n}) for n in range(1000)]
-    large = on("orders", ORDER | {"note": "x" * 5000})
+    large = on("fraud-alerts", ALERT | {"note": "x" * 5000})
 
     _, batch = render(*burst, large, skipped=10)
 
-    assert [order["order_id"] for order in batch["orders"]] == list(range(801, 1000))
-    assert batch["skipped"] == 801 + 1 + 10
+    assert [order["order_id"] for order in batch["orders"]] == list(range(800, 1000))
+    assert batch["skipped"] == 800 + 1 + 10
 
 
 def test_a_message_has_a_bound():
-    burst = [on("orders", ORDER | {"note": "x" * 3000}) for _ in range(200)]
+    burst = [on("payments", PAYMENT | {"note": "x" * 3000}) for _ in range(200)]
 
     message = events.render(Place("e", 1), burst * 2, 0)
 
