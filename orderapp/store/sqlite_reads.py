@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 Read = Callable[[sqlite3.Connection], Any]
 
+#: How many reads may wait until those are let go that nobody waits for any more.
+MANY = 256
 #: Seconds for which an answer may wait for those that are read after it.
 HOLD = 0.002
 
@@ -27,16 +29,25 @@ class Reads:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[tuple[Read, asyncio.Future[Any]]] = []
         self._is_busy = False
+        self._many = MANY
 
     def ask(self, read: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """What `read` returns or raises, errors translated; cancelled before, it is not run."""
         answer: asyncio.Future[T] = self._loop.create_future()
         self._waiting.append((read, answer))
+        if len(self._waiting) > self._many:
+            self._let_go()
         if not self._is_busy:
             self._is_busy = True
             # Not at once: others may ask in the same turn of the loop.
             self._loop.call_soon(self._hand_over)
         return answer
+
+    def _let_go(self) -> None:
+        # A disk that hangs hands nothing over, and everybody who asks gives up after a while.
+        self._waiting = [waits for waits in self._waiting if not waits[1].done()]
+        # So that a look costs each read little, however many do wait.
+        self._many = max(MANY, 2 * len(self._waiting))
 
     async def close(self) -> None:
         """Answer what was asked before, and end the thread."""
@@ -44,7 +55,7 @@ class Reads:
         await self._thread.close()
 
     def _hand_over(self) -> None:
-        asked, self._waiting = self._waiting, []
+        asked, self._waiting, self._many = self._waiting, [], MANY
         self._is_busy = bool(asked)
         if asked:
             self._thread.submit(lambda connection: self._run(connection, asked))

@@ -105,6 +105,32 @@ async def test_what_was_given_up_is_not_read(reads):
     assert ran == []
 
 
+async def test_a_thread_that_hangs_does_not_keep_what_was_given_up(reads, monkeypatch):
+    monkeypatch.setattr(sqlite_reads, "MANY", 10)
+    gate = Gate()
+    first = reads.ask(gate)
+    await within(gate.is_reached.wait())
+    kept = reads.ask(number(7))
+    for n in range(1_000):
+        reads.ask(number(n)).cancel()
+    waiting = len(reads._waiting)
+    gate.may_go_on.set()
+
+    assert waiting <= 11
+    assert await within(first, kept) == ["gate", 7]
+
+
+async def test_many_that_wait_are_all_answered(reads, monkeypatch):
+    monkeypatch.setattr(sqlite_reads, "MANY", 10)
+    gate = Gate()
+    first = reads.ask(gate)
+    await within(gate.is_reached.wait())
+    waiting = [reads.ask(number(n)) for n in range(100)]
+    gate.may_go_on.set()
+
+    assert await within(first, *waiting) == ["gate", *range(100)]
+
+
 async def test_what_is_given_up_while_it_is_read_harms_nobody(reads):
     gate = Gate()
     first, second = reads.ask(gate), reads.ask(number(1))
