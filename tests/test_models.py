@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orderapp.engine.batching import Decoder
@@ -112,6 +112,7 @@ def written(moment, date, separator, clock, point, digits, zone):
     return dates[date] + separator + moment.strftime(clock) + point + fraction + zone
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         written,

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orderapp.engine import transport
@@ -142,6 +142,7 @@ async def test_a_refused_commit_does_not_bring_back_what_was_committed_before_a_
     assert consumer.committed(TP0) == 20
 
 
+@settings(deadline=None)  # each example makes an app
 @given(
     sizes=st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5)), min_size=1, max_size=20),
     data=st.data(),
@@ -172,6 +173,7 @@ def test_what_is_committed_is_done_whatever_the_order_of_completion(sizes, data)
     assert (consumer.held_bytes, consumer.held_messages) == (0, 0)
 
 
+@settings(deadline=None)
 @given(cut=st.integers(0, 9), again=st.integers(0, 9))
 def test_a_late_ack_of_a_partition_that_was_away_does_not_count(cut, again):
     """After a rebalance the same offsets may be cut into other batches."""
