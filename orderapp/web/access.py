@@ -2,7 +2,7 @@
 
 import hmac
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 
@@ -69,7 +69,7 @@ def _check_own_page(request: web.Request) -> None:
         )
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
-    foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+    foreign = origin is not None and _split(origin).netloc.lower() != host.lower()
     if foreign or site not in {"none", "same-origin"}:
         raise Problem(
             403,
@@ -81,6 +81,13 @@ def _check_own_page(request: web.Request) -> None:
 
 def _hostname(host: str) -> str:
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        return _split(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # such as `http://[`
+        return urlsplit("")

@@ -20,5 +20,8 @@ REGISTRY.register(ConsumerMetrics(settings.group, app.running_consumer, app.read
 @app.page("/metrics")
 async def show(view: View, request: Any) -> Any:
     """Prometheus' text, or OpenMetrics for who asks for it. Asks nobody, so it is quick."""
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    try:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    except (TypeError, ValueError):  # of a version that is no number
+        encode, content_type = choose_encoder("")
     return web.Response(body=encode(REGISTRY), headers={"Content-Type": content_type})

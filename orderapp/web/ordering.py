@@ -104,6 +104,8 @@ class Desk:
         """Send an order, or return the one that the key has sent before.
 
         `trace` is the trace of the request, if it is part of one."""
+        if not app.ready:
+            raise _unavailable("Kafka is not reachable: the order was not sent")
         if key is None:
             return await self._send(_order(await _free_id(), wanted), key, trace)
         order_id = id_for(key)
@@ -145,8 +147,6 @@ class Desk:
     async def _send(
         self, order: SentOrder, key: str | None, trace: tracing.Headers
     ) -> SentOrder:
-        if not app.ready:
-            raise _unavailable("Kafka is not reachable: the order was not sent")
         message = str(order.order_id).encode(), _encode(order)
         try:
             with tracing.sending("orders", message[0], trace) as headers:

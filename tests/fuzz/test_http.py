@@ -74,6 +74,10 @@ def views(tmp_path_factory):
 @example(b"GET", b"/healthz", [b"Expect: miracles"], b"")
 @example(b"GET", b"/healthz", [b"Expect: \x80"], b"")
 @example(b"GET", b"/healthz", [b"Authorization: Bearer \x01"], b"")
+@example(b"POST", b"/api/orders", [b"Origin: http://["], b"{}")
+@example(b"POST", b"/api/orders", [b"Origin: http://[::1"], b"{}")
+@example(b"GET", b"/metrics", [b"Accept: text/plain;version=x"], b"")
+@example(b"GET", b"/metrics", [b"Accept: application/openmetrics-text;version=abc"], b"")
 @example(b"POST", b"/api/orders", [b"Content-Type: application/json"], b"[" * 60_000)
 @example(b"POST", b"/api/orders", [b"Content-Type: application/json"], b"[" * 70_000)
 def test_no_request_breaks_a_view(views, method, target, headers, body):

@@ -80,6 +80,15 @@ async def test_who_asks_for_open_metrics_gets_them(client):
     assert families["orderapp_records"].type == "counter"
 
 
+@pytest.mark.parametrize(
+    "accept", ["text/plain;version=x", "application/openmetrics-text;version=abc", "\udcff"]
+)
+async def test_who_asks_for_a_version_that_is_none_gets_the_usual_text(client, accept):
+    answer = await client.get("/metrics", headers={"Accept": accept})
+
+    assert (answer.status, answer.content_type) == (200, "text/plain")
+
+
 async def test_requests_count_by_route_and_never_by_path(measured):
     before = requests("GET", "/orders/{id}", "200"), timed("GET", "/orders/{id}")
 

@@ -9,12 +9,14 @@ import pytest
 
 from orderapp.app import app, settings
 from orderapp.engine.errors import SendFailedError
+from orderapp.engine.lag import Look
 from orderapp.web import access, ordering
 from tests.records import record
 from tests.web.examples import ask, look, order
 
 GOOD = {"customer_id": 1234, "amount": 350.25, "country": "DE"}
 TOKEN = "a token, not a secret"
+PARTITION_OF = ordering._partition_of
 
 
 class Topic:
@@ -156,10 +158,16 @@ async def test_without_kafka_it_is_503_and_a_key_makes_it_safe_to_try_again(
     assert len(topic.sent) == 1
 
 
-async def test_before_kafka_is_there_nothing_is_sent(client, store, topic, monkeypatch):
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k-7"}])
+async def test_before_kafka_is_there_nothing_is_sent(
+    client, store, topic, kafka, monkeypatch, key
+):
     monkeypatch.setattr(app, "ready", False)
+    # Kafka answers, and has no topics yet.
+    kafka.look = Look({}, {}, {})
+    monkeypatch.setattr(ordering, "_partition_of", PARTITION_OF)
 
-    answer = await client.post("/api/orders", json=GOOD)
+    answer = await client.post("/api/orders", json=GOOD, headers=key)
 
     assert (answer.status, topic.sent) == (503, [])
     assert answer.headers["Retry-After"]
@@ -238,6 +246,8 @@ async def test_another_content_type_is_415(client, store, topic, headers):
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": "http://[::1"},
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
