@@ -128,6 +128,8 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to what is no HTTP, without the bytes that were sent."""
+        if isinstance(exc, ConnectionError) and self.transport is None:
+            raise exc  # the client has left in the middle of its body
         if isinstance(exc, UnicodeError):
             status = 400  # aiohttp repeats a header that is no text: `Expect`
         if status >= 500:

@@ -52,6 +52,8 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
             503, "the store does not answer; try again", headers={"Retry-After": RETRY_AFTER}
         )
     except Exception as reason:  # the edge: a bug in a view must not show its inside
+        if isinstance(reason, ConnectionError) and request.transport is None:
+            raise  # the client has left; see `connections`
         if isinstance(reason, OSError) and reason.errno == errno.ENAMETOOLONG:
             return _of_aiohttp(web.HTTPNotFound())  # no static file is called so
         logger.exception("%s %s failed", request.method, request.path)

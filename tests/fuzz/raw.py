@@ -70,7 +70,19 @@ class Views:
         answer = read(self._steady)
         assert answer is not None
         assert answer.status == 200
-        assert b"Traceback" not in self.log.read_bytes()
+        self.check_log()
+
+    def check_log(self):
+        """It shows no traceback."""
+        log = self.log.read_text(errors="replace")
+        assert "Traceback" not in log, log[-5000:]
+
+    def counted(self, method, route, status):
+        """How many requests were answered so."""
+        found = self.ask(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n").body.decode()
+        labels = f'{{method="{method}",route="{route}",status="{status}"}}'
+        lines = [text for text in found.splitlines() if f"requests_total{labels}" in text]
+        return sum(float(text.rpartition(" ")[2]) for text in lines)
 
     def memory(self):
         """MB."""
@@ -121,6 +133,7 @@ def views(directory):
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
         yield found
+        found.check_log()
     finally:
         process.terminate()
         process.wait(10)

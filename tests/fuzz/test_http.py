@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.e2e.worker import eventually
 from tests.fuzz import few, raw
 from tests.fuzz.values import as_json, damaged, near, nested, trees
 
@@ -112,4 +113,5 @@ def test_a_conversation_broken_off_anywhere_harms_nobody(views):
     )
     for end in range(0, len(whole), 3):
         views.throw(whole[:end])
+    eventually(lambda: views.counted("POST", "/api/orders", 499), "those who left are counted")
     views.check_alive()
