@@ -27,8 +27,8 @@ from tests.benchmarks.throughput import (
     warm,
 )
 
-#: Goes on while orders are sent; called with the worker and the number of orders.
-Beside = Callable[[Setting, int], AbstractAsyncContextManager[None]]
+#: Goes on while orders are sent; called with the worker.
+Beside = Callable[[Setting], AbstractAsyncContextManager[None]]
 
 RATES = (200, 1_000, 10_000)
 PAYMENT_DELAY = 0.1
@@ -99,8 +99,7 @@ async def measure(
         }
         first = Workload(0)
         async with warm(who, "sqlite", first.messages, Limits(), environment) as setting:
-            expected = int(rate * (warm_up + seconds))
-            async with beside(setting, expected) if beside else nullcontext():
+            async with beside(setting) if beside else nullcontext():
                 sent = await _send(setting, rate, warm_up + seconds)
                 risky = len(first.risky_ids) + sent["risky"]
                 await setting.complete(WARM_UP + sent["sent"], risky)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from tests.benchmarks import api, health, latency, metrics_cost, profiler, report
+from tests.benchmarks import api, health, latency, listener, metrics_cost, profiler, report
 from tests.benchmarks.contenders import ORDERAPP, WITH_WEB, Contender
 from tests.benchmarks.http_load import AnswerError, most
 from tests.benchmarks.orders import WARM_UP, Workload
@@ -133,6 +133,56 @@ async def test_streams_of_events_have_figures(monkeypatch, capsys):
         (0, "stored"), (0, "paid"), (5, "stored"), (5, "paid"),
     ]  # fmt: skip
     assert "5 streams, each with" in capsys.readouterr().out
+
+
+SENT = {"orders": 100, "fraud-alerts": 20, "payments": 100}
+
+
+@pytest.mark.parametrize(
+    ("changed", "skipped", "gaps", "untold"),
+    [
+        ({}, 0, 0, 0),
+        ({"orders": 99}, 0, 0, 1),
+        ({"orders": 95, "payments": 98}, 7, 0, 0),
+        ({"orders": 95, "payments": 98}, 6, 0, 1),
+        ({"orders": 90, "payments": 110}, 0, 0, 10),
+        ({"orders": 1}, 0, 1, 0),
+    ],
+)
+def test_a_stream_gets_all_or_is_told(changed, skipped, gaps, untold):
+    assert api.untold(SENT | changed, skipped, gaps, SENT) == untold
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+EVENTS = (
+    b"retry: 2000\nid: e-0\n\n",
+    b'id: e-1\nevent: batch\ndata: {"orders":[{"partition":1},{"partition":2}],"alerts":[{'
+    b'"detected_at":""}],"payments":[{"paid_at":""}],"dead_letters":[],"skipped":12}\n\n',
+    b": alive\n\n",
+    b'id: e-2\nevent: gap\ndata: {"reason":"late"}\n\n',
+)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 50, 10_000])
+async def test_a_stream_is_read_chunk_by_chunk_however_it_arrives(size):
+    stream = listener.Stream()
+    # An event may be in several chunks, and a chunk may have several events.
+    chunks = (EVENTS[0], EVENTS[1][:40], EVENTS[1][40:] + EVENTS[2], EVENTS[3])
+    received = HEAD + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    for start in range(0, len(received), size):
+        stream.data_received(received[start : start + size])
+
+    assert stream.open.result() is None
+    assert stream.items == {"orders": 2, "fraud-alerts": 1, "payments": 1}
+    assert (stream.skipped, stream.gaps) == (12, 1)
+
+
+async def test_an_answer_that_is_no_stream_of_chunks_is_an_error():
+    for head in (b"HTTP/1.1 503 No\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nid: e-0\n\n"):
+        stream = listener.Stream()
+        stream.data_received(head)
+        with pytest.raises(ConnectionError, match="no stream"):
+            await stream.open
 
 
 async def test_an_answer_that_is_none_is_no_figure():
