@@ -1,35 +1,55 @@
 """Health: every worker answers these, whatever it runs."""
 
 import asyncio
+import logging
 from typing import Any
 
-from faust.web import View
+from aiohttp import web
 
 from orderapp.app import app, settings, store
 from orderapp.settings import CONSUMERS
 from orderapp.store import StoreError
+from orderapp.web.api import Answer, Route, json, serve
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that the store has to answer.
 STORE_PATIENCE = 1.5
 
+_OBJECT = dict[str, Any]
 
-@app.page("/healthz")
-async def healthz(view: View, request: Any) -> Any:
+
+@serve(
+    Route(
+        "GET",
+        "/healthz",
+        "Whether this worker is alive; asks nothing of Kafka or the store.",
+        {200: Answer("It is.", _OBJECT), 503: Answer("It makes no progress.", _OBJECT)},
+    )
+)
+async def healthz(request: web.Request) -> web.Response:
     """Alive: work that waits is being done. Asks nothing of Kafka or the store, so that their
     absence restarts no worker."""
     stalled = app.watch.stalled
     if stalled:
-        return view.json({"status": "stalled", "reason": stalled}, status=503)
-    return view.json({"status": "ok"})
+        return json({"status": "stalled", "reason": stalled}, 503)
+    return json({"status": "ok"})
 
 
-@app.page("/readyz")
-async def readyz(view: View, request: Any) -> Any:
+@serve(
+    Route(
+        "GET",
+        "/readyz",
+        "Whether this worker can do its work.",
+        {200: Answer("It can.", _OBJECT), 503: Answer("What is `missing`.", _OBJECT)},
+    )
+)
+async def readyz(request: web.Request) -> web.Response:
     """200 while this worker can do its work, else 503 with what is missing."""
     missing = [reason for reason in (_kafka(), await _store()) if reason]
     if missing:
-        return view.json({"status": "unavailable", "missing": missing}, status=503)
-    return view.json({"status": "ok"})
+        return json({"status": "unavailable", "missing": missing}, 503)
+    return json({"status": "ok"})
 
 
 def _kafka() -> str | None:
@@ -51,5 +71,27 @@ async def _store() -> str | None:
         async with asyncio.timeout(STORE_PATIENCE):
             await store.ping()
     except (StoreError, TimeoutError) as error:
-        return f"store: {error or 'no answer'}"
+        _told.tell(str(error) or f"no answer within {STORE_PATIENCE:g} s")
+        return "store: does not answer"
+    _told.tell(None)
     return None
+
+
+class _Told:
+    """Says in the log why the store is not ready: its text names files or hosts, which are not
+    for everybody who may ask. Once, and not at every probe."""
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+
+    def tell(self, reason: str | None) -> None:
+        if reason == self._reason:
+            return
+        self._reason = reason
+        if reason is None:
+            logger.info("the store answers again")
+        else:
+            logger.warning("not ready: the store does not answer: %s", reason)
+
+
+_told = _Told()

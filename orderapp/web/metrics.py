@@ -1,15 +1,13 @@
 """Metrics: every worker shows its own, whatever it runs."""
 
-from typing import Any
-
 from aiohttp import web
-from faust.web import View
 from prometheus_client.exposition import choose_encoder
 
 from orderapp import metrics
 from orderapp.app import app, settings
 from orderapp.engine.consumer_metrics import ConsumerMetrics
 from orderapp.engine.metrics import KAFKA_UP, REGISTRY, STALLED
+from orderapp.web.api import Answer, Route, serve
 
 metrics.describe(settings)
 KAFKA_UP.set_function(lambda: app.ready and app.watch.kafka_answers)
@@ -17,8 +15,15 @@ STALLED.set_function(lambda: app.watch.stalled is not None)
 REGISTRY.register(ConsumerMetrics(settings.group, app.running_consumer, app.readers))
 
 
-@app.page("/metrics")
-async def show(view: View, request: Any) -> Any:
+@serve(
+    Route(
+        "GET",
+        "/metrics",
+        "Metrics in the format of Prometheus.",
+        {200: Answer("The metrics.", content_type="text/plain")},
+    )
+)
+async def show(request: web.Request) -> web.Response:
     """Prometheus' text, or OpenMetrics for who asks for it. Asks nobody, so it is quick."""
     try:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))

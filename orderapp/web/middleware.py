@@ -47,7 +47,8 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
         return _of_aiohttp(reason)
     except (StoreError, TimeoutError) as reason:
         # Its text names hosts or files: for the log, not for the client.
-        logger.warning("%s %s: %s", request.method, request.path, reason or "no answer in time")
+        text = str(reason) or "no answer in time"
+        logger.warning("%s %s: %s", request.method, request.path, text)
         return answer(
             503, "the store does not answer; try again", headers={"Retry-After": RETRY_AFTER}
         )

@@ -15,28 +15,6 @@ from orderapp.web.problems import CONTENT_TYPE, ProblemDetails
 _REF = "#/components/schemas/{name}"
 _OBJECT = dict[str, Any]
 
-#: What every worker answers; the views are in `health` and `metrics`.
-OPERATIONS = (
-    Route(
-        "GET",
-        "/healthz",
-        "Whether this worker is alive; asks nothing of Kafka or the store.",
-        {200: Answer("It is.", _OBJECT), 503: Answer("It makes no progress.", _OBJECT)},
-    ),
-    Route(
-        "GET",
-        "/readyz",
-        "Whether this worker can do its work.",
-        {200: Answer("It can.", _OBJECT), 503: Answer("What is `missing`.", _OBJECT)},
-    ),
-    Route(
-        "GET",
-        "/metrics",
-        "Metrics in the format of Prometheus.",
-        {200: Answer("The metrics.", content_type="text/plain")},
-    ),
-)
-
 _ERRORS = {
     400: "a parameter, a header or the JSON is malformed; `errors` names it",
     401: "the bearer token is missing or wrong",
@@ -52,8 +30,8 @@ _ERRORS = {
 
 
 def every_route() -> list[Route]:
-    """What a worker with `web` answers."""
-    return [*ROUTES, *OPERATIONS]
+    """What a worker with `web` answers, the API first."""
+    return sorted(ROUTES, key=lambda route: not route.path.startswith("/api/"))
 
 
 @cache
@@ -116,7 +94,7 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
 
 def _errors(route: Route) -> list[int]:
     # Any parameter may be one that the route does not know.
-    return [] if route in OPERATIONS else sorted({400, 500, *route.errors})
+    return sorted({400, 500, *route.errors} - route.answers.keys())
 
 
 def _operation_id(route: Route) -> str:

@@ -8,7 +8,7 @@ import pytest
 from orderapp.app import app
 from orderapp.models import format_time
 from orderapp.store import StoreRejected, StoreUnavailable
-from orderapp.web import progress
+from orderapp.web import health, progress
 from tests.web.examples import alert, ask, dead_letter, look, order, payment
 
 ONE = "/api/orders/{order_id}"
@@ -198,6 +198,9 @@ async def test_alerts_that_came_later_do_not_keep_a_verdict_open(
         ("/api/orders?after=WyJ4Iiwi", None, 400, "after"),
         ("/api/stats?x=1", None, 400, "x"),
         ("/api/events?x=1", None, 400, "x"),
+        ("/healthz?x=1", None, 400, "x"),
+        ("/readyz?x=1", None, 400, "x"),
+        ("/metrics?x=1", None, 400, "x"),
     ],
 )
 async def test_errors_name_the_field_and_what_is_allowed(
@@ -267,13 +270,34 @@ async def test_a_bug_shows_nothing_of_the_inside(client, store, monkeypatch, cap
     assert "secret inside" in caplog.text
 
 
-async def test_readiness_names_what_is_missing(client, store, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [StoreUnavailable("/inside/orders.sqlite: away"), TimeoutError()]
+)
+async def test_readiness_names_what_is_missing_and_nothing_of_the_inside(
+    client, store, monkeypatch, caplog, error
+):
     monkeypatch.setattr(app, "ready", False)
-    store.fail(StoreUnavailable("away"))
-    status, answer = await ask(client, "/readyz")
-    assert status == 503
-    assert answer["missing"][0] == "Kafka is not reachable yet"
-    assert "store" in answer["missing"][1]
+    monkeypatch.setattr(health, "_told", health._Told())
+    for _ in range(3):
+        store.fail(error)
+        status, answer = await ask(client, "/readyz")
+        assert status == 503
+        assert answer["missing"] == ["Kafka is not reachable yet", "store: does not answer"]
+    (line,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert line.endswith(str(error) or "no answer within 1.5 s")
+
+    _, answer = await ask(client, "/readyz")
+    assert answer["missing"] == ["Kafka is not reachable yet"]
+
+
+async def test_the_log_says_that_a_view_got_no_answer_in_time(
+    client, store, monkeypatch, caplog
+):
+    store.fail(TimeoutError())
+
+    await ask(client, "/api/orders/7", route=ONE)
+
+    assert "GET /api/orders/7: no answer in time" in caplog.messages
 
 
 async def test_answers_carry_the_headers_that_protect_them(client, store):
