@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 from aiohttp import web
 
 from orderapp.app import store
 from orderapp.engine.lag import Look, Position
-from orderapp.models import now
+from orderapp.models import format_time
 from orderapp.store import Activity, Stats
 from orderapp.web import progress
 from orderapp.web.answers import Overview, Progress, Rates
@@ -23,7 +24,8 @@ FRESH = 1.0
 ROUTE = Route(
     "GET",
     "/api/stats",
-    "Totals, rates, and how far the services are; a second old at most.",
+    "Totals and rates as they were at `at`, and how far the services are. A second old at "
+    "most; totals of Couchbase up to ten times as old as it takes to count them.",
     {200: Answer("Totals and rates.", Overview)},
     errors=(503,),
 )
@@ -72,11 +74,12 @@ async def _read() -> bytes:
 
 
 def overview(found: Stats, look: Look | None, moment: float) -> Overview:
-    """The answer at a moment (Unix time in s)."""
+    """The answer at a moment (Unix time in s), or at the one when the store counted."""
+    moment = moment if found.counted is None else found.counted
     countries = found.countries
     orders, alerts = sum(c.orders for c in countries), sum(c.alerts for c in countries)
     return Overview(
-        at=now(),
+        at=format_time(datetime.fromtimestamp(moment, UTC)),
         orders=orders,
         alerts=alerts,
         paid=sum(c.paid for c in countries),
