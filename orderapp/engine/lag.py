@@ -51,14 +51,9 @@ class Look:
     """What Kafka said at one moment; a service without a group is None."""
 
     services: Mapping[str, Position | None]
-    begins: Mapping[TopicPartition, int]
     ends: Mapping[TopicPartition, int]
     #: Unix time in s.
     at: float = field(default_factory=time.time)
-
-    def records(self, topic: str) -> int:
-        """How many offsets a topic holds."""
-        return sum(end - self.begins[tp] for tp, end in self.ends.items() if tp.topic == topic)
 
 
 @dataclass(frozen=True)
@@ -83,11 +78,10 @@ class LagMonitor(Service):
         self,
         cluster: Callable[[], Cluster | None],
         readers: Mapping[str, Reader],
-        topics: Collection[str] = (),
     ) -> None:
         self._cluster = cluster
         self._readers = readers
-        self._topics = sorted({*topics, *(t for r in readers.values() for t in r.topics)})
+        self._topics = sorted({topic for reader in readers.values() for topic in reader.topics})
         self._clients: _Clients | None = None
         self._looking: asyncio.Task[Look] | None = None
         self._looked = -FRESH
@@ -151,7 +145,6 @@ class LagMonitor(Service):
                 service: _position(group, waiting[service], ends, stamps) if group else None
                 for service, group in chosen.items()
             },
-            begins,
             ends,
         )
 

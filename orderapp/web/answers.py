@@ -91,7 +91,9 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals, rates and progress; what only Kafka knows is null when it can't be asked."""
+    """Totals, rates and progress; what only Kafka knows is null when it can't be asked.
+
+    `dead_letters` are the open ones among the last 10,000 of each partition."""
 
     status: Literal["ok"] = "ok"
     at: str

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import msgspec
 from aiohttp import web
 
-from orderapp.app import store
+from orderapp.app import app, store
 from orderapp.engine.lag import Look, Position
+from orderapp.engine.open_letters import OpenLetters
 from orderapp.models import format_time
 from orderapp.store import Activity, Stats
 from orderapp.web import progress
@@ -58,6 +59,8 @@ class _Shared:
 
 
 shared = _Shared()
+letters = OpenLetters(lambda: app.cluster, "orders-dlq")
+app.resources.append(letters)
 
 
 @serve(ROUTE)
@@ -69,11 +72,15 @@ async def stats(request: web.Request) -> web.Response:
 async def _read() -> bytes:
     moment = time.time()
     since = int(moment) // SPAN * SPAN - HISTORY
-    found, look = await asyncio.gather(store.stats(since), progress.look())
-    return msgspec.json.encode(overview(found, look, moment))
+    found, look, dead = await asyncio.gather(
+        store.stats(since), progress.look(), letters.count()
+    )
+    return msgspec.json.encode(overview(found, look, dead, moment))
 
 
-def overview(found: Stats, look: Look | None, moment: float) -> Overview:
+def overview(
+    found: Stats, look: Look | None, dead_letters: int | None, moment: float
+) -> Overview:
     """The answer at a moment (Unix time in s), or at the one when the store counted."""
     moment = moment if found.counted is None else found.counted
     countries = found.countries
@@ -90,7 +97,7 @@ def overview(found: Stats, look: Look | None, moment: float) -> Overview:
         orders_per_second=Rates(*(rate(found.activity, moment, n) for n in (1, 5, 15))),
         activity=found.activity,
         services=None if look is None else _services(look),
-        dead_letters=None if look is None else _open_dead_letters(look),
+        dead_letters=dead_letters,
     )
 
 
@@ -110,7 +117,3 @@ def _progress(position: Position | None, look: Look) -> Progress:
         return Progress(None, None, None)
     age = None if position.oldest is None else max(0.0, look.at - position.oldest / 1000)
     return Progress(position.group, position.lag, None if age is None else round(age, 3))
-
-
-def _open_dead_letters(look: Look) -> int:
-    return max(0, look.records("orders-dlq") - look.records("orders-dlq-resolved"))

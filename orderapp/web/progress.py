@@ -30,7 +30,6 @@ def _groups(service: str) -> list[str]:
 monitor = LagMonitor(
     lambda: app.cluster,
     {service: Reader(_groups(service), topics) for service, topics in _TOPICS.items()},
-    topics=("orders-dlq-resolved",),
 )
 app.resources.append(monitor)
 

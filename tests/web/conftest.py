@@ -8,6 +8,15 @@ from orderapp.web import health, ordering, overview, progress, views
 from tests.store.fake import MemoryStore
 
 
+class Letters:
+    """What is known of open dead letters."""
+
+    open = None
+
+    async def count(self):
+        return self.open
+
+
 @pytest.fixture
 async def store(monkeypatch):
     memory = MemoryStore()
@@ -15,6 +24,7 @@ async def store(monkeypatch):
     for module in (views, health, ordering, overview):
         monkeypatch.setattr(module, "store", memory)
     monkeypatch.setattr(app, "resources", [memory])
+    monkeypatch.setattr(overview, "letters", Letters())
     overview.shared.forget()
     views.newest.forget()
     return memory

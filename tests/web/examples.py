@@ -69,7 +69,7 @@ def look(fraud, stored_alerts=0, alerts_end=0, **more):
     at_fraud = Position("fraud-group", {orders: fraud}, 0, None)
     at_analytics = Position("analytics-group", {alerts: stored_alerts}, 2, 1000)
     services = {"fraud": at_fraud, "payment": None, "analytics": at_analytics}
-    return Look(services, {alerts: 0}, {alerts: alerts_end}, **more)
+    return Look(services, {alerts: alerts_end}, **more)
 
 
 async def ask(client, path, method="GET", route=None, **request):
