@@ -45,6 +45,10 @@ class FakeWorker:
         self.orders: dict[int, Json] = {}
         self.store_error: str | None = None
         self.stats_error: str | None = None
+        #: The status of the list's answers.
+        self.list_status = 200
+        #: Why no stream is opened.
+        self.stream_error: str | None = None
         self.missing: list[str] = []
         self.services: Json | None = {
             name: {"group": "orderapp", "lag": 0, "oldest_seconds": None}
@@ -174,6 +178,8 @@ class FakeWorker:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         await self.may_stream.wait()
+        if self.stream_error is not None:
+            return problem(503, self.stream_error)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         queue: asyncio.Queue[bytes] = asyncio.Queue()
@@ -208,6 +214,8 @@ class FakeWorker:
         self.asked.append(request.query_string)
         if self.store_error is not None:
             return problem(503, self.store_error)
+        if self.list_status != 200:
+            return problem(self.list_status, f"no list: {self.list_status}")
         query, limit = request.query, int(request.query.get("limit", 50))
         found = sorted(
             (order for order in self.orders.values() if _matches(order, query)),

@@ -1,5 +1,7 @@
 """How page tests look at the page: as people and screen readers do."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from playwright.async_api import Locator, Page, expect
@@ -42,3 +44,12 @@ async def tones(found: Locator) -> list[str]:
     """The tones of the chips in an element."""
     chips = await found.locator(".chip").all()
     return [await chip.get_attribute("data-tone") or "" for chip in chips]
+
+
+async def until(condition: Callable[[], bool], seconds: int = 15) -> None:
+    """Wait until something is so at the worker."""
+    for _ in range(20 * seconds):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"still not so after {seconds} s")

@@ -34,15 +34,20 @@ export class Connection {
     this.clear("stream");
   }
 
-  /** `kind` of PROBLEMS; the same problem again only changes its text. */
-  problem(kind, detail) {
-    if (kind === "stream") this.#connected = false;
-    this.#problems.set(kind, detail);
+  get connected() {
+    return this.#connected;
+  }
+
+  /** What `source` has met, until `clear(source)`: `kind` of PROBLEMS. Two sources may have met
+      the same, and each can only say that it is over for itself. */
+  problem(source, detail, kind = source) {
+    if (source === "stream") this.#connected = false;
+    this.#problems.set(source, { kind, detail });
     this.#show();
   }
 
-  clear(kind) {
-    this.#problems.delete(kind);
+  clear(source) {
+    this.#problems.delete(source);
     this.#show();
   }
 
@@ -53,34 +58,42 @@ export class Connection {
     this.#show();
   }
 
+  /** Each kind of problem that there is, with its detail, the most important first. */
+  #found() {
+    const met = [...this.#problems.values()];
+    return Object.keys(PROBLEMS)
+      .map((kind) => met.find((problem) => problem.kind === kind))
+      .filter(Boolean);
+  }
+
+  /** State, name and, of a problem, its detail. */
   #current() {
-    const worst = Object.keys(PROBLEMS).find((kind) => this.#problems.has(kind));
-    if (worst) return [worst, PROBLEMS[worst][0]];
+    const [worst] = this.#found();
+    if (worst) return [worst.kind, PROBLEMS[worst.kind][0], worst.detail];
     if (this.#paused) return ["paused", "Paused"];
     return this.#connected ? ["live", "Live"] : ["connecting", "Connecting"];
   }
 
   #show() {
-    const [state, name] = this.#current();
+    const [state, name, detail] = this.#current();
     const root = byId("connection");
     if (root.dataset.state !== state) {
       root.dataset.state = state;
       setText(byId("state"), name);
-      setText(byId("announcer"), [name, this.#problems.get(state)].filter(Boolean).join(". "));
+      setText(byId("announcer"), [name, detail].filter(Boolean).join(". "));
     }
     this.#showProblems();
     this.#showAge();
   }
 
   #showProblems() {
-    const known = Object.keys(PROBLEMS).filter((kind) => this.#problems.has(kind));
-    const texts = known.map((kind) => [PROBLEMS[kind], this.#problems.get(kind)]);
+    const texts = this.#found().map(({ kind, detail }) => [PROBLEMS[kind], detail]);
     const notice = byId("notice");
     const signature = JSON.stringify(texts);
     if (notice.dataset.shown === signature) return;
     notice.dataset.shown = signature;
-    if (known.length === 0 && notice.contains(document.activeElement)) byId("pause").focus();
-    notice.hidden = known.length === 0;
+    if (texts.length === 0 && notice.contains(document.activeElement)) byId("pause").focus();
+    notice.hidden = texts.length === 0;
     byId("problems").replaceChildren(
       ...texts.map(([[name, meaning], detail]) => {
         const item = make("li");

@@ -17,6 +17,8 @@ import { byId, setText } from "./text.js";
 const READY_EVERY_MS = 5000;
 /** An order that was heard of and is not known to be stored after this long is asked about. */
 const SETTLE_MS = 2500;
+/** Rows of the filter before stay so long at most while the answer is on its way. */
+const EMPTY_AFTER_MS = 300;
 
 const connection = new Connection();
 const orders = new Orders();
@@ -32,6 +34,8 @@ const chart = new ActivityChart();
 const held = { paused: false, orders: 0 };
 /** The list may lack something: ask for it once more, a moment later. */
 let unsure = false;
+/** The list could not be read: ask again, also during a pause. */
+let failed = false;
 
 /** Something is known of these orders; after a pause the list looks at all that is kept. */
 function take(ids) {
@@ -42,17 +46,22 @@ function take(ids) {
   orders.prune([...list.ids, story.id]);
 }
 
-/** Ask for a list; what goes wrong is said at the top. */
+/** Ask for a list; what goes wrong is said at the top, and asked for again. */
 async function ask(question) {
   try {
     await question;
-    connection.clear("store");
+    failed = false;
     connection.clear("list");
-    painter.ask();
   } catch (error) {
-    if (error.kind === "unreachable") return; // the stream and the figures tell
-    connection.problem(error.kind === "store" ? "store" : "list", error.message);
+    failed = true;
+    complain("list", error);
   }
+  painter.ask();
+}
+
+function complain(source, error) {
+  if (source === "list" && error.kind === "unreachable" && !connection.connected) return; // said
+  connection.problem(source, error.message, error.kind === "store" ? "store" : source);
 }
 
 /** Something may have been missed. */
@@ -88,8 +97,7 @@ const stats = new Stats({
   onAnswer: (answer) => chart.show(answer),
   onProblem(error) {
     if (error === null) connection.clear("figures");
-    else connection.problem(error.kind === "store" ? "store" : "figures", error.message);
-    if (error === null) connection.clear("store");
+    else complain("figures", error);
   },
 });
 
@@ -110,6 +118,7 @@ byId("retry").addEventListener("click", () => {
 for (const name of ["country", "status"]) {
   byId(`filter-${name}`).addEventListener("change", (event) => {
     ask(list.setFilter({ [name]: event.target.value }));
+    setTimeout(() => painter.ask(), EMPTY_AFTER_MS);
   });
 }
 byId("older").addEventListener("click", () => turnPage(list.toOlder()));
@@ -137,7 +146,8 @@ async function checkReadiness() {
 }
 
 setInterval(() => {
-  if (document.hidden || held.paused || !(unsure || list.waitsFor(SETTLE_MS))) return;
+  const wanted = failed || (!held.paused && (unsure || list.waitsFor(SETTLE_MS)));
+  if (document.hidden || !wanted) return;
   unsure = false;
   ask(list.load());
 }, SETTLE_MS);
