@@ -62,3 +62,15 @@ async def test_rows_of_another_filter_do_not_stay_when_the_list_fails(
     await expect(page.locator("#rows tr")).to_have_count(1, timeout=10_000)
     assert await shown_ids(page) == [FIRST_ID + 2]
     await expect_state(page, "Paused")
+
+
+async def test_the_list_is_there_while_the_stream_is_refused(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    worker.stream_error = "all 1000 event streams are taken"
+    page = (await open_page(worker.url)).page
+
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await expect_state(page, "Connection lost")
+    await expect(page.locator("#notice")).to_contain_text(worker.stream_error)

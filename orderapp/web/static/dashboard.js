@@ -153,6 +153,7 @@ setInterval(() => {
 }, SETTLE_MS);
 
 stats.run();
+ask(list.load()); // also while the stream is refused
 stream.run();
 checkReadiness();
 route.follow();
