@@ -79,6 +79,11 @@ class FakeWorker:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}/"
 
+    @property
+    def streams(self) -> int:
+        """How many are open."""
+        return len(self._streams)
+
     async def start(self) -> None:
         """Listen, on the port of the last time if there was one; the events before are lost."""
         self._generation += 1

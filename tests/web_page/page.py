@@ -46,6 +46,17 @@ async def tones(found: Locator) -> list[str]:
     return [await chip.get_attribute("data-tone") or "" for chip in chips]
 
 
+async def hide(page: Page, hidden: bool) -> None:
+    """Tell the page that its tab is in the background, or in front again."""
+    await page.evaluate(
+        """(hidden) => {
+          Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
 async def until(condition: Callable[[], bool], seconds: int = 15) -> None:
     """Wait until something is so at the worker."""
     for _ in range(20 * seconds):

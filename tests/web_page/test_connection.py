@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker
 from tests.web_page.fake_orders import FIRST_ID, make_order
-from tests.web_page.page import cell, expect_state, shown_ids, story
+from tests.web_page.page import cell, expect_state, hide, shown_ids, story, until
 
 
 def problems(page: Page):
@@ -209,3 +209,34 @@ async def test_the_browser_reports_what_breaks_the_policy(
         for directive in ("style-src", "connect-src")
         if any(directive in error for error in visit.errors)
     ] == ["style-src", "connect-src"]
+
+
+async def test_a_tab_in_the_background_gives_its_connection_back_and_resumes(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page("about:blank")).page
+    await page.clock.install()
+    await page.goto(worker.url)
+    await expect_state(page, "Live")
+    worker.accept(make_order(2))
+    await expect(page.locator("#rows tr")).to_have_count(2)
+
+    await hide(page, True)
+    await page.clock.fast_forward(5_000)
+    await hide(page, False)  # a short look elsewhere changes nothing
+    await page.clock.fast_forward(12_000)
+    worker.hear()  # the clock went on: this is heard after it
+    assert worker.resumed == [None]
+
+    await hide(page, True)
+    await page.clock.fast_forward(16_000)
+    await until(lambda: worker.streams == 0)
+    worker.accept(make_order(3))
+    await expect(page.locator("#state")).to_have_text("Live")  # nothing was lost
+
+    await hide(page, False)
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 3))
+    await expect_state(page, "Live")
+    assert len(worker.resumed) == 2
+    assert worker.resumed[-1] in {"1-0", "1-1"}

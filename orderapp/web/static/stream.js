@@ -7,6 +7,9 @@ import { problemOf } from "./api.js";
 const SILENCE_MS = 20_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
+/** A browser has six connections to a host, for all its tabs: those that nobody looks at give
+    theirs back. */
+const HIDDEN_MS = 15_000;
 
 /** Splits the text of a stream into events; `feed` gives those that are complete. */
 class Parser {
@@ -28,7 +31,7 @@ class Parser {
 }
 
 /** Keeps one stream open. Calls `onOpen()`, `onEvent(name, data)`, `onHeard()` for every sign
-    of life, and `onLost(detail)` after each failure. */
+    of life, and `onLost(detail)` after each failure. Rests while the page is hidden. */
 export class Stream {
   #path;
   #on;
@@ -36,17 +39,25 @@ export class Stream {
   #failures = 0;
   #wake = () => {};
   #silence = 0;
+  #controller = null;
+  #resting = false;
+  #hidden = 0;
 
   constructor(path, handlers) {
     this.#path = path;
     this.#on = handlers;
     addEventListener("online", () => this.retry());
-    document.addEventListener("visibilitychange", () => document.hidden || this.retry());
+    document.addEventListener("visibilitychange", () => this.#look());
+    this.#look();
   }
 
   async run() {
     for (;;) {
-      const detail = await this.#read();
+      const detail = this.#resting ? null : await this.#read();
+      if (this.#resting) {
+        await this.#woken();
+        continue;
+      }
       this.#failures += 1;
       this.#on.onLost(detail);
       await this.#wait();
@@ -58,8 +69,25 @@ export class Stream {
     this.#wake();
   }
 
+  #look() {
+    clearTimeout(this.#hidden);
+    if (document.hidden) {
+      this.#hidden = setTimeout(() => this.#rest(), HIDDEN_MS);
+      return;
+    }
+    this.#resting = false;
+    this.retry();
+  }
+
+  #rest() {
+    this.#resting = true;
+    this.#controller?.abort();
+    this.#wake();
+  }
+
   async #read() {
     const controller = new AbortController();
+    this.#controller = controller;
     try {
       this.#watch(controller);
       const headers = { Accept: "text/event-stream" };
@@ -107,9 +135,13 @@ export class Stream {
   #wait() {
     // A random part, so that the pages of a whole office do not come back in step.
     const longest = Math.min(FIRST_WAIT_MS * 2 ** (this.#failures - 1), LONGEST_WAIT_MS);
+    const timer = setTimeout(() => this.#wake(), longest * (0.6 + 0.4 * Math.random()));
+    return this.#woken().finally(() => clearTimeout(timer));
+  }
+
+  #woken() {
     return new Promise((resolve) => {
       this.#wake = resolve;
-      setTimeout(resolve, longest * (0.6 + 0.4 * Math.random()));
     });
   }
 }
