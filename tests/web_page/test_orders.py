@@ -266,3 +266,20 @@ async def test_sixty_updates_a_second_are_drawn_a_few_times_a_second(
     assert 5 < len(draws) <= (draws[-1] - draws[0]) / 100 + 1
     assert len(draws) < batches / 3
     assert await page.locator("#rows tr").count() == 25
+
+
+async def test_a_new_order_appears_among_those_that_are_not_paid(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    await page.get_by_label("Status").select_option("stored")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await asyncio.sleep(3)  # the list is not read again by itself
+
+    worker.accept(make_order(2), is_stored=False)
+    await expect(page.locator("#rows tr")).to_have_count(2)
+    worker.put(make_order(2))
+    worker.pay(FIRST_ID + 2)
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    assert await shown_ids(page) == [FIRST_ID + 1]

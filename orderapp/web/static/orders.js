@@ -102,7 +102,9 @@ export function matches(order, { country, status }) {
   if (!order.known || (country && order.country !== country)) return false;
   if (!status) return true;
   if (status === "alert") return order.alerts.length > 0;
-  return statusOf(order) === status;
+  const became = statusOf(order);
+  // What Kafka has accepted is stored in a moment.
+  return became === status || (status === "stored" && became === "accepted");
 }
 
 /** Newest first, as the API sorts. */
