@@ -1,5 +1,6 @@
 """One order's story, and sending an order that is followed to its end."""
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import OpenPage
@@ -143,6 +144,18 @@ async def test_the_form_sends_what_it_says(worker: FakeWorker, open_page: OpenPa
 
     await expect(page.locator("#sent")).to_contain_text("is accepted")
     assert worker.posted[0][0] == {"customer_id": 4321, "amount": 12.5, "country": "GB"}
+
+
+@pytest.mark.parametrize("text", ["1,000", "1.000", "0x10", "1e2", "-5", "1,5,0", "Infinity"])
+async def test_an_amount_that_may_mean_something_else_is_not_guessed(
+    worker: FakeWorker, open_page: OpenPage, text: str
+) -> None:
+    page = (await open_page(worker.url)).page
+    await page.get_by_label("Amount").fill(text)
+    await page.get_by_role("button", name="Send order").click()
+
+    await expect(page.locator("#sent")).to_contain_text("amount: a number from 0")
+    assert worker.posted[0][0]["amount"] == text
 
 
 async def test_a_refused_order_names_and_marks_the_field(

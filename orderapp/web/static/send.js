@@ -30,8 +30,8 @@ export class Sender {
       return;
     }
     this.#send({
-      customer_id: toNumber(customer.value),
-      amount: toNumber(amount.value.replace(",", ".")),
+      customer_id: toNumber(customer.value, /^\d+$/),
+      amount: toNumber(amount.value, /^\d+([.,]\d{1,2})?$/),
       country: country.value.trim(),
     });
   }
@@ -94,9 +94,11 @@ export class Sender {
   }
 }
 
-/** A number, or the text as it is: the worker says what is wrong with it. */
-function toNumber(text) {
-  return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
+/** A number, or the text as it is: the worker says what is wrong with it. In `1,000` or `1.000`
+    people mean a thousand or one; it is not for us to guess. */
+function toNumber(text, form) {
+  const trimmed = text.trim();
+  return form.test(trimmed) ? Number(trimmed.replace(",", ".")) : text;
 }
 
 /** `randomUUID` is missing where the page comes from another machine by plain HTTP. */
