@@ -139,9 +139,14 @@ class FakeWorker:
         self.orders[order_id]["payment"] = stored(found, "payment")
         self.hear(payments=[found])
 
-    def bury(self, order_id: int, text: str = "the gateway did not answer") -> None:
-        """Payment gives an order up."""
-        found = letter_of(order_id, text)
+    def bury(
+        self,
+        order_id: int,
+        text: str = "the gateway did not answer",
+        service: str = "payment",
+    ) -> None:
+        """A service, or several, give an order up."""
+        found = letter_of(order_id, text) | {"service": service}
         self.orders[order_id]["dead_letter"] = found
         self.hear(dead_letters=[{name: found[name] for name in (
             "order_id", "service", "error_class", "error_text")}])  # fmt: skip

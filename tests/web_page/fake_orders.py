@@ -82,7 +82,8 @@ def status_of(order: Json) -> str:
     """`stored`, `paid`, `declined` or `dead_letter`."""
     if order["payment"]:
         return str(order["payment"]["status"]).lower()
-    return "dead_letter" if order["dead_letter"] else "stored"
+    letter = order["dead_letter"]
+    return "dead_letter" if letter and "payment" in letter["service"].split(",") else "stored"
 
 
 def story_of(order: Json) -> Json:

@@ -283,3 +283,23 @@ async def test_a_new_order_appears_among_those_that_are_not_paid(
     worker.pay(FIRST_ID + 2)
     await expect(page.locator("#rows tr")).to_have_count(1)
     assert await shown_ids(page) == [FIRST_ID + 1]
+
+
+@pytest.mark.parametrize(
+    ("service", "before", "after"),
+    [
+        ("payment", "dead letter", "paid"),
+        ("fraud", "stored dead letter", "paid dead letter"),
+        ("fraud,payment", "dead letter", "paid dead letter"),
+    ],
+)
+async def test_a_dead_letter_is_over_when_its_order_was_paid_by_a_replay(
+    worker: FakeWorker, open_page: OpenPage, service: str, before: str, after: str
+) -> None:
+    worker.put(make_order(1))
+    worker.bury(FIRST_ID + 1, service=service)
+    page = (await open_page(worker.url)).page
+    await expect(cell(page, "Status")).to_have_text(before)
+
+    worker.pay(FIRST_ID + 1)
+    await expect(cell(page, "Status")).to_have_text(after)

@@ -1,6 +1,6 @@
 /* Chips: what became of an order, in a word, a mark and a colour. */
 
-import { statusOf } from "./orders.js";
+import { gaveUp, statusOf } from "./orders.js";
 import { make, words } from "./text.js";
 
 const TONES = new Map([
@@ -22,8 +22,10 @@ export function showChips(element, order) {
   const status = statusOf(order);
   const parts = [[status.replaceAll("_", " "), TONES.get(status) ?? "calm"]];
   for (const { reason } of order.alerts) parts.push(["alert", "wait", words(reason)]);
-  // Payment went well, but another service gave it up.
-  if (order.deadLetter && status !== "dead_letter") parts.push(["dead letter", "dead"]);
+  // Another service gave it up; what payment gave up is paid by a replay, or its status.
+  if (gaveUp(order).some((name) => name !== "payment") && status !== "dead_letter") {
+    parts.push(["dead letter", "dead"]);
+  }
   const signature = JSON.stringify(parts);
   if (element.dataset.chips === signature) return;
   element.dataset.chips = signature;

@@ -90,12 +90,16 @@ function facts(item) {
   };
 }
 
+/** The services that gave an order up. */
+export function gaveUp({ deadLetter }) {
+  return String(deadLetter?.service ?? "").split(",").filter(Boolean);
+}
+
 /** `accepted` (by Kafka, not known to be stored), then as the API says it. */
-export function statusOf({ payment, deadLetter, stored }) {
-  if (payment) return String(payment.status).toLowerCase();
-  const gaveUp = String(deadLetter?.service ?? "").split(",");
-  if (gaveUp.includes("payment")) return "dead_letter";
-  return stored ? "stored" : "accepted";
+export function statusOf(order) {
+  if (order.payment) return String(order.payment.status).toLowerCase();
+  if (gaveUp(order).includes("payment")) return "dead_letter";
+  return order.stored ? "stored" : "accepted";
 }
 
 export function matches(order, { country, status }) {
