@@ -252,3 +252,19 @@ async def test_a_late_answer_about_one_order_is_not_shown_for_another(
     shown = [text for text in await page.evaluate("window.shown") if title in text]
     assert shown
     assert [text for text in shown if "CountryDE" in text] == []
+
+
+async def test_a_story_that_is_told_asks_again_after_an_answer_that_failed(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    worker.pay(FIRST_ID + 1)
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+    await expect(story(page)).to_contain_text("Paid")
+    await expect_state(page, "Live")
+    worker.store_error = "the store did not answer within 2 s"
+    worker.gap()
+    await expect(page.locator("#story-note")).to_have_text(worker.store_error)
+
+    worker.store_error = None
+    await expect(page.locator("#story-note")).to_be_hidden(timeout=10_000)

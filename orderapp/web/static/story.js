@@ -37,6 +37,7 @@ export class Story {
     this.#id = id;
     this.#turn += 1; // an answer about another order may be on its way
     this.#opened = Date.now();
+    this.#note("");
     this.#said = "";
     this.#settled = false;
     byId("story").hidden = false;
@@ -78,11 +79,11 @@ export class Story {
       const { order } = await get(`/api/orders/${encodeURIComponent(this.#id)}`);
       if (turn !== this.#turn) return;
       this.#show(order);
+      if (this.#settled) return;
     } catch (error) {
       if (turn !== this.#turn) return;
       this.#note(this.#problemText(error));
     }
-    if (this.#settled) return;
     const fast = Date.now() - this.#opened < FAST_FOR_MS;
     this.#later(fast ? FAST_MS : SLOW_MS);
   }
