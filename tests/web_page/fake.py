@@ -68,6 +68,8 @@ class FakeWorker:
         self.heartbeat = 0.5
         #: Seconds until an order's story is answered.
         self.story_delay = 0.0
+        #: Fraud's verdict on every order, if it is not what follows from the order.
+        self.fraud: Json | None = None
         self._ids: dict[str, int] = {}
         self._ring: list[tuple[str, bytes]] = []
         self._streams: set[asyncio.Queue[bytes]] = set()
@@ -249,7 +251,7 @@ class FakeWorker:
         order = self.orders.get(int(request.match_info["id"]))
         if order is None:
             return problem(404, f"order {request.match_info['id']} is not known")
-        return web.json_response({"status": "ok", "order": story_of(order)})
+        return web.json_response({"status": "ok", "order": story_of(order, self.fraud)})
 
     async def _post(self, request: web.Request) -> web.Response:
         body = await request.json()

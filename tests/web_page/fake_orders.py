@@ -86,8 +86,9 @@ def status_of(order: Json) -> str:
     return "dead_letter" if letter and "payment" in letter["service"].split(",") else "stored"
 
 
-def story_of(order: Json) -> Json:
-    """An order with its verdict and its timeline."""
+def story_of(order: Json, fraud: Json | None = None) -> Json:
+    """An order with its verdict (`fraud`, if it is not what follows from the order) and its
+    timeline."""
     alerts, payment, letter = order["alerts"], order["payment"], order["dead_letter"]
     verdict, reason = ("ALERT", alerts[0]["reason"]) if alerts else ("PENDING", None)
     if not alerts and (payment or letter):
@@ -97,7 +98,7 @@ def story_of(order: Json) -> Json:
         ("created", order["created_at"], f"by customer {order['customer_id']}"),
         ("accepted", order["created_at"], f"by Kafka, as {place}"),
     ]
-    if verdict != "PENDING":
+    if fraud is None and verdict != "PENDING":
         at = alerts[0]["detected_at"] if alerts else None
         steps.append(("judged", at, f"by fraud: {reason or 'clear'}"))
     steps.append(("stored", order["stored_at"], "by analytics"))
@@ -110,7 +111,7 @@ def story_of(order: Json) -> Json:
     return {
         **order,
         "order_status": status_of(order),
-        "fraud": {"verdict": verdict, "reason": reason},
+        "fraud": fraud or {"verdict": verdict, "reason": reason},
         "timeline": [{"step": s, "at": at, "detail": detail} for s, at, detail in steps],
     }
 

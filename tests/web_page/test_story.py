@@ -268,3 +268,31 @@ async def test_a_story_that_is_told_asks_again_after_an_answer_that_failed(
 
     worker.store_error = None
     await expect(page.locator("#story-note")).to_be_hidden(timeout=10_000)
+
+
+async def test_a_verdict_that_is_not_known_is_said_and_asked_for_again(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    reason = "it is not known how far the fraud service is"
+    worker.fraud = {"verdict": "UNKNOWN", "reason": reason}
+    worker.put(make_order(1))
+    worker.pay(FIRST_ID + 1)
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+    await expect(story(page).locator(".waiting")).to_contain_text(reason)
+
+    worker.fraud = None
+    await expect(story(page)).to_contain_text("Judged", timeout=10_000)
+    await expect(story(page).locator(".waiting")).to_have_count(0)
+
+
+async def test_a_verdict_that_fraud_gave_up_is_told_by_its_dead_letter_alone(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.fraud = {"verdict": "UNKNOWN", "reason": "the fraud service gave this order up"}
+    worker.put(make_order(1))
+    worker.pay(FIRST_ID + 1)
+    worker.bury(FIRST_ID + 1, service="fraud")
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+
+    await expect(story(page)).to_contain_text("Dead letter")
+    await expect(story(page).locator(".waiting")).to_have_count(0)

@@ -90,15 +90,15 @@ function facts(item) {
   };
 }
 
-/** The services that gave an order up. */
-export function gaveUp({ deadLetter }) {
-  return String(deadLetter?.service ?? "").split(",").filter(Boolean);
+/** The services that gave an order up; none without a dead letter. */
+export function gaveUp(letter) {
+  return String(letter?.service ?? "").split(",").filter(Boolean);
 }
 
 /** `accepted` (by Kafka, not known to be stored), then as the API says it. */
 export function statusOf(order) {
   if (order.payment) return String(order.payment.status).toLowerCase();
-  if (gaveUp(order).includes("payment")) return "dead_letter";
+  if (gaveUp(order.deadLetter).includes("payment")) return "dead_letter";
   return order.stored ? "stored" : "accepted";
 }
 

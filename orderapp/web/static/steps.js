@@ -1,5 +1,6 @@
 /* The parts of a story: its steps with their times, what it waits for, the order's facts. */
 
+import { gaveUp } from "./orders.js";
 import { amountText, datedText, make, preciseText, secondsText } from "./text.js";
 
 /** For each step its name and its tone. */
@@ -14,7 +15,7 @@ const STEPS = {
 };
 
 export function stepItems(order) {
-  return [...order.timeline.map(stepItem(order)), ...waitingItems(order)];
+  return [...order.timeline.map(stepItem(order)), ...missing(order).map(waitingItem)];
 }
 
 function stepItem({ timeline, fraud }) {
@@ -39,15 +40,28 @@ function timeOf(at, start) {
   return time;
 }
 
-function waitingItems({ order_status: status, fraud }) {
-  const texts = [];
-  if (fraud?.verdict === "PENDING") texts.push("Waits for fraud's verdict");
-  if (status === "stored") texts.push("Waits for its payment");
-  return texts.map((text) => {
-    const item = make("li", "waiting");
-    item.append(make("b", "", text));
-    return item;
-  });
+/** Nothing more is to be told of an order, unless somebody replays it. */
+export function isSettled(order) {
+  return missing(order).length === 0;
+}
+
+/** What is still to come: its name and, if there is one, a reason. */
+function missing({ order_status: status, fraud, dead_letter: letter }) {
+  const found = [];
+  if (fraud?.verdict === "PENDING") found.push(["Waits for fraud's verdict"]);
+  // That fraud gave the order up is a step of its own.
+  if (fraud?.verdict === "UNKNOWN" && !gaveUp(letter).includes("fraud")) {
+    found.push(["Fraud's verdict is not known", fraud.reason]);
+  }
+  if (status === "stored") found.push(["Waits for its payment"]);
+  return found;
+}
+
+function waitingItem([text, reason]) {
+  const item = make("li", "waiting");
+  item.append(make("b", "", text));
+  if (reason) item.append(" ", make("span", "detail", reason));
+  return item;
 }
 
 export function factItems(order) {

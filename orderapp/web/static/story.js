@@ -3,7 +3,7 @@
 
 import { get } from "./api.js";
 import { showChips, spoken } from "./chips.js";
-import { factItems, stepItems } from "./steps.js";
+import { factItems, isSettled, stepItems } from "./steps.js";
 import { byId, setText } from "./text.js";
 
 /** After something was heard: more may follow at once, and the store needs its moment. */
@@ -126,10 +126,6 @@ export class Story {
     replaceIfChanged(byId("story-steps"), stepItems(found));
     replaceIfChanged(byId("story-facts"), factItems(found));
   }
-}
-
-function isSettled({ order_status: status, fraud }) {
-  return status !== "stored" && fraud?.verdict !== "PENDING";
 }
 
 /** Keep a selection and a reader's place while nothing has changed. */
