@@ -241,3 +241,29 @@ async def test_a_tab_in_the_background_gives_its_connection_back_and_resumes(
     await expect_state(page, "Live")
     assert len(worker.resumed) == 2
     assert worker.resumed[-1] in {"1-0", "1-1"}
+
+
+async def test_services_and_countries_stay_as_they_are_while_nothing_changes(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    worker.pay(FIRST_ID + 1)
+    page = (await open_page(worker.url)).page
+    await expect(page.locator("#countries li")).to_have_count(1)
+    await page.evaluate(
+        """() => {
+          window.changed = 0;
+          for (const id of ["services", "countries"]) {
+            new MutationObserver(() => window.changed++)
+              .observe(document.getElementById(id), { childList: true });
+          }
+        }"""
+    )
+    worker.put(make_order(2, country="DE"))  # not paid: it has no place among the countries
+    await expect(page.locator("[data-figure=orders]")).to_have_text("2")
+    assert await page.evaluate("window.changed") == 0
+
+    worker.services["payment"]["lag"] = 1
+    worker.pay(FIRST_ID + 2)
+    await expect(page.locator("#countries li")).to_have_count(2)
+    assert await page.evaluate("window.changed") == 2

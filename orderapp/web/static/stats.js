@@ -1,7 +1,9 @@
 /* Figures over all orders: asked for every two seconds, shown with their age when they are old. */
 
 import { get } from "./api.js";
-import { byId, countText, make, secondsText, setText, shareText, sumText, timeText } from "./text.js";
+import {
+  byId, counted, countText, make, replaceIfChanged, secondsText, setText, shareText, sumText, timeText,
+} from "./text.js";
 
 const EVERY_MS = 2000;
 const STALE_MS = 7000;
@@ -109,7 +111,8 @@ function serviceRow([name, { lag, oldest_seconds: oldest }]) {
 }
 
 function showServices(services) {
-  byId("services").replaceChildren(...Object.entries(services ?? {}).map(serviceRow));
+  const rows = Object.entries(services ?? {});
+  replaceIfChanged(byId("services"), rows.map(serviceRow), JSON.stringify(rows));
   setText(
     byId("services-note"),
     services
@@ -136,7 +139,8 @@ function showCountries(countries) {
   const sorted = countries.filter(({ revenue }) => revenue > 0).sort((a, b) => b.revenue - a.revenue);
   const shown = sorted.slice(0, MOST_COUNTRIES);
   const most = shown[0]?.revenue ?? 0;
-  byId("countries").replaceChildren(...shown.map((country) => countryItem(country, most)));
+  const items = shown.map((country) => countryItem(country, most));
+  replaceIfChanged(byId("countries"), items, JSON.stringify(shown));
   const left = sorted.length - shown.length;
   byId("countries-note").hidden = shown.length > 0 && left === 0;
   setText(byId("countries-note"), left > 0 ? `and ${left} more countries` : "Nothing was paid yet.");

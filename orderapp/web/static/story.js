@@ -4,7 +4,7 @@
 import { get } from "./api.js";
 import { showChips, spoken } from "./chips.js";
 import { factItems, isSettled, stepItems } from "./steps.js";
-import { byId, setText } from "./text.js";
+import { byId, replaceIfChanged, setText } from "./text.js";
 
 /** After something was heard: more may follow at once, and the store needs its moment. */
 const SOON_MS = 150;
@@ -123,15 +123,11 @@ export class Story {
     this.#onChange(this.#orders.addDocuments([found]));
     this.#showKnown();
     this.#settled = isSettled(found);
-    replaceIfChanged(byId("story-steps"), stepItems(found));
-    replaceIfChanged(byId("story-facts"), factItems(found));
+    showItems(byId("story-steps"), stepItems(found));
+    showItems(byId("story-facts"), factItems(found));
   }
 }
 
-/** Keep a selection and a reader's place while nothing has changed. */
-function replaceIfChanged(parent, children) {
-  const text = children.map((child) => child.textContent).join("\n");
-  if (parent.dataset.shown === text && parent.childElementCount > 0) return;
-  parent.dataset.shown = text;
-  parent.replaceChildren(...children);
+function showItems(parent, items) {
+  replaceIfChanged(parent, items, items.map((item) => item.textContent).join("\n"));
 }

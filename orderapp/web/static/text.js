@@ -52,10 +52,20 @@ export function words(code) {
   return /^[A-Z][A-Z_]*$/.test(text) ? text.toLowerCase().replaceAll("_", " ") : text;
 }
 
+/** `1 order`, `2 orders`. */
+export const counted = (count, noun) => `${countText(count)} ${noun}${count === 1 ? "" : "s"}`;
+
 /** Change an element's text only if it differs, so that nothing moves without a reason. */
 export function setText(element, value) {
   const text = value === undefined || value === null || value === "" ? "–" : String(value);
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** Keep a selection and a reader's place while nothing has changed: `shown` says all of it. */
+export function replaceIfChanged(parent, children, shown) {
+  if (parent.dataset.shown === shown && parent.childElementCount === children.length) return;
+  parent.dataset.shown = shown;
+  parent.replaceChildren(...children);
 }
 
 /** An element with a class and a text. */
