@@ -267,3 +267,20 @@ async def test_services_and_countries_stay_as_they_are_while_nothing_changes(
     worker.pay(FIRST_ID + 2)
     await expect(page.locator("#countries li")).to_have_count(2)
     assert await page.evaluate("window.changed") == 2
+
+
+async def test_an_age_that_is_not_known_is_not_shown_as_good(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.services["fraud"] = {"group": "orderapp", "lag": 3, "oldest_seconds": None}
+    worker.services["analytics"] = {"group": None, "lag": None, "oldest_seconds": None}
+    page = (await open_page(worker.url)).page
+
+    for name, text, tone in (
+        ("fraud", "unknown", "wait"),
+        ("analytics", "unknown", "calm"),
+        ("payment", "none", "good"),
+    ):
+        chip = page.get_by_role("row", name=name).locator(".chip")
+        await expect(chip).to_have_text(text)
+        await expect(chip).to_have_attribute("data-tone", tone)

@@ -91,9 +91,11 @@ function deadNote(count) {
   return count > 0 ? "open: faust -A orderapp dlq list" : "none open";
 }
 
-function toneOf(seconds) {
-  if (seconds >= STUCK_S) return "bad";
-  return seconds >= SLOW_S ? "wait" : "good";
+function toneOf(lag, oldest) {
+  if (typeof lag !== "number") return "calm";
+  if (typeof oldest !== "number") return lag > 0 ? "wait" : "good";
+  if (oldest >= STUCK_S) return "bad";
+  return oldest >= SLOW_S ? "wait" : "good";
 }
 
 function serviceRow([name, { lag, oldest_seconds: oldest }]) {
@@ -103,7 +105,7 @@ function serviceRow([name, { lag, oldest_seconds: oldest }]) {
   const lagText = typeof lag === "number" ? countText(lag) : "unknown";
   const waits = typeof oldest === "number" ? secondsText(oldest) : lag === 0 ? "none" : "unknown";
   const chip = make("span", "chip", waits);
-  chip.dataset.tone = typeof lag === "number" ? toneOf(oldest ?? 0) : "calm";
+  chip.dataset.tone = toneOf(lag, oldest);
   const last = make("td", "number");
   last.append(chip);
   row.append(head, make("td", "number", lagText), last);
