@@ -1,6 +1,6 @@
 /* Orders and alerts over time, as bars (uPlot, a global of its own file). */
 
-import { byId, countText, setText } from "./text.js";
+import { byId, counted, countText, setText } from "./text.js";
 
 const HEIGHT = 190;
 const BUCKET_S = 10;
@@ -32,6 +32,9 @@ export function series(activity, now) {
   return { columns, step };
 }
 
+/** Alerts are counted at their own time, not at their order's. */
+const said = (orders, alerts) => `${counted(orders, "order")}, ${counted(alerts, "alert")}`;
+
 export class ActivityChart {
   #box = byId("activity");
   #plot = null;
@@ -54,7 +57,7 @@ export class ActivityChart {
     const { columns, step } = this.#shown;
     const sum = (column) => column.reduce((one, other) => one + other, 0);
     const minutes = Math.round((columns[0].length * step) / 60);
-    const text = `${countText(sum(columns[1]))} orders, ${countText(sum(columns[2]))} with an alert, in ${minutes} minutes`;
+    const text = `${said(sum(columns[1]), sum(columns[2]))}, in ${minutes} minutes`;
     this.#box.setAttribute("aria-label", text);
     setText(byId("activity-step"), step < 60 ? `per ${step} s` : "per minute");
     this.#readOut(this.#plot?.cursor.idx);
@@ -70,7 +73,7 @@ export class ActivityChart {
     const at = toTheSecond.format(new Date(times[index] * 1000));
     setText(
       byId("activity-readout"),
-      `${at}, ${step} s: ${countText(orders[index])} orders, ${countText(alerts[index])} with an alert`,
+      `${at}, ${step} s: ${said(orders[index], alerts[index])}`,
     );
   }
 

@@ -1,6 +1,6 @@
 /* The honest line at the top: connected or not, since when nothing was heard, what is wrong. */
 
-import { byId, make, secondsText, setText } from "./text.js";
+import { byId, counted, make, secondsText, setText } from "./text.js";
 
 const STALE_S = 20;
 
@@ -106,8 +106,7 @@ export class Connection {
   #showAge() {
     const age = byId("age");
     if (this.#paused) {
-      const orders = this.#waiting === 1 ? "order" : "orders";
-      setText(age, `${this.#waiting} ${orders} since`);
+      setText(age, `${counted(this.#waiting, "order")} since`);
       age.classList.remove("stale");
       return;
     }

@@ -129,7 +129,7 @@ function countryItem({ country, revenue, orders, alerts }, most) {
   bar.style.width = `${most > 0 ? Math.max(0.5, (100 * revenue) / most) : 0}%`;
   const track = make("span", "track");
   track.append(bar);
-  const detail = `${countText(orders)} orders, ${countText(alerts)} alerts`;
+  const detail = `${counted(orders, "order")}, ${counted(alerts, "alert")}`;
   item.append(
     make("b", "", country || "not known"), " ", make("span", "sum", sumText(revenue)), track, " ",
     make("small", "", detail),
