@@ -84,12 +84,13 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
         height: int = 900,
         color_scheme: Literal["light", "dark"] = "light",
         reduced_motion: Literal["reduce", "no-preference"] = "no-preference",
+        locale: str = "en-GB",
     ) -> Visit:
         context = await browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme=color_scheme,
             reduced_motion=reduced_motion,
-            locale="en-GB",
+            locale=locale,
             timezone_id="Europe/Berlin",
         )
         contexts.append(context)

@@ -1,6 +1,7 @@
 """The list of orders: live, filtered, in pages."""
 
 import asyncio
+import re
 
 import pytest
 from playwright.async_api import expect
@@ -8,7 +9,7 @@ from playwright.async_api import expect
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker
 from tests.web_page.fake_orders import FIRST_ID, make_order
-from tests.web_page.page import cell, expect_state, row_of, shown_ids, words
+from tests.web_page.page import cell, expect_state, row_of, shown_ids, story, words
 
 
 async def test_no_orders_says_so_until_the_first_arrives(
@@ -303,3 +304,14 @@ async def test_a_dead_letter_is_over_when_its_order_was_paid_by_a_replay(
 
     worker.pay(FIRST_ID + 1)
     await expect(cell(page, "Status")).to_have_text(after)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "en-GB", "de-DE"])
+async def test_times_have_one_width_in_every_language(
+    worker: FakeWorker, open_page: OpenPage, locale: str
+) -> None:
+    worker.put(make_order(1), make_order(2))
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}", locale=locale)).page
+
+    await expect(cell(page, "Time")).to_contain_text(re.compile(r"\b19:00:02$"))
+    await expect(story(page)).to_contain_text(re.compile(r"19:00:01[.,]000"))

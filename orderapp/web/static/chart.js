@@ -1,6 +1,6 @@
 /* Orders and alerts over time, as bars (uPlot, a global of its own file). */
 
-import { byId, counted, countText, setText } from "./text.js";
+import { byId, counted, countText, minutesText, setText, timeText } from "./text.js";
 
 const HEIGHT = 190;
 const BUCKET_S = 10;
@@ -9,9 +9,6 @@ const MOST_SPAN_S = 3600;
 /** Widths of a bar; the first that needs no more than so many bars is taken. */
 const STEPS_S = [10, 30, 60];
 const MOST_BARS = 90;
-
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const toTheSecond = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
 /** `[times, orders, alerts]` and the bar's width, from the API's buckets, which leave out what
     is empty. The bucket that is still filling is left out: it would always look like a fall. */
@@ -70,10 +67,9 @@ export class ActivityChart {
       setText(byId("activity-readout"), this.#box.ariaLabel);
       return;
     }
-    const at = toTheSecond.format(new Date(times[index] * 1000));
     setText(
       byId("activity-readout"),
-      `${at}, ${step} s: ${said(orders[index], alerts[index])}`,
+      `${timeText(times[index] * 1000)}, ${step} s: ${said(orders[index], alerts[index])}`,
     );
   }
 
@@ -114,7 +110,7 @@ export class ActivityChart {
           size: 30,
           grid: { show: false },
           ticks: { stroke: color("--line"), size: 4 },
-          values: (_, times) => times.map((time) => clock.format(new Date(time * 1000))),
+          values: (_, times) => times.map((time) => minutesText(time * 1000)),
           incrs: [60, 120, 300, 600, 900],
         },
         {

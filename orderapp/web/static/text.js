@@ -1,13 +1,21 @@
 /* How things are said. Everything from an order goes in as text, never as markup. */
 
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+/** Everywhere: times in a column stay one under the other, and fit. */
+const hourCycle = "h23";
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium", hourCycle });
+const minutes = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle });
 const precise = new Intl.DateTimeFormat(undefined, {
+  hourCycle,
   hour: "2-digit",
   minute: "2-digit",
   second: "2-digit",
   fractionalSecondDigits: 3,
 });
-const dated = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const dated = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "medium",
+  timeStyle: "medium",
+  hourCycle,
+});
 const money = new Intl.NumberFormat(undefined, {
   minimumFractionDigits: 2,
   maximumFractionDigits: 2,
@@ -29,12 +37,13 @@ export function sumText(value) {
 export const amountText = (value) => (isNumber(value) ? money.format(value) : value);
 export const shareText = (part, all) => (all > 0 ? share.format(part / all) : "–");
 
-/** Local time of day; a text that is no time as it is. */
+/** Local time of day of a text or of milliseconds; a text that is no time as it is. */
 export function timeText(text, format = clock) {
   const time = new Date(text);
   return Number.isNaN(time.getTime()) ? String(text) : format.format(time);
 }
 
+export const minutesText = (text) => timeText(text, minutes);
 export const preciseText = (text) => timeText(text, precise);
 export const datedText = (text) => timeText(text, dated);
 
