@@ -51,7 +51,26 @@ async def test_stored_orders_are_there_newest_first_with_what_became_of_them(
     ] == [[await words(cell(page, column, row)) for column in columns] for row in range(4)]
     time = cell(page, "Time", 3).locator("time")
     await expect(time).to_have_attribute("datetime", "2026-11-23T18:00:01.000000Z")
-    await expect(time).to_have_text("19:00:01")  # the browser's zone is Berlin
+
+
+async def test_a_time_has_its_date_when_it_is_not_of_today(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page("about:blank")).page
+    # The browser's zone is Berlin: 23:30 there.
+    await page.clock.set_fixed_time("2026-11-23T22:30:00Z")
+    await page.goto(worker.url)
+    await expect(cell(page, "Time")).to_have_text("19:00:01")
+    await expect_state(page, "Live")
+
+    for now, text in (
+        ("2026-11-23T23:30:00Z", "23 Nov, 19:00:01"),
+        ("2027-01-02T12:00:00Z", "23 Nov 2026, 19:00:01"),
+    ):
+        await page.clock.set_fixed_time(now)
+        worker.alert(FIRST_ID + 1)
+        await expect(cell(page, "Time")).to_have_text(text)
 
 
 async def test_orders_alerts_and_payments_appear_live(

@@ -37,7 +37,7 @@ async def test_a_link_to_an_order_opens_its_whole_story(
     text = await words(shown)
     for part in (
         "partition 1, offset 7", "orders[1]@7", "HIGH_AMOUNT_RISKY_COUNTRY", "3 attempts",
-        "19:00:07.104 +104 ms", "350.00",
+        "19:00:07.104 +104 ms", "350.00", "Created 23 Nov 2026, 19:00:07",
     ):  # fmt: skip
         assert part in text
     await expect(shown.get_by_role("link", name="As JSON")).to_have_attribute(
@@ -296,3 +296,16 @@ async def test_a_verdict_that_fraud_gave_up_is_told_by_its_dead_letter_alone(
 
     await expect(story(page)).to_contain_text("Dead letter")
     await expect(story(page).locator(".waiting")).to_have_count(0)
+
+
+async def test_a_step_of_another_day_has_its_date(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    worker.pay(FIRST_ID + 1)
+    worker.orders[FIRST_ID + 1]["payment"]["paid_at"] = "2026-11-25T06:00:00.000000Z"
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+
+    times = story(page).locator("#story-steps time")
+    await expect(times.first).to_have_text("19:00:01.000")
+    await expect(times.last).to_have_text("25 Nov 2026, 07:00:00 +35 h")

@@ -34,7 +34,8 @@ function stepItem({ timeline, fraud }) {
 function timeOf(at, start) {
   const since = (Date.parse(at) - start) / 1000;
   const after = since > 0 ? ` +${secondsText(since)}` : "";
-  const time = make("time", "", `${preciseText(at)}${after}`);
+  const sameDay = new Date(at).toDateString() === new Date(start).toDateString();
+  const time = make("time", "", `${sameDay ? preciseText(at) : datedText(at)}${after}`);
   time.dateTime = at;
   time.title = datedText(at);
   return time;
@@ -66,6 +67,7 @@ function waitingItem([text, reason]) {
 
 export function factItems(order) {
   const facts = [
+    ["Created", datedText(order.created_at)],
     ["Amount", amountText(order.amount)],
     ["Country", order.country],
     ["Customer", order.customer_id],

@@ -2,7 +2,7 @@
    changed, so that focus, selection and scroll position stay. */
 
 import { showChips } from "./chips.js";
-import { amountText, datedText, setText, timeText } from "./text.js";
+import { amountText, datedText, momentText, setText } from "./text.js";
 
 /** More new rows at once than this would only flicker. */
 const MOST_HIGHLIGHTS = 5;
@@ -34,10 +34,10 @@ class Row {
 
   #showTime(utc) {
     const { time } = this.#fields;
+    setText(time, momentText(utc)); // today's are yesterday's after midnight
     if (time.dateTime === utc) return;
     time.dateTime = utc;
     time.title = datedText(utc);
-    setText(time, timeText(utc));
   }
 }
 

@@ -16,6 +16,14 @@ const dated = new Intl.DateTimeFormat(undefined, {
   timeStyle: "medium",
   hourCycle,
 });
+const dayed = new Intl.DateTimeFormat(undefined, {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle,
+});
 const money = new Intl.NumberFormat(undefined, {
   minimumFractionDigits: 2,
   maximumFractionDigits: 2,
@@ -41,6 +49,14 @@ export const shareText = (part, all) => (all > 0 ? share.format(part / all) : "â
 export function timeText(text, format = clock) {
   const time = new Date(text);
   return Number.isNaN(time.getTime()) ? String(text) : format.format(time);
+}
+
+/** The time of day alone if it was today; with the date, and if need be the year, otherwise. */
+export function momentText(text) {
+  const time = new Date(text);
+  const today = new Date();
+  if (time.toDateString() === today.toDateString()) return timeText(text);
+  return timeText(text, time.getFullYear() === today.getFullYear() ? dayed : dated);
 }
 
 export const minutesText = (text) => timeText(text, minutes);
