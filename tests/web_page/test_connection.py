@@ -284,3 +284,25 @@ async def test_an_age_that_is_not_known_is_not_shown_as_good(
         chip = page.get_by_role("row", name=name).locator(".chip")
         await expect(chip).to_have_text(text)
         await expect(chip).to_have_attribute("data-tone", tone)
+
+
+async def test_the_list_is_called_live_only_while_orders_can_arrive(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    note, age = page.locator("#page-note"), page.locator("#age")
+    await expect(note).to_have_text("Newest first, live")
+
+    await page.get_by_role("button", name="Pause").click()
+    await expect(note).to_have_text("Newest first, not live now")
+    await expect(age).to_have_text("0 orders since")
+    await worker.stop()
+    await expect_state(page, "Connection lost")
+    await expect(age).to_have_text(re.compile(r"^heard \d+ s ago$"))
+    await expect(age).to_have_class("age stale")
+    await page.get_by_role("button", name="Continue").click()
+    await expect(note).to_have_text("Newest first, not live now")
+
+    await worker.start()
+    await expect(note).to_have_text("Newest first, live", timeout=15_000)
+    await expect(age).to_have_class("age")

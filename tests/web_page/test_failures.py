@@ -33,6 +33,9 @@ async def test_a_list_that_fails_is_said_to_until_it_is_there(
     worker.put(make_order(1))
     worker.list_status = status
     page = (await open_page(worker.url)).page
+    await expect_state(page, state)
+    await expect(page.locator("#state")).to_have_css("background-color", "rgb(253, 239, 208)")
+    await expect(page.locator("#page-note")).not_to_contain_text(", live")
     await until(lambda: len(worker.asked) > 3)
     # Other answers come, and say nothing about the list.
     worker.put(make_order(2))

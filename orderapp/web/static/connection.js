@@ -19,8 +19,12 @@ export class Connection {
   #connected = false;
   #paused = false;
   #waiting = 0;
+  #wasLive = false;
+  #onLive;
 
-  constructor() {
+  /** `onLive()` when orders begin or cease to arrive in the list. */
+  constructor(onLive) {
+    this.#onLive = onLive;
     setInterval(() => this.#showAge(), 1000);
   }
 
@@ -32,6 +36,10 @@ export class Connection {
     this.#connected = true;
     this.heard();
     this.clear("stream");
+  }
+
+  get live() {
+    return this.#connected && !this.#paused && !this.#problems.has("list");
   }
 
   get connected() {
@@ -84,6 +92,9 @@ export class Connection {
     }
     this.#showProblems();
     this.#showAge();
+    if (this.live === this.#wasLive) return;
+    this.#wasLive = this.live;
+    this.#onLive();
   }
 
   #showProblems() {
@@ -105,7 +116,7 @@ export class Connection {
 
   #showAge() {
     const age = byId("age");
-    if (this.#paused) {
+    if (this.#paused && this.#connected) {
       setText(age, `${counted(this.#waiting, "order")} since`);
       age.classList.remove("stale");
       return;
@@ -114,7 +125,8 @@ export class Connection {
     // Wall clock, not performance.now(): that one may stop while the machine sleeps.
     const seconds = Math.max(0, Math.floor((Date.now() - this.#heard) / 1000));
     const stale = seconds >= STALE_S || !this.#connected;
-    setText(age, seconds < 2 && !stale ? "heard just now" : `heard ${secondsText(Math.max(1, seconds))} ago`);
+    const ago = seconds < 120 ? `${Math.max(1, seconds)} s` : secondsText(seconds);
+    setText(age, seconds < 2 && !stale ? "heard just now" : `heard ${ago} ago`);
     age.classList.toggle("stale", stale);
   }
 }

@@ -20,7 +20,7 @@ const SETTLE_MS = 2500;
 /** Rows of the filter before stay so long at most while the answer is on its way. */
 const EMPTY_AFTER_MS = 300;
 
-const connection = new Connection();
+const connection = new Connection(() => painter.ask());
 const orders = new Orders();
 const table = new OrderTable({
   body: byId("rows"),
@@ -28,7 +28,7 @@ const table = new OrderTable({
   refuge: byId("scroller"),
 });
 const list = new OrderList(orders, table);
-const painter = new Painter(() => list.draw(story.id));
+const painter = new Painter(() => list.draw(story.id, connection.live));
 const story = new Story(orders, (ids) => take(new Set(ids)));
 const chart = new ActivityChart();
 const held = { paused: false, orders: 0 };

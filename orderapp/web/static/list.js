@@ -84,13 +84,14 @@ export class OrderList {
     });
   }
 
-  draw(openId) {
+  /** `live`: new orders arrive by themselves. */
+  draw(openId, live) {
     this.#table.show(this.#ids.map((id) => this.#orders.get(id)), openId);
     const empty = this.#ids.length === 0;
     byId("scroller").hidden = empty;
     byId("empty").hidden = !empty || !this.#loaded;
     this.#drawEmpty();
-    this.#drawPages();
+    this.#drawPages(live);
   }
 
   async #fetch(after, older) {
@@ -147,12 +148,13 @@ export class OrderList {
     );
   }
 
-  #drawPages() {
+  #drawPages(live) {
     byId("older").hidden = this.#next === null && !this.#overflowed;
     byId("newest").hidden = !this.#older;
     const { size } = this.#arrived;
     const more = size < MOST_COUNTED ? "" : " or more";
     const arrived = size > 0 ? `; ${countText(size)}${more} new since` : "";
-    setText(byId("page-note"), this.#older ? `Older orders, not live${arrived}` : "Newest first, live");
+    const newest = live ? "Newest first, live" : "Newest first, not live now";
+    setText(byId("page-note"), this.#older ? `Older orders, not live${arrived}` : newest);
   }
 }
