@@ -59,6 +59,9 @@ class FakeWorker:
         #: A POST is not answered until this is set.
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        #: Lists are not answered until this is set.
+        self.may_list = asyncio.Event()
+        self.may_list.set()
         #: New streams are not answered until this is set.
         self.may_stream = asyncio.Event()
         self.may_stream.set()
@@ -224,6 +227,7 @@ class FakeWorker:
 
     async def _list(self, request: web.Request) -> web.Response:
         self.asked.append(request.query_string)
+        await self.may_list.wait()
         if self.store_error is not None:
             return problem(503, self.store_error)
         if self.list_status != 200:

@@ -77,3 +77,14 @@ async def test_the_list_is_there_while_the_stream_is_refused(
     await expect(page.locator("#rows tr")).to_have_count(1)
     await expect_state(page, "Connection lost")
     await expect(page.locator("#notice")).to_contain_text(worker.stream_error)
+
+
+async def test_a_list_that_takes_its_time_is_said_to_be_loading(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.may_list.clear()
+    page = (await open_page(worker.url)).page
+    await expect(page.get_by_role("heading", name="Loading …")).to_be_visible()
+
+    worker.may_list.set()
+    await expect(page.get_by_role("heading", name="No orders yet")).to_be_visible()

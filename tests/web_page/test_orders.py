@@ -217,6 +217,10 @@ async def test_filters_ask_the_worker_and_hold_for_what_comes_after(
     await expect(page.locator("#rows tr")).to_have_count(1)
     worker.pay(FIRST_ID + 1)
     await expect(page.get_by_role("heading", name="No order matches")).to_be_visible()
+    announcer = page.locator("#announcer")
+    assert await announcer.inner_text() != "No order matches"  # nobody has asked for it
+    await page.get_by_label("Status").select_option("alert")
+    await expect(announcer).to_have_text("No order matches")
 
 
 async def test_older_pages_stay_as_they_are_while_orders_arrive(

@@ -82,6 +82,7 @@ async def test_search_opens_the_story_and_an_unknown_order_is_said_to_be_unknown
     await field.fill("123")
     await field.press("Enter")
     await expect(story(page)).to_contain_text("order 123 is not known")
+    await expect(page.locator("#announcer")).to_have_text("order 123 is not known")
     await expect(page.locator("#sent")).to_be_empty()
 
     await field.fill(str(FIRST_ID + 1))

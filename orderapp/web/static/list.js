@@ -22,6 +22,8 @@ export class OrderList {
   #left = 0;
   #arrived = new Set();
   #loaded = false;
+  /** A filter was chosen, and whether anything matches is not said yet. */
+  #asked = false;
   #turn = 0;
   #filter = { country: "", status: "" };
 
@@ -43,6 +45,7 @@ export class OrderList {
     this.#older = false;
     this.#ids = [];
     this.#loaded = false;
+    this.#asked = true;
     return this.load();
   }
 
@@ -89,8 +92,9 @@ export class OrderList {
     this.#table.show(this.#ids.map((id) => this.#orders.get(id)), openId);
     const empty = this.#ids.length === 0;
     byId("scroller").hidden = empty;
-    byId("empty").hidden = !empty || !this.#loaded;
+    byId("empty").hidden = !empty;
     this.#drawEmpty();
+    if (this.#loaded) this.#announce(empty);
     this.#drawPages(live);
   }
 
@@ -136,6 +140,11 @@ export class OrderList {
   }
 
   #drawEmpty() {
+    byId("empty-text").hidden = !this.#loaded;
+    if (!this.#loaded) {
+      setText(byId("empty-title"), "Loading …");
+      return;
+    }
     const filtered = Boolean(this.#filter.country || this.#filter.status);
     setText(byId("empty-title"), filtered ? "No order matches" : "No orders yet");
     setText(
@@ -146,6 +155,12 @@ export class OrderList {
           : "None was found among the newest; older ones are still to be searched."
         : "A running producer sends the first one soon. Or send one yourself, above.",
     );
+  }
+
+  /** Once for each choice: under some filters orders come and go. */
+  #announce(empty) {
+    if (this.#asked && empty) setText(byId("announcer"), byId("empty-title").textContent);
+    this.#asked = false;
   }
 
   #drawPages(live) {

@@ -95,8 +95,11 @@ export class Story {
   }
 
   #note(text) {
-    byId("story-note").hidden = !text;
-    byId("story-note").textContent = text;
+    const note = byId("story-note");
+    if (note.textContent === text) return;
+    note.hidden = !text;
+    note.textContent = text;
+    if (text) setText(byId("announcer"), text);
   }
 
   /** What is known already, while the whole is asked for. */
