@@ -183,3 +183,24 @@ async def test_the_highlight_respects_reduced_motion(
 
     worker.accept(make_order(2))
     await expect(page.locator("#rows tr.fresh")).to_have_css("animation-name", "none")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_charts_bars_stand_out_from_the_ground(
+    worker: FakeWorker, open_page: OpenPage, scheme: str
+) -> None:
+    page = (await open_page(worker.url, color_scheme=scheme)).page
+    colors = await page.evaluate(
+        """() => ["--surface", "--chart-orders", "--chart-alerts"].map((name) =>
+          getComputedStyle(document.documentElement).getPropertyValue(name).trim())"""
+    )
+    surface, *bars = map(luminance, colors)
+    for bar in bars:
+        assert (max(surface, bar) + 0.05) / (min(surface, bar) + 0.05) >= 3
+
+
+def luminance(color: str) -> float:
+    """Of `#rrggbb`, by the WCAG formula."""
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b

@@ -125,7 +125,8 @@ export class ActivityChart {
       series: [
         {},
         { ...bars, fill: color("--chart-orders") },
-        { ...bars, fill: color("--chart-alerts") },
+        // An edge, as the two colours are not far apart for every eye.
+        { ...bars, fill: color("--chart-alerts"), stroke: color("--surface"), width: 1.5 },
       ],
       hooks: { setCursor: [(plot) => this.#readOut(plot.cursor.idx)] },
     };
