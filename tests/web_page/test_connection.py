@@ -154,7 +154,8 @@ async def test_figures_services_and_countries_are_shown(
     await expect(payment.locator(".chip")).to_have_attribute("data-tone", "bad")
     await expect(page.locator("#countries li")).to_have_count(1)
     await expect(page.locator("#countries li")).to_contain_text("4 orders, 1 alert")
-    await expect(page.get_by_role("img", name="5 orders, 1 alert")).to_be_visible()
+    chart = page.get_by_role("slider", name="Orders and alerts over time")
+    await expect(chart).to_have_attribute("aria-valuetext", "5 orders, 1 alert, in 5 minutes")
     assert await page.locator("#activity canvas").count() == 1
 
     worker.services = None

@@ -10,6 +10,19 @@ const MOST_SPAN_S = 3600;
 const STEPS_S = [10, 30, 60];
 const MOST_BARS = 90;
 
+/** How far a key moves among the bars. */
+const MOVES = {
+  ArrowLeft: -1,
+  ArrowDown: -1,
+  ArrowRight: 1,
+  ArrowUp: 1,
+  PageDown: -10,
+  PageUp: 10,
+  Home: -Infinity,
+  End: Infinity,
+};
+const NOWHERE = { left: -10, top: -10 };
+
 /** `[times, orders, alerts]` and the bar's width, from the API's buckets, which leave out what
     is empty. The bucket that is still filling is left out: it would always look like a fall. */
 export function series(activity, now) {
@@ -36,8 +49,12 @@ export class ActivityChart {
   #box = byId("activity");
   #plot = null;
   #shown = null;
+  #summary = "";
 
   constructor() {
+    this.#box.addEventListener("keydown", (event) => this.#onKey(event));
+    this.#box.addEventListener("focus", () => this.#onFocus());
+    this.#box.addEventListener("blur", () => this.#plot?.setCursor(NOWHERE));
     new ResizeObserver(() => this.#resize()).observe(this.#box);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#rebuild());
   }
@@ -55,22 +72,47 @@ export class ActivityChart {
     const sum = (column) => column.reduce((one, other) => one + other, 0);
     const minutes = Math.round((columns[0].length * step) / 60);
     const text = `${said(sum(columns[1]), sum(columns[2]))}, in ${minutes} minutes`;
-    this.#box.setAttribute("aria-label", text);
+    this.#summary = text;
     setText(byId("activity-step"), step < 60 ? `per ${step} s` : "per minute");
     this.#readOut(this.#plot?.cursor.idx);
   }
 
+  /** What a bar says, or all of them together; aloud only where the reader has moved. */
   #readOut(index) {
-    const { columns, step } = this.#shown;
-    const [times, orders, alerts] = columns;
-    if (index === null || index === undefined) {
-      setText(byId("activity-readout"), this.#box.ariaLabel);
-      return;
-    }
-    setText(
-      byId("activity-readout"),
-      `${timeText(times[index] * 1000)}, ${step} s: ${said(orders[index], alerts[index])}`,
-    );
+    setText(byId("activity-readout"), this.#textOf(index));
+    if (document.activeElement !== this.#box) this.#setValue(index);
+  }
+
+  #textOf(index) {
+    if (index === null || index === undefined) return this.#summary;
+    const [times, orders, alerts] = this.#plot.data;
+    const bar = said(orders[index], alerts[index]);
+    return `${timeText(times[index] * 1000)}, ${this.#shown.step} s: ${bar}`;
+  }
+
+  #setValue(index) {
+    const last = this.#shown.columns[0].length - 1;
+    this.#box.setAttribute("aria-valuemax", last);
+    this.#box.setAttribute("aria-valuenow", index ?? last);
+    this.#box.setAttribute("aria-valuetext", this.#textOf(index));
+  }
+
+  #onFocus() {
+    if (this.#plot !== null && this.#box.matches(":focus-visible")) this.#moveTo(Infinity);
+  }
+
+  #onKey(event) {
+    const move = MOVES[event.key];
+    if (this.#plot === null || move === undefined) return;
+    event.preventDefault();
+    this.#moveTo((this.#plot.cursor.idx ?? this.#plot.data[0].length) + move);
+  }
+
+  #moveTo(wanted) {
+    const [times] = this.#plot.data;
+    const index = Math.max(0, Math.min(wanted, times.length - 1));
+    this.#plot.setCursor({ left: this.#plot.valToPos(times[index], "x"), top: 0 });
+    this.#setValue(index);
   }
 
   #resize() {
