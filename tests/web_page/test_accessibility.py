@@ -204,3 +204,23 @@ def luminance(color: str) -> float:
     parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+@pytest.mark.parametrize("width", [320, 376, 377, 390])
+@pytest.mark.parametrize("amount", [9999.99, 999_999.0, 9_990_000.0])
+async def test_no_figure_is_cut_off_on_a_phone(
+    worker: FakeWorker, open_page: OpenPage, width: int, amount: float
+) -> None:
+    worker.put(make_order(1, amount=amount))
+    worker.pay(FIRST_ID + 1)
+    page = (await open_page(worker.url, width=width)).page
+    await expect(page.locator("[data-figure=paid]")).to_have_text("1")
+
+    figures = page.locator(".figures dt + dd")
+    assert (
+        await figures.evaluate_all(
+            """found => found.filter((one) => one.scrollWidth > one.clientWidth)
+          .map((one) => one.textContent)"""
+        )
+        == []
+    )
