@@ -224,3 +224,23 @@ async def test_no_figure_is_cut_off_on_a_phone(
         )
         == []
     )
+
+
+@pytest.mark.parametrize("width", [320, 390, 700])
+async def test_an_orders_card_keeps_its_id_in_one_line_and_its_edge_straight(
+    worker: FakeWorker, open_page: OpenPage, width: int
+) -> None:
+    worker.put(make_order(1, amount=9999.99, order_id=9_007_199_254_740_991))
+    page = (await open_page(worker.url, width=width)).page
+    await expect(page.locator("#rows tr")).to_have_count(1)
+
+    lines = "a => a.getClientRects().length"
+    assert await page.locator("#rows a").evaluate(lines) == 1
+    right = """found => found.map((one) => {
+      const range = document.createRange();
+      range.selectNodeContents(one);
+      return Math.round(range.getBoundingClientRect().right);
+    })"""
+    ends = page.locator('[data-field="country"], [data-field="amount"]')
+    amount, country = await ends.evaluate_all(right)
+    assert amount == country
