@@ -310,3 +310,17 @@ async def test_a_step_of_another_day_has_its_date(
     times = story(page).locator("#story-steps time")
     await expect(times.first).to_have_text("19:00:01.000")
     await expect(times.last).to_have_text("25 Nov 2026, 07:00:00 +35 h")
+
+
+async def test_what_stands_below_a_story_can_be_scrolled_to(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(30)))
+    worker.pay(FIRST_ID + 1)
+    page = (await open_page(worker.url, height=500)).page
+    side = page.locator(".narrow")
+    await expect(side).to_have_css("position", "sticky")
+
+    await page.goto(f"{worker.url}#/orders/{FIRST_ID + 1}")
+    await expect(story(page)).to_contain_text("Paid")
+    await expect(side).to_have_css("position", "static")
