@@ -73,11 +73,17 @@ async def test_search_opens_the_story_and_an_unknown_order_is_said_to_be_unknown
     worker.put(make_order(1))
     page = (await open_page(worker.url)).page
     field = page.get_by_label("Order id")
-    await field.fill("abc")
-    await field.press("Enter")
-    await expect(page.locator("#sent")).to_have_text(
-        "An order id is a number of up to 16 digits."
-    )
+    for text in ("abc", "9999999999999999"):
+        await field.fill(text)
+        await field.press("Enter")
+        await expect(page.locator("#sent")).to_have_text(
+            "An order id is a number up to 9007199254740991."
+        )
+        await expect(story(page)).to_be_hidden()
+        await field.fill("1")
+        await field.press("Enter")
+        await expect(page.locator("#sent")).to_be_empty()
+        await story(page).get_by_role("button", name="Close").click()
 
     await field.fill("123")
     await field.press("Enter")
@@ -324,3 +330,12 @@ async def test_what_stands_below_a_story_can_be_scrolled_to(
     await page.goto(f"{worker.url}#/orders/{FIRST_ID + 1}")
     await expect(story(page)).to_contain_text("Paid")
     await expect(side).to_have_css("position", "static")
+
+
+async def test_a_link_to_an_id_that_no_order_has_says_so(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(f"{worker.url}#/orders/9999999999999999")).page
+
+    await expect(page.locator("#sent")).to_contain_text("a number up to 9007199254740991")
+    await expect(story(page)).to_be_hidden()

@@ -2,7 +2,15 @@
 
 import { byId } from "./text.js";
 
-const PATH = /^#\/orders\/(\d{1,16})$/;
+const PATH = /^#\/orders\/(.*)$/;
+const REFUSAL = `An order id is a number up to ${Number.MAX_SAFE_INTEGER}.`;
+
+/** An id as the worker writes it, without zeros in front; null for what can't be one. A number
+    beyond would be rounded to another order's. */
+function readId(text) {
+  const id = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  return Number.isSafeInteger(id) ? String(id) : null;
+}
 
 export class Route {
   #story;
@@ -43,23 +51,32 @@ export class Route {
       if (["", "#", "#/"].includes(location.hash)) this.#close();
       return; // a jump within the page
     }
-    this.#story.open(String(Number(id)));
+    const known = readId(id);
+    if (known === null) {
+      this.#say(true);
+      this.#close();
+      return;
+    }
+    this.#story.open(known);
     this.#onChange();
     byId("story").scrollIntoView({ block: "nearest" });
     if (focus) byId("story-title").focus({ preventScroll: true });
   }
 
   #find(input) {
-    const id = input.value.trim();
-    const valid = /^\d{1,16}$/.test(id);
-    if (valid) input.removeAttribute("aria-invalid");
-    else input.setAttribute("aria-invalid", "true");
-    byId("sent").textContent = valid ? "" : "An order id is a number of up to 16 digits.";
-    byId("sent").dataset.tone = valid ? "" : "bad";
-    if (!valid) return;
+    const id = readId(input.value.trim());
+    if (id === null) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
+    this.#say(id === null);
+    if (id === null) return;
     this.#opener = input;
     if (location.hash === `#/orders/${id}`) this.follow(true);
     else location.hash = `#/orders/${id}`;
+  }
+
+  #say(refused) {
+    byId("sent").textContent = refused ? REFUSAL : "";
+    byId("sent").dataset.tone = refused ? "bad" : "";
   }
 
   #leave() {
