@@ -339,3 +339,18 @@ async def test_a_link_to_an_id_that_no_order_has_says_so(
 
     await expect(page.locator("#sent")).to_contain_text("a number up to 9007199254740991")
     await expect(story(page)).to_be_hidden()
+
+
+async def test_an_order_whose_story_is_open_already_does_not_take_the_next_ones_focus(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    sent = FIRST_ID + 500
+    page = (await open_page(f"{worker.url}#/orders/{sent}")).page
+    await expect(story(page)).to_contain_text("is not known")
+    await page.get_by_role("button", name="Send a risky order").click()
+    await expect(page.locator("#sent")).to_have_text(f"Order {sent} is accepted.")
+
+    await page.get_by_role("link", name=str(FIRST_ID + 1)).click()
+    await expect(story(page).get_by_role("heading")).to_have_text(f"Order {FIRST_ID + 1}")
+    await expect(story(page).get_by_role("heading")).to_be_focused()

@@ -40,8 +40,10 @@ export class Route {
 
   /** Open a story and leave the focus where it is: who sends orders may send several. */
   go(id) {
-    this.#quiet = true;
-    location.hash = `#/orders/${id}`;
+    const hash = `#/orders/${id}`;
+    this.#quiet = location.hash !== hash; // the same again is no change that anyone hears of
+    if (this.#quiet) location.hash = hash;
+    else this.follow(false);
   }
 
   /** Open or close what the address says. */
