@@ -19,8 +19,9 @@ logger = logging.getLogger(__name__)
 
 #: Dead letters of a partition that are counted, the newest; they bound the memory.
 MOST = 10_000
-#: Seconds for which a count is good, that one who asks waits for a new one, and for letting go.
-FRESH, SOON, CLOSING = 3.0, 0.5, 2.0
+#: Seconds for which a count is good, that one who asks waits for a new one, that reading may
+#: take (what was read by then counts the next time), and for letting go.
+FRESH, SOON, PATIENCE, CLOSING = 3.0, 0.5, 5.0, 2.0
 
 
 @dataclass(slots=True)
@@ -72,12 +73,12 @@ class OpenLetters(Service):
 
     async def _read(self) -> None:
         try:
-            reader = await self._open()
-            await self._read_on(reader)
+            async with asyncio.timeout(PATIENCE):
+                await self._read_on(await self._open())
             found = sum(known.is_open for of in self._letters.values() for known in of.values())
             self._count = found
-        except (FatalError, TransientError) as error:
-            logger.debug("the open dead letters are not known: %s", error)
+        except (FatalError, TransientError, TimeoutError) as error:
+            logger.debug("the open dead letters are not known: %r", error)
             self._count = None
             await self._close()
         finally:

@@ -1,6 +1,7 @@
 """The number of open dead letters, on a real Kafka."""
 
 import asyncio
+from itertools import count
 
 import pytest
 
@@ -10,63 +11,97 @@ from orderapp.engine.dead_letters import Failure, headers_for
 from orderapp.engine.notes import Note, encode_note
 from orderapp.engine.open_letters import OpenLetters
 from tests.e2e import records
+from tests.e2e.kafka import plain_kafka
 from tests.records import record
 
-LETTERS, NOTES = "dead", "dead-resolved"
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory):
+    with plain_kafka(tmp_path_factory.mktemp("letters")) as running:
+        yield running
+
+
+class Counting(OpenLetters):
+    """Of a topic of its own, into which it writes; notes what it reads."""
+
+    def __init__(self, kafka):
+        self.cluster = Cluster((kafka.bootstrap_servers,))
+        self.server = kafka.bootstrap_servers
+        self.topic = f"dead-{next(_numbers)}"
+        self.notes = f"{self.topic}-resolved"
+        self.reads = 0
+        super().__init__(lambda: self.cluster, self.topic)
+
+    async def prepare(self):
+        await self.cluster.prepare([TopicSpec(self.topic, 1), TopicSpec(self.notes, 1)])
+
+    async def _read_on(self, reader):
+        self.reads += 1
+        await super()._read_on(reader)
+
+    async def put(self, services, count=1):
+        failure = Failure(services, ValueError("no"))
+        headers = headers_for(record(topic="orders"), failure) if services else []
+        sent = [(b"%d" % number, b"no order") for number in range(count)]
+        await asyncio.to_thread(records.send, self.server, sent, self.topic, headers)
+
+    async def note(self, offset, *notes):
+        await self.send_notes(*((b"0:%d" % offset, n and encode_note(n)) for n in notes))
+
+    async def send_notes(self, *sent):
+        await asyncio.to_thread(records.send, self.server, sent, self.notes)
 
 
 @pytest.fixture
-async def letters(own_kafka, monkeypatch):
+async def make(monkeypatch):
     monkeypatch.setattr(open_letters, "FRESH", 0.0)
-    monkeypatch.setattr(open_letters, "SOON", 30.0)
-    cluster = Cluster((own_kafka.bootstrap_servers,))
-    await cluster.prepare([TopicSpec(LETTERS, 1), TopicSpec(NOTES, 1)])
-    counting = OpenLetters(lambda: cluster, LETTERS)
-    yield counting
-    await counting.on_stop()
+    monkeypatch.setattr(open_letters, "SOON", 60.0)
+    made = []
+
+    async def make_one(kafka):
+        made.append(Counting(kafka))
+        await made[-1].prepare()
+        return made[-1]
+
+    yield make_one
+    for one in made:
+        await one.on_stop()
 
 
-async def put(kafka, services, count=1):
-    failure = Failure(services, ValueError("no"))
-    headers = headers_for(record(topic="orders"), failure) if services else []
-    sent = [(b"%d" % number, b"no order") for number in range(count)]
-    await asyncio.to_thread(records.send, kafka.bootstrap_servers, sent, LETTERS, headers)
-
-
-async def note(kafka, offset, *notes):
-    sent = [(b"0:%d" % offset, n and encode_note(n)) for n in notes]
-    await asyncio.to_thread(records.send, kafka.bootstrap_servers, sent, NOTES)
+@pytest.fixture
+async def letters(kafka, make):
+    return await make(kafka)
 
 
 def replayed(services=None, **more):
     return Note("replayed", "2026-11-26T12:00:00.000+00:00", services, **more)
 
 
-async def test_a_letter_counts_until_all_its_services_are_done(own_kafka, letters):
+async def test_a_letter_counts_until_all_its_services_are_done(letters):
     assert await letters.count() == 0
-    await put(own_kafka, "analytics,fraud,payment", 3)
-    await put(own_kafka, None)  # a damaged one
+    await letters.put("analytics,fraud,payment", 3)
+    await letters.put(None)  # a damaged one
     assert await letters.count() == 4
 
-    await note(own_kafka, 0, replayed("fraud"), replayed("fraud"), replayed("fraud,payment"))
+    await letters.note(0, replayed("fraud"), replayed("fraud"), replayed("fraud,payment"))
     assert await letters.count() == 4
-    await note(own_kafka, 0, replayed("analytics,fraud,payment"))
+    await letters.note(0, replayed("analytics,fraud,payment"))
     assert await letters.count() == 3
-    await note(own_kafka, 1, replayed())
-    await note(own_kafka, 3, replayed())
+    await letters.note(1, replayed())
+    await letters.note(3, replayed())
     assert await letters.count() == 1
-    await note(own_kafka, 1, None)  # taken back by hand
-    await note(own_kafka, 2, replayed(timestamp=5))  # of another letter that lay there
-    await note(own_kafka, 99, replayed())
-    await asyncio.to_thread(
-        records.send, own_kafka.bootstrap_servers, [(b"x", b"{"), (None, None)], NOTES
-    )
+    await letters.note(1, None)  # taken back by hand
+    await letters.note(2, replayed(timestamp=5))  # of another letter that lay there
+    await letters.note(99, replayed())
+    await letters.send_notes((b"x", b"{"), (None, None))
     assert await letters.count() == 2
 
 
-async def test_only_what_is_new_is_read(own_kafka, letters, monkeypatch):
-    await put(own_kafka, "payment", 20)
-    await note(own_kafka, 7, replayed())
+async def test_only_what_is_new_is_read(letters, monkeypatch):
+    await letters.put("payment", 20)
+    await letters.note(7, replayed())
     assert await letters.count() == 19
     seen, read = [], letters._reader.read
 
@@ -78,46 +113,40 @@ async def test_only_what_is_new_is_read(own_kafka, letters, monkeypatch):
     monkeypatch.setattr(letters._reader, "read", counted)
     assert await letters.count() == 19
     assert seen == []
-    await put(own_kafka, "payment", 2)
-    await note(own_kafka, 8, replayed())
+    await letters.put("payment", 2)
+    await letters.note(8, replayed())
 
     assert await letters.count() == 20
-    assert seen == [(LETTERS, 20), (LETTERS, 21), (NOTES, 1)]
+    assert seen == [(letters.topic, 20), (letters.topic, 21), (letters.notes, 1)]
 
 
-async def test_only_the_newest_are_counted_and_kept(own_kafka, letters, monkeypatch):
+async def test_only_the_newest_are_counted_and_kept(letters, monkeypatch):
     monkeypatch.setattr(open_letters, "MOST", 5)
-    await put(own_kafka, "payment", 8)
+    await letters.put("payment", 8)
     assert await letters.count() == 5
-    await put(own_kafka, "payment", 2)
-    await note(own_kafka, 3, replayed())
-    await note(own_kafka, 9, replayed())
+    await letters.put("payment", 2)
+    await letters.note(3, replayed())
+    await letters.note(9, replayed())
 
     assert await letters.count() == 4
     assert list(letters._letters[0]) == [5, 6, 7, 8, 9]
 
 
-async def test_while_kafka_is_away_it_is_not_known(letters, own_kafka):
-    await put(own_kafka, "payment")
+async def test_while_kafka_is_away_it_is_not_known(own_kafka, make):
+    letters = await make(own_kafka)
+    await letters.put("payment")
     assert await letters.count() == 1
     own_kafka.kill()
     assert await letters.count() is None
     await asyncio.to_thread(own_kafka.restart)
-    await put(own_kafka, "payment")
+    await letters.put("payment")
 
     assert await letters.count() == 2
 
 
 async def test_many_who_ask_share_one_reading(letters, monkeypatch):
-    reads, read_on = [], letters._read_on
-
-    async def counted(reader):
-        reads.append(reader)
-        await read_on(reader)
-
-    monkeypatch.setattr(letters, "_read_on", counted)
     monkeypatch.setattr(open_letters, "FRESH", 60.0)
 
     assert await asyncio.gather(*(letters.count() for _ in range(50))) == [0] * 50
     assert await letters.count() == 0
-    assert len(reads) == 1
+    assert letters.reads == 1
