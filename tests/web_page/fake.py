@@ -59,13 +59,16 @@ class FakeWorker:
         #: A POST is not answered until this is set.
         self.may_answer = asyncio.Event()
         self.may_answer.set()
-        #: Lists are not answered until this is set.
+        #: Lists whose query has this in it are not answered until the event is set.
+        self.slow_list = ""
+        self.lists_waiting = 0
         self.may_list = asyncio.Event()
         self.may_list.set()
         #: New streams are not answered until this is set.
         self.may_stream = asyncio.Event()
         self.may_stream.set()
         self.asked: list[str] = []
+        self.stats_asked = 0
         self.posted: list[tuple[Json, str | None]] = []
         self.resumed: list[str | None] = []
         self.heartbeat = 0.5
@@ -166,6 +169,11 @@ class FakeWorker:
         """Tell the streams that they have missed something."""
         self._send(f"{self._generation}-{len(self._ring)}", "gap", {"reason": "slow reader"})
 
+    def beat(self) -> None:
+        """A heartbeat, now."""
+        for stream in self._streams:
+            stream.put_nowait(b": still here\n\n")
+
     def _send(self, event_id: str, name: str, data: Json) -> None:
         text = f"event: {name}\nid: {event_id}\ndata: {json.dumps(data)}\n\n".encode()
         self._ring.append((event_id, text))
@@ -187,6 +195,7 @@ class FakeWorker:
         return web.json_response({"status": "ok"})
 
     async def _stats(self, _: web.Request) -> web.Response:
+        self.stats_asked += 1
         if error := self.store_error or self.stats_error:
             return problem(503, error)
         return web.json_response(stats_of(self.orders.values(), self.services))
@@ -227,7 +236,10 @@ class FakeWorker:
 
     async def _list(self, request: web.Request) -> web.Response:
         self.asked.append(request.query_string)
-        await self.may_list.wait()
+        if self.slow_list in request.query_string:
+            self.lists_waiting += 1
+            await self.may_list.wait()
+            self.lists_waiting -= 1
         if self.store_error is not None:
             return problem(503, self.store_error)
         if self.list_status != 200:

@@ -307,3 +307,24 @@ async def test_the_list_is_called_live_only_while_orders_can_arrive(
     await worker.start()
     await expect(note).to_have_text("Newest first, live", timeout=15_000)
     await expect(age).to_have_class("age")
+
+
+async def test_a_heartbeat_is_a_sign_of_life(worker: FakeWorker, open_page: OpenPage) -> None:
+    worker.heartbeat = 3600
+    page = (await open_page("about:blank")).page
+    await page.clock.install()
+    await page.goto(worker.url)
+    await expect_state(page, "Live")
+    worker.accept(make_order(1))
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await page.clock.fast_forward(12_000)
+    await expect(page.locator("#age")).to_have_text(re.compile("^heard 1[2-9] s ago$"))
+
+    worker.beat()
+    await expect(page.locator("#age")).to_have_text(
+        re.compile("^heard (just now|[1-9] s ago)$")
+    )
+    # Nor is the connection given up 20 s after the order.
+    await page.clock.fast_forward(10_000)
+    await expect(page.locator("#age")).to_have_text(re.compile("^heard 1[0-9] s ago$"))
+    assert worker.resumed == [None]

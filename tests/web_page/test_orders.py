@@ -8,8 +8,8 @@ from playwright.async_api import expect
 
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker
-from tests.web_page.fake_orders import FIRST_ID, make_order
-from tests.web_page.page import cell, expect_state, row_of, shown_ids, story, words
+from tests.web_page.fake_orders import FIRST_ID, make_order, payment_of
+from tests.web_page.page import cell, expect_state, row_of, shown_ids, story, until, words
 
 
 async def test_no_orders_says_so_until_the_first_arrives(
@@ -257,15 +257,21 @@ async def test_pause_holds_orders_back_and_continue_shows_them(
     worker.put(make_order(1))
     page = (await open_page(worker.url)).page
     await expect_state(page, "Live")
+    await expect(page.locator("[data-figure=orders]")).to_have_text("1")
     await page.get_by_role("button", name="Pause").click()
     await expect_state(page, "Paused")
 
     worker.accept(make_order(2), make_order(3))
     await expect(page.locator("#age")).to_have_text("2 orders since")
+    asked = worker.stats_asked
+    await asyncio.sleep(3)  # figures are asked for every 2 s
+    assert worker.stats_asked == asked
+    await expect(page.locator("[data-figure=orders]")).to_have_text("1")
     assert await shown_ids(page) == [FIRST_ID + 1]
     await page.get_by_role("button", name="Continue").click()
     await expect(page.locator("#rows tr")).to_have_count(3)
     await expect_state(page, "Live")
+    await expect(page.locator("[data-figure=orders]")).to_have_text("3")
 
 
 @pytest.mark.parametrize("batches", [300])
@@ -338,3 +344,97 @@ async def test_times_have_one_width_in_every_language(
 
     await expect(cell(page, "Time")).to_contain_text(re.compile(r"\b19:00:02$"))
     await expect(story(page)).to_contain_text(re.compile(r"19:00:01[.,]000"))
+
+
+async def test_a_payment_that_is_heard_of_before_the_store_has_it_is_kept(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    await expect(cell(page, "Status")).to_have_text("stored")
+    worker.hear(payments=[payment_of(worker.orders[FIRST_ID + 1])])
+    await expect(cell(page, "Status")).to_have_text("paid")
+
+    await page.evaluate(
+        """() => {
+          window.drawn = [];
+          const rows = document.querySelector("#rows");
+          new MutationObserver(() => window.drawn.push(rows.textContent))
+            .observe(rows, { childList: true, subtree: true });
+        }"""
+    )
+    asked = len(worker.asked)
+    worker.gap()  # the list is read again, and its order is not paid
+    await until(lambda: len(worker.asked) > asked)
+    worker.accept(make_order(2))
+    await expect(page.locator("#rows tr")).to_have_count(2)
+    await expect(cell(page, "Status", row=1)).to_have_text("paid")
+    assert [text for text in await page.evaluate("window.drawn") if "paid" not in text] == []
+
+
+async def test_a_late_answer_of_one_filter_is_not_shown_under_another(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1), make_order(2))
+    worker.pay(FIRST_ID + 2)
+    page = (await open_page(worker.url)).page
+    await expect(page.locator("#rows tr")).to_have_count(2)
+    await asyncio.sleep(3)  # the list is not read again by itself
+
+    worker.may_list.clear()
+    worker.slow_list = "status=declined"
+    await page.get_by_label("Status").select_option("declined")
+    await until(lambda: worker.asked[-1].endswith("status=declined"))
+    await page.get_by_label("Status").select_option("paid")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+
+    worker.may_list.set()
+    await until(lambda: worker.lists_waiting == 0)
+    await asyncio.sleep(0.5)
+    assert await shown_ids(page) == [FIRST_ID + 2]
+
+
+async def test_what_has_left_the_list_for_long_is_forgotten_and_the_list_is_not(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    kept = await page.evaluate(
+        """async () => {
+          const { Orders } = await import("/static/orders.js");
+          const orders = new Orders();
+          const sizes = [];
+          for (let id = 0; id < 5000; id += 1) {
+            orders.addBatch({ orders: [{ order_id: id }] });
+            orders.prune(["0"]);
+            sizes.push([...orders.ids].length);
+          }
+          const { known } = orders.get(0);
+          return [Math.max(...sizes), known, orders.get(1) === undefined];
+        }"""
+    )
+    assert kept == [2000, True, True]
+
+
+async def test_the_page_forgets_orders_while_thousands_pass(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    visit = await open_page(worker.url)
+    page = visit.page
+    await expect_state(page, "Live")
+    await page.evaluate(
+        """async () => {
+          const { Orders } = await import("/static/orders.js");
+          const { addBatch } = Orders.prototype;
+          Orders.prototype.addBatch = function (batch) {
+            window.known = [...this.ids].length;
+            return addBatch.call(this, batch);
+          };
+        }"""
+    )
+    for part in range(12):
+        numbers = range(250 * part, 250 * part + 250)
+        worker.accept(*(make_order(number) for number in numbers))
+        await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + numbers[-1]))
+    assert 900 < await page.evaluate("window.known") <= 2000
+    assert await page.locator("#rows tr").count() == 25
+    assert visit.errors == []
