@@ -1,7 +1,6 @@
 """What holds for every request: errors are problem details, and answers carry security
 headers."""
 
-import errno
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -55,8 +54,6 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
     except Exception as reason:  # the edge: a bug in a view must not show its inside
         if isinstance(reason, ConnectionError) and request.transport is None:
             raise  # the client has left; see `connections`
-        if isinstance(reason, OSError) and reason.errno == errno.ENAMETOOLONG:
-            return _of_aiohttp(web.HTTPNotFound())  # no static file is called so
         logger.exception("%s %s failed", request.method, request.path)
         return answer(500, "internal error; the worker's log has the details")
 

@@ -1,6 +1,4 @@
-"""The API's reads, and the pages; the other views are imported here."""
-
-from pathlib import Path
+"""The API's reads; the other views are imported here."""
 
 import msgspec
 from aiohttp import web
@@ -9,25 +7,13 @@ from orderapp.app import store
 from orderapp.store import OrderQuery
 from orderapp.web import parameters as read
 from orderapp.web.answers import OneOrder, Orders, Page, detailed, listed
-from orderapp.web.api import Answer, Route, json, serve, server
+from orderapp.web.api import Answer, Route, json, serve
 from orderapp.web.joined import Joined
 from orderapp.web.problems import Problem
 from orderapp.web.progress import fraud_of
 from orderapp.web.timeline import timeline
 
-STATIC = Path(__file__).parent / "static"
-
 DEFAULT_LIMIT, DEFAULT_PAGE = 10, 50
-
-server.router.add_static("/static", STATIC)
-
-
-async def dashboard(request: web.Request) -> web.FileResponse:
-    """The dashboard, one static page."""
-    return web.FileResponse(STATIC / "index.html")
-
-
-server.router.add_get("/", dashboard)
 
 
 @serve(
@@ -98,4 +84,4 @@ async def order(request: web.Request) -> web.Response:
 
 
 # Importing a module registers its views; they need what is above.
-from orderapp.web import asyncapi, docs, live, openapi, ordering, overview  # noqa: E402, F401
+from orderapp.web import asyncapi, docs, files, live, openapi, ordering, overview  # noqa: E402, F401

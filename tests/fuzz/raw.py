@@ -33,7 +33,7 @@ class Answer(NamedTuple):
         assert "aiohttp" not in self.headers["server"]
         if self.body.startswith(b'{"status":"unavailable"'):
             return  # of /readyz, which has a form of its own
-        if self.status >= 400 and self.body and method != b"HEAD":
+        if self.status >= 400 and method != b"HEAD":
             assert self.headers["content-type"] == "application/problem+json", self
             problem = json.loads(self.body)
             assert problem["status"] == self.status
