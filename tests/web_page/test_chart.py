@@ -58,6 +58,7 @@ async def test_the_bars_are_read_by_keyboard(worker: FakeWorker, open_page: Open
     page = (await open_page(worker.url)).page
     chart = page.get_by_role("slider", name="Orders and alerts over time")
     await expect(page.locator("#activity canvas")).to_be_visible()
+    await page.get_by_role("button", name="Pause").click()  # the bars move on every 10 s
     await page.locator("#risky").focus()
     for _ in range(20):
         if await chart.evaluate("chart => chart === document.activeElement"):
