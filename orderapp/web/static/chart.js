@@ -1,15 +1,9 @@
 /* Orders and alerts over time, as bars (uPlot, a global of its own file). */
 
+import { series } from "./series.js";
 import { byId, counted, countText, minutesText, setText, timeText } from "./text.js";
 
 const HEIGHT = 190;
-const BUCKET_S = 10;
-const LEAST_SPAN_S = 300;
-const MOST_SPAN_S = 3600;
-/** Widths of a bar; the first that needs no more than so many bars is taken. */
-const STEPS_S = [10, 30, 60];
-const MOST_BARS = 90;
-
 /** How far a key moves among the bars. */
 const MOVES = {
   ArrowLeft: -1,
@@ -22,25 +16,6 @@ const MOVES = {
   End: Infinity,
 };
 const NOWHERE = { left: -10, top: -10 };
-
-/** `[times, orders, alerts]` and the bar's width, from the API's buckets, which leave out what
-    is empty. The bucket that is still filling is left out: it would always look like a fall. */
-export function series(activity, now) {
-  const first = activity[0]?.start ?? now;
-  const span = Math.min(Math.max(now - first, LEAST_SPAN_S), MOST_SPAN_S);
-  const step = STEPS_S.find((seconds) => span / seconds <= MOST_BARS) ?? STEPS_S.at(-1);
-  const end = Math.floor(now / step) * step;
-  const times = [];
-  for (let at = end - Math.ceil(span / step) * step; at < end; at += step) times.push(at);
-  const columns = [times, times.map(() => 0), times.map(() => 0)];
-  for (const { start, orders, alerts } of activity) {
-    const index = Math.floor((start - times[0]) / step);
-    if (index < 0 || index >= times.length) continue;
-    columns[1][index] += orders;
-    columns[2][index] += alerts;
-  }
-  return { columns, step };
-}
 
 /** Alerts are counted at their own time, not at their order's. */
 const said = (orders, alerts) => `${counted(orders, "order")}, ${counted(alerts, "alert")}`;
@@ -61,7 +36,7 @@ export class ActivityChart {
 
   show(stats) {
     const now = Date.parse(stats.at) / 1000 || Date.now() / 1000;
-    this.#shown = series(stats.activity, Math.floor(now / BUCKET_S) * BUCKET_S);
+    this.#shown = series(stats.activity, now);
     if (this.#plot === null) this.#rebuild();
     else this.#plot.setData(this.#shown.columns);
     this.#describe();
