@@ -89,7 +89,9 @@ async def main() -> None:
     parser.add_argument("--directory", type=Path, default=IMAGES)
     options = parser.parse_args()
     options.directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as data, workers(Path(data) / "data") as start:
+    # The broker ends, and lets go of its files, a moment after its last worker.
+    here = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    with here as data, workers(Path(data) / "data") as start:
         worker = await asyncio.to_thread(lambda: start(**FAULTS).wait_ready())
         sending = asyncio.create_task(send_waves(worker, options.minutes * 60 + 60))
         await asyncio.sleep(options.minutes * 60)

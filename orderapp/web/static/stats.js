@@ -88,7 +88,7 @@ function showFigures(stats) {
 function deadNote(count) {
   if (typeof count !== "number") return "Kafka does not say";
   // Those of records that could not be read belong to no order on this page.
-  return count > 0 ? "open: faust -A orderapp dlq list" : "none open";
+  return count > 0 ? "open: dlq list shows them" : "none open";
 }
 
 function toneOf(lag, oldest) {
