@@ -127,13 +127,9 @@ def _answer(answer: Answer, schemas: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _error(status: int, schemas: dict[Any, Any]) -> dict[str, Any]:
-    content = {CONTENT_TYPE: {"schema": schemas[ProblemDetails]}}
-    if status == 400:
-        # What is no HTTP, or has a line of over 8190 bytes, never gets as far as a view.
-        content["text/plain"] = {"schema": {"type": "string"}}
     return {
         "description": f"{HTTPStatus(status).phrase}: {_ERRORS[status]}",
-        "content": content,
+        "content": {CONTENT_TYPE: {"schema": schemas[ProblemDetails]}},
     }
 
 

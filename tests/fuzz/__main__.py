@@ -3,7 +3,8 @@
     python -m tests.fuzz [--examples 20000]
 
 So many for each test. Memory is that of the process that does the work: the views' own, and
-this one's for the rest, of which only what orderapp's lines hold is shown.
+this one's for the rest, of which only what orderapp's lines hold is shown. Fails when either
+grows after the first tenth.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 parser = argparse.ArgumentParser(prog="tests.fuzz")
 parser.add_argument("--examples", type=int, default=20_000, help="for each test")
 WANTED = parser.parse_args().examples
-ROUNDS = 4
+ROUNDS = 10
 os.environ["ORDERAPP_TEST_FUZZ"] = str(max(1, WANTED // ROUNDS))
 
 import tests.conftest  # noqa: E402, F401 - the app must not see its user's settings
@@ -48,16 +49,21 @@ def main():
         setattr(place, name, replacement)
     tracemalloc.start()
     with tempfile.TemporaryDirectory() as directory, raw.views(Path(directory)) as views:
+        first = None
         for number in range(ROUNDS):
             for name, test in properties(views):
                 test()
                 print(f"  {name}", flush=True)
+            own = own_memory()
             print(
                 f"round {number + 1} of {ROUNDS}, {os.environ['ORDERAPP_TEST_FUZZ']} examples "
                 f"each: the views' process {views.memory():.1f} MB, orderapp's lines in this "
-                f"one {own_memory():.2f} MB",
+                f"one {own:.2f} MB",
                 flush=True,
             )
+            views.check_memory()
+            first = own if first is None else first
+            assert own < first + raw.GROWTH, (first, own)
 
 
 if __name__ == "__main__":
