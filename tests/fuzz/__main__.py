@@ -4,7 +4,7 @@
 
 So many for each test. Memory is that of the process that does the work: the views' own, and
 this one's for the rest, of which only what orderapp's lines hold is shown. Fails when either
-grows after the first tenth.
+grows after the first round.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 parser = argparse.ArgumentParser(prog="tests.fuzz")
 parser.add_argument("--examples", type=int, default=20_000, help="for each test")
 WANTED = parser.parse_args().examples
-ROUNDS = 10
+ROUNDS = 4
 os.environ["ORDERAPP_TEST_FUZZ"] = str(max(1, WANTED // ROUNDS))
 
 import tests.conftest  # noqa: E402, F401 - the app must not see its user's settings
