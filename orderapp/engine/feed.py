@@ -169,6 +169,9 @@ class Feed(Service):
         more = await consumer.getmany(timeout_ms=0)
         records = [r for found in (got, more) for chunk in found.values() for r in chunk]
         place = Place(self.place.epoch, self.place.number + 1)
+        if len(records) > MOST:
+            # They come one partition after the other; the newest are to be left.
+            records.sort(key=lambda record: record.timestamp)
         data = self._render(place, records[-MOST:], max(0, len(records) - MOST))
         await self._publish(Message(place, data))
         if sum(consumer.highwater(tp) - found[-1].offset for tp, found in got.items()) > MOST:

@@ -121,7 +121,9 @@ def _newest(records: Sequence[ConsumerRecord], make: Render) -> tuple[list[bytes
     items: list[bytes] = []
     size = 0
     taken = 0
-    for record in reversed(records[-MOST:]):
+    # They come one partition after the other.
+    in_time = sorted(records, key=lambda record: record.timestamp)
+    for record in reversed(in_time[-MOST:]):
         try:
             item = make(record)
         except BAD_RECORD:

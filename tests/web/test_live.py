@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from aiokafka import TopicPartition
 
 from orderapp.engine.feed import Message, Place
 from orderapp.web import events, live
@@ -112,6 +113,33 @@ def test_of_a_burst_the_newest_come_and_the_others_are_counted():
     assert batch["skipped"] == 800 + 1 + 10
 
 
+def test_of_a_burst_over_partitions_the_newest_in_time_come():
+    burst = [
+        on("orders", ORDER | {"order_id": n}, partition=partition, timestamp=n)
+        for partition in range(6)
+        for n in range(partition, 600, 6)
+    ]
+
+    _, batch = render(*burst)
+
+    assert [order["order_id"] for order in batch["orders"]] == list(range(400, 600))
+    assert {order["partition"] for order in batch["orders"]} == set(range(6))
+
+
+def test_of_large_ones_the_newest_in_time_come():
+    burst = [
+        on("payments", PAYMENT | {"order_id": n, "note": "x" * 3000}, timestamp=n)
+        for partition in range(6)
+        for n in range(partition, 60, 6)
+    ]
+
+    _, batch = render(*burst)
+
+    count = len(batch["payments"])
+    assert 0 < count < 60
+    assert [one["order_id"] for one in batch["payments"]] == list(range(60 - count, 60))
+
+
 def test_a_message_has_a_bound():
     burst = [on("payments", PAYMENT | {"note": "x" * 3000}) for _ in range(200)]
 
@@ -169,6 +197,38 @@ async def next_event(answer):
 
 def ids(event):
     return [order["order_id"] for order in event[2]["orders"]]
+
+
+class Burst:
+    """A consumer that has two chunks of records, with their timestamps."""
+
+    def __init__(self, *chunks):
+        self.chunks = [
+            {
+                TopicPartition("orders", partition): [
+                    on("orders", ORDER | {"order_id": n}, partition=partition, timestamp=n)
+                    for n in numbers
+                ]
+                for partition, numbers in chunk.items()
+            }
+            for chunk in chunks
+        ]
+
+    async def getmany(self, timeout_ms):
+        return self.chunks.pop(0)
+
+    def highwater(self, _tp):
+        return 0
+
+
+async def test_of_more_than_can_be_shown_the_newest_in_time_are_left(feed, monkeypatch):
+    monkeypatch.setattr("orderapp.engine.feed.MOST", 4)
+
+    await feed._turn(Burst({0: [1, 4, 7], 1: [2, 5, 8]}, {0: [3, 6, 9]}))
+
+    _, batch = data(feed._kept[-1].data)
+    assert [order["order_id"] for order in batch["orders"]] == [6, 7, 8, 9]
+    assert batch["skipped"] == 5
 
 
 async def test_every_stream_gets_every_message(client, feed):
