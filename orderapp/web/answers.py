@@ -93,7 +93,9 @@ class Rates(msgspec.Struct, frozen=True):
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Totals, rates and progress; what only Kafka knows is null when it can't be asked.
 
-    `dead_letters` are the open ones among the last 10,000 of each partition."""
+    `countries` are the 100 with the most orders; if there are more, a last one, `all others`,
+    sums up the rest. `dead_letters` are the open ones, among the last 10,000 of each partition.
+    """
 
     status: Literal["ok"] = "ok"
     at: str

@@ -12,13 +12,15 @@ from orderapp.app import app, store
 from orderapp.engine.lag import Look, Position
 from orderapp.engine.open_letters import OpenLetters
 from orderapp.models import format_time
-from orderapp.store import Activity, Stats
+from orderapp.store import Activity, CountryStats, Stats
 from orderapp.web import progress
 from orderapp.web.answers import Overview, Progress, Rates
 from orderapp.web.api import Answer, Route, json, serve
 
 #: Seconds of activity that are shown, in spans of so many seconds.
 HISTORY, SPAN = 3600, 10
+#: Countries that are shown by themselves, and the name of what sums up the rest.
+MOST_COUNTRIES, OTHERS = 100, "all others"
 #: Seconds for which an answer is good.
 FRESH = 1.0
 
@@ -83,21 +85,40 @@ def overview(
 ) -> Overview:
     """The answer at a moment (Unix time in s), or at the one when the store counted."""
     moment = moment if found.counted is None else found.counted
-    countries = found.countries
-    orders, alerts = sum(c.orders for c in countries), sum(c.alerts for c in countries)
+    total = _sum("", found.countries)
     return Overview(
         at=format_time(datetime.fromtimestamp(moment, UTC)),
-        orders=orders,
-        alerts=alerts,
-        paid=sum(c.paid for c in countries),
-        declined=sum(c.declined for c in countries),
-        fraud_rate=round(alerts / orders, 4) if orders else 0.0,
-        revenue=round(sum(c.revenue for c in countries), 2),
-        countries=countries,
+        orders=total.orders,
+        alerts=total.alerts,
+        paid=total.paid,
+        declined=total.declined,
+        fraud_rate=round(total.alerts / total.orders, 4) if total.orders else 0.0,
+        revenue=total.revenue,
+        countries=_largest(found.countries),
         orders_per_second=Rates(*(rate(found.activity, moment, n) for n in (1, 5, 15))),
         activity=found.activity,
         services=None if look is None else _services(look),
         dead_letters=dead_letters,
+    )
+
+
+def _largest(countries: Sequence[CountryStats]) -> Sequence[CountryStats]:
+    """Those with the most orders, and one for the rest: whoever sends orders makes countries
+    up."""
+    if len(countries) <= MOST_COUNTRIES:
+        return countries
+    ranked = sorted(countries, key=lambda country: country.orders, reverse=True)
+    return [*ranked[:MOST_COUNTRIES], _sum(OTHERS, ranked[MOST_COUNTRIES:])]
+
+
+def _sum(name: str, countries: Sequence[CountryStats]) -> CountryStats:
+    return CountryStats(
+        name,
+        sum(c.orders for c in countries),
+        sum(c.alerts for c in countries),
+        sum(c.paid for c in countries),
+        sum(c.declined for c in countries),
+        round(sum(c.revenue for c in countries), 2),
     )
 
 

@@ -27,6 +27,27 @@ async def test_totals_are_the_sums_over_countries(client, store, kafka):
     assert (answer["services"], answer["dead_letters"]) == (None, None)
 
 
+async def test_of_many_countries_the_largest_are_shown_and_the_rest_summed_up(
+    client, store, kafka
+):
+    for number in range(130):
+        name = f"country {number}"
+        orders = [order(1000 * number + n, country=name) for n in range(1 + number % 3)]
+        await store.upsert([*orders, payment(1000 * number, amount=0.1, country=name)])
+    await store.upsert([alert(1000)])
+
+    _, answer = await ask(client, "/api/stats")
+
+    *largest, others = answer["countries"]
+    assert (len(largest), others["country"]) == (100, "all others")
+    assert min(country["orders"] for country in largest) >= 1
+    assert others["orders"] == 30, "those with one order each"
+    for name in ("orders", "alerts", "paid", "declined"):
+        assert sum(country[name] for country in answer["countries"]) == answer[name], name
+    assert (answer["orders"], answer["paid"], answer["revenue"]) == (259, 130, 13.0)
+    assert round(sum(country["revenue"] for country in answer["countries"]), 2) == 13.0
+
+
 async def test_without_orders_there_are_zeros(client, store, kafka):
     _, answer = await ask(client, "/api/stats")
 
