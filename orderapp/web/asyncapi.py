@@ -10,6 +10,8 @@ from aiohttp import web
 
 from orderapp.app import app
 from orderapp.engine.dead_letters import HEADERS
+from orderapp.engine.notes import Note, notes_topic
+from orderapp.engine.tracing import PARENT, STATE
 from orderapp.engine.twins import twin
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.web.api import Answer, Route, json, serve
@@ -22,9 +24,29 @@ RECORDS: dict[str, tuple[type[faust.Record], str]] = {
     "fraud-alerts": (FraudAlert, "Risky orders, found by fraud; analytics keeps them."),
     "payments": (Payment, "What the gateway said to an order; analytics keeps it."),
 }
+_DEAD_LETTERS = "orders-dlq"
+_NOTES = notes_topic(_DEAD_LETTERS)
 _OTHERS = {
-    "orders-dlq": "What could not be processed, unchanged; the headers say why.",
-    "orders-dlq-resolved": "Which dead letters were replayed or dropped.",
+    _DEAD_LETTERS: "What could not be processed, unchanged; the headers say why.",
+    _NOTES: "Which dead letters were replayed or dropped; one without a value takes back what "
+    "was noted before.",
+}
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_KEYS: dict[str, dict[str, Any]] = {
+    _DEAD_LETTERS: {"description": "that of the record that could not be processed"},
+    _NOTES: _TEXT
+    | {
+        "pattern": "^[0-9]{1,9}:[0-9]{1,18}$",
+        "description": "the partition and the offset of the dead letter",
+    },
+}
+_ORDER_ID = _TEXT | {"description": "the order id"}
+
+#: Headers of records that belong to a trace; what is sent because of one has its own ones.
+_TRACE: dict[str, Any] = {
+    PARENT: _TEXT | {"description": "the trace that the record belongs to (W3C Trace Context)"},
+    STATE: _TEXT | {"description": "what goes with it"},
 }
 
 
@@ -32,17 +54,18 @@ _OTHERS = {
 def document() -> dict[str, Any]:
     """The description, as AsyncAPI 3.0 has it."""
     # The twin says what is checked: the Record's own annotations, with their bounds.
-    twins: list[Any] = [twin(record) for record, _ in RECORDS.values()]
-    schemas, components = msgspec.json.schema_components(twins, ref_template=_REF)
-    payloads = dict(zip(RECORDS, schemas, strict=True))
+    models: dict[str, Any] = {name: twin(record) for name, (record, _) in RECORDS.items()}
+    models[_NOTES] = Note
+    schemas, components = msgspec.json.schema_components(models.values(), ref_template=_REF)
+    payloads = dict(zip(models, schemas, strict=True))
     topics = {spec.name: spec.partitions for spec in app.topic_specs}
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "orderapp",
             "version": version("orderapp"),
-            "description": "JSON; the key is the order id as text, so that an order, its alert "
-            "and its payment have the same partition number.",
+            "description": "JSON; the key of an order, its alert and its payment is the order "
+            "id as text, so that they have the same partition number.",
             "license": {"name": "MIT"},
         },
         "defaultContentType": "application/json",
@@ -75,15 +98,17 @@ def _operation(topic: str) -> dict[str, Any]:
 
 
 def _message(topic: str, payload: dict[str, Any] | None) -> dict[str, Any]:
+    key = _KEYS.get(topic, _ORDER_ID)
     message: dict[str, Any] = {
         "name": RECORDS[topic][0].__name__ if topic in RECORDS else topic,
         # A dead letter is whatever bytes could not be processed.
         "payload": payload or {},
-        "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
+        "bindings": {"kafka": {"key": key, "bindingVersion": "0.5.0"}},
     }
-    if topic == "orders-dlq":
-        texts = {name: {"type": "string"} for name in HEADERS}
-        message["headers"] = {"type": "object", "properties": texts, "required": [*HEADERS]}
+    if topic != _NOTES:
+        required = [*HEADERS] if topic == _DEAD_LETTERS else []
+        properties = dict.fromkeys(required, _TEXT) | _TRACE
+        message["headers"] = {"type": "object", "properties": properties, "required": required}
     return message
 
 

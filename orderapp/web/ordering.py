@@ -79,6 +79,14 @@ ROUTE = Route(
             "no second one; another body under the same key is 422",
             "header",
         ),
+        Parameter(
+            tracing.PARENT,
+            {"type": "string"},
+            "the trace that the request belongs to (W3C Trace Context); one that is not valid "
+            "counts for nothing",
+            "header",
+        ),
+        Parameter(tracing.STATE, {"type": "string"}, "what goes with it", "header"),
     ),
     body=NewOrder,
     errors=(401, 403, 408, 413, 415, 422, 503),

@@ -1,10 +1,14 @@
 """The descriptions of the API and the topics, held to the code."""
 
+import json
 import re
 
+import jsonschema
 import pytest
 
 from orderapp.app import app
+from orderapp.engine.notes import Note, Place, encode_note
+from orderapp.engine.tracing import PARENT, STATE
 from orderapp.web import asyncapi, docs, openapi
 from tests.web.examples import ask
 
@@ -66,6 +70,30 @@ def test_messages_have_the_fields_of_their_records():
     payment = schemas["Payment"]["properties"]
     assert payment["status"]["enum"] == ["DECLINED", "PAID"]
     assert payment["attempts"]["maximum"] == 2**53 - 1
+
+
+def test_the_notes_about_dead_letters_are_described_as_they_are_written():
+    found = asyncapi.document()["components"]
+    message = found["messages"]["orders-dlq-resolved"]
+    schema = {**message["payload"], "components": found}
+    note = Note("dropped", "2026-11-26T12:00:00.000+00:00", "fraud", 5, "fraud")
+
+    jsonschema.validate(json.loads(encode_note(note)), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"action": "lost", "at": ""}, schema)
+    key = message["bindings"]["kafka"]["key"]
+    jsonschema.validate(str(Place(3, 17)), key)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate("4711", key)
+
+
+def test_the_headers_of_a_trace_are_described_wherever_they_are_taken():
+    messages = asyncapi.document()["components"]["messages"]
+    described = {name for name, m in messages.items() if PARENT in str(m.get("headers"))}
+    post = openapi.document()["paths"]["/api/orders"]["post"]
+
+    assert described == {"orders", "fraud-alerts", "payments", "orders-dlq"}
+    assert {PARENT, STATE} <= {parameter["name"] for parameter in post["parameters"]}
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/asyncapi.json"])
