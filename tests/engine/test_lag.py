@@ -8,7 +8,8 @@ from aiokafka.errors import KafkaConnectionError
 
 from orderapp.engine import lag
 from orderapp.engine.cluster import Cluster
-from orderapp.engine.lag import LagMonitor, LagUnknownError, Reader, _Group, choose
+from orderapp.engine.lag import LagMonitor, LagUnknownError, Reader, choose
+from orderapp.engine.offsets import Group
 
 A0, A1, B0 = TopicPartition("a", 0), TopicPartition("a", 1), TopicPartition("b", 0)
 
@@ -17,13 +18,13 @@ A0, A1, B0 = TopicPartition("a", 0), TopicPartition("a", 1), TopicPartition("b",
     ("groups", "chosen"),
     [
         ([], None),
-        ([_Group("never", 0, {})], None),
-        ([_Group("other topic", 0, {B0: 5})], None),
-        ([_Group("old", 0, {A0: 5})], "old"),
-        ([_Group("old", 0, {A0: 5}), _Group("older", 0, {A0: 3, A1: 1})], "old"),
-        ([_Group("old", 0, {A0: 5}), _Group("new", 1, {})], "new"),
-        ([_Group("live", 2, {A0: 5}), _Group("also live", 1, {A0: 6})], "also live"),
-        ([_Group("a", 0, {A0: 1}), _Group("far in another topic", 0, {A0: 0, B0: 9})], "a"),
+        ([Group("never", 0, {})], None),
+        ([Group("other topic", 0, {B0: 5})], None),
+        ([Group("old", 0, {A0: 5})], "old"),
+        ([Group("old", 0, {A0: 5}), Group("older", 0, {A0: 3, A1: 1})], "old"),
+        ([Group("old", 0, {A0: 5}), Group("new", 1, {})], "new"),
+        ([Group("live", 2, {A0: 5}), Group("also live", 1, {A0: 6})], "also live"),
+        ([Group("a", 0, {A0: 1}), Group("far in another topic", 0, {A0: 0, B0: 9})], "a"),
     ],
 )
 def test_the_group_with_members_or_else_the_most_advanced_is_the_one(groups, chosen):
@@ -41,7 +42,7 @@ class Clients:
     unreadable = ()
     ends = {A0: 10, A1: 0, B0: 4}  # noqa: RUF012
 
-    def __init__(self, cluster):
+    def __init__(self, cluster, seconds):
         Clients.made += 1
         self.closed = False
 
@@ -54,7 +55,7 @@ class Clients:
 
     async def groups(self, names):
         await asyncio.sleep(0)
-        return {name: _Group(name, 1, self.committed) for name in names}
+        return {name: Group(name, 1, self.committed) for name in names}
 
     async def bounds(self, topics):
         return dict.fromkeys(self.ends, 2), self.ends
@@ -68,7 +69,7 @@ class Clients:
 def kafka(monkeypatch):
     fresh = type("Fresh", (Clients,), {})
     Clients.made = 0
-    monkeypatch.setattr(lag, "_Clients", fresh)
+    monkeypatch.setattr(lag, "Clients", fresh)
     return fresh
 
 
