@@ -79,13 +79,16 @@ async def _store() -> str | None:
 
 class _Told:
     """Says in the log why the store is not ready: its text names files or hosts, which are not
-    for everybody who may ask. Once, and not at every probe."""
+    for everybody who may ask. Once, and not at every probe; until it has answered for the first
+    time, it is the keeper of the store that says so."""
 
     def __init__(self) -> None:
+        self._has_answered = False
         self._reason: str | None = None
 
     def tell(self, reason: str | None) -> None:
-        if reason == self._reason:
+        self._has_answered |= reason is None
+        if reason == self._reason or not self._has_answered:
             return
         self._reason = reason
         if reason is None:

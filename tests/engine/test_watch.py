@@ -135,6 +135,7 @@ async def look_for(watched, seconds):
         watched._ping_thread()
         await watched._look()
         await asyncio.sleep(0.02)
+    watched._ping_thread()  # a look may have taken longer than the limit
     return watched.stalled
 
 

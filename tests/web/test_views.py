@@ -315,7 +315,9 @@ async def test_readiness_names_what_is_missing_and_nothing_of_the_inside(
     client, store, monkeypatch, caplog, error
 ):
     monkeypatch.setattr(app, "ready", False)
-    monkeypatch.setattr(health, "_told", health._Told())
+    told = health._Told()
+    told.tell(None)
+    monkeypatch.setattr(health, "_told", told)
     for _ in range(3):
         store.fail(error)
         status, answer = await ask(client, "/readyz")
