@@ -61,17 +61,23 @@ async def test_events_that_were_left_out_make_the_page_ask_again(
     await expect(page.locator("#rows tr")).to_have_count(1)
 
 
-async def test_a_connection_that_died_without_a_word_is_noticed(
-    worker: FakeWorker, open_page: OpenPage
-) -> None:
+async def quiet_page(worker: FakeWorker, open_page: OpenPage) -> Page:
+    """A live page whose clock can be put forward: it has heard of one order, and nothing else
+    is on its way."""
     worker.heartbeat = 3600
     page = (await open_page("about:blank")).page
     await page.clock.install()
     await page.goto(worker.url)
     await expect_state(page, "Live")
-    # The last that is heard: nothing else is on its way when the clock is put forward.
     worker.accept(make_order(1))
     await expect(page.locator("#rows tr")).to_have_count(1)
+    return page
+
+
+async def test_a_connection_that_died_without_a_word_is_noticed(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = await quiet_page(worker, open_page)
     worker.may_stream.clear()  # else the page may be back before anyone has read the notice
 
     await page.clock.fast_forward(12_000)
@@ -310,13 +316,7 @@ async def test_the_list_is_called_live_only_while_orders_can_arrive(
 
 
 async def test_a_heartbeat_is_a_sign_of_life(worker: FakeWorker, open_page: OpenPage) -> None:
-    worker.heartbeat = 3600
-    page = (await open_page("about:blank")).page
-    await page.clock.install()
-    await page.goto(worker.url)
-    await expect_state(page, "Live")
-    worker.accept(make_order(1))
-    await expect(page.locator("#rows tr")).to_have_count(1)
+    page = await quiet_page(worker, open_page)
     await page.clock.fast_forward(12_000)
     await expect(page.locator("#age")).to_have_text(re.compile("^heard 1[2-9] s ago$"))
 
