@@ -1,7 +1,6 @@
 """Alive is who makes progress; what is outside the worker excuses it."""
 
 import asyncio
-import time
 
 import pytest
 from faust.types import TP
@@ -111,8 +110,21 @@ class Thread:
             call()
 
 
+class Clock:
+    """The watch's `time`, which goes on only as the test says: a machine that pauses the test
+    for a moment is no stall."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
 @pytest.fixture
 async def watched(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(watch, "time", clock)
     app = BatchApp("test", cluster=lambda: Cluster(("127.0.0.1:1",)), stall_seconds=0.2)
     app.finalize()
     app.topics._acking_topics.add("readings")
@@ -123,19 +135,18 @@ async def watched(monkeypatch):
     monkeypatch.setattr(consumer, "call_soon", thread.call_soon)
     monkeypatch.setattr(watch, "PATIENCE", 0.05)
     app.watch._started.set()
-    app.watch.thread = thread
+    app.watch.thread, app.watch.clock = thread, clock
     yield app.watch
     if app.watch._asking is not None:
         app.watch._asking.cancel()
 
 
 async def look_for(watched, seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    """What has stalled after looks every 0.02 s for so long."""
+    for _ in range(round(seconds / 0.02)):
         watched._ping_thread()
         await watched._look()
-        await asyncio.sleep(0.02)
-    watched._ping_thread()  # a look may have taken longer than the limit
+        watched.clock.now += 0.02
     return watched.stalled
 
 
