@@ -76,6 +76,7 @@ class Watch(Service):
         self._rebalance: tuple[int, float] | None = None
         self._asking: asyncio.Task[Any] | None = None
         self._thread_seen = time.monotonic()
+        self._told = False
         super().__init__()
 
     @property
@@ -99,7 +100,16 @@ class Watch(Service):
     async def _watch(self) -> None:
         while not self.should_stop:
             await self._look()
+            self._tell()
             await self.sleep(min(EVERY, self.stall_seconds / 4))
+
+    def _tell(self) -> None:
+        stalled = self.stalled
+        if stalled is not None and not self._told:
+            logger.error("stalled, /healthz says so: %s", stalled)
+        elif stalled is None and self._told:
+            logger.info("no longer stalled")
+        self._told = stalled is not None
 
     @Service.task
     async def _ping(self) -> None:

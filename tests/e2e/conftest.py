@@ -18,6 +18,9 @@ def start(tmp_path):
     """Starts workers that share a data directory of the test's own."""
     with workers(tmp_path / "data") as factory:
         yield factory
+    for log in sorted(tmp_path.glob("worker-*.log")):
+        # pytest shows it beside a failure.
+        print(f"{log.name}, its end:\n{log.read_text(errors='replace')[-5000:]}")
 
 
 @pytest.fixture(scope="session")

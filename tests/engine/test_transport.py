@@ -367,3 +367,16 @@ async def test_what_was_read_before_the_first_commit_is_read_again(consumer, res
 
     assert consumer._thread.begun == ([tps[0], tps[2]] if reset == "earliest" else [])
     assert consumer._committed_offset[tps[1]] == 7
+
+
+async def test_a_partition_without_a_position_yet_does_not_end_the_worker(
+    consumer, monkeypatch
+):
+    # Faust's own look for stuck partitions, as it comes just after a rebalance.
+    def verify(*_):
+        raise AssertionError("aiokafka knows no position yet")
+
+    monkeypatch.setattr(consumer, "assignment", lambda: {TP0})
+    monkeypatch.setattr(consumer, "verify_event_path", verify)
+
+    await consumer.verify_all_partitions_active()
