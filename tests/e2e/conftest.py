@@ -13,6 +13,13 @@ def own_kafka(tmp_path):
         yield running
 
 
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory):
+    """One for all tests of a file, which take topics of their own."""
+    with plain_kafka(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
 @pytest.fixture
 def start(tmp_path):
     """Starts workers that share a data directory of the test's own."""

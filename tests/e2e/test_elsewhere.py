@@ -8,17 +8,10 @@ import pytest
 from orderapp.engine.cluster import Cluster, TopicSpec
 from tests.couchbase_double import couchbase_double
 from tests.e2e import records
-from tests.e2e.kafka import plain_kafka
 from tests.e2e.secure_kafka import secure_kafka
 from tests.e2e.worker import eventually, faust, free_port
 
 RISKY = '{"order_id":123,"customer_id":1234,"amount":350,"country":"DE"}'
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    with plain_kafka(tmp_path_factory.mktemp("kafka")) as running:
-        yield running
 
 
 @pytest.fixture

@@ -5,16 +5,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from orderapp.engine.cluster import Cluster, TopicSpec
 from orderapp.engine.offsets import Clients
-from tests.e2e.kafka import plain_kafka
 
 PARTITIONS = 4
 TPS = [TopicPartition("topic", n) for n in range(PARTITIONS)]
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    with plain_kafka(tmp_path_factory.mktemp("offsets")) as running:
-        yield running
 
 
 @pytest.fixture

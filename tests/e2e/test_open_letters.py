@@ -11,16 +11,9 @@ from orderapp.engine.dead_letters import Failure, headers_for
 from orderapp.engine.notes import Note, encode_note
 from orderapp.engine.open_letters import OpenLetters
 from tests.e2e import records
-from tests.e2e.kafka import plain_kafka
 from tests.records import record
 
 _numbers = count()
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    with plain_kafka(tmp_path_factory.mktemp("letters")) as running:
-        yield running
 
 
 class Counting(OpenLetters):

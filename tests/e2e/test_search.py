@@ -11,15 +11,8 @@ from orderapp.engine import search
 from orderapp.engine.cluster import Cluster, TopicSpec
 from orderapp.engine.search import Search, SearchFailedError
 from orderapp.web.new_order import id_for, may_be_ours
-from tests.e2e.kafka import plain_kafka
 
 _numbers = count()
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    with plain_kafka(tmp_path_factory.mktemp("search")) as running:
-        yield running
 
 
 def cluster_of(kafka):

@@ -85,6 +85,7 @@ def test_every_service_that_consumes_is_missed_when_it_has_no_worker():
 
     missed = re.findall(r'absent\(orderapp_records_total\{service="(\w+)"', rule["expr"])
     assert sorted(missed) == sorted(CONSUMERS)
+    assert '"service", "web"' in rule["expr"]
 
 
 def test_prometheus_reads_the_rules_of_its_own_folder():

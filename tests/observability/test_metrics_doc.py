@@ -62,7 +62,7 @@ def test_expressions_use_metrics_and_labels_that_exist(place):
 def test_the_names_in_an_expression_are_found():
     expression = (
         'histogram_quantile(0.99, sum by (le, x) (rate(a_bucket{b="c d",e!~"f"}[5m]))) > 1e3'
-        " and on (x) (g:h offset 5m) / 60 or absent(up)"
+        ' and on (x) (g:h offset 5m) / 60 or label_replace(absent(up), "x", "y", "", "")'
     )
 
     assert names.used(expression) == {"a_bucket": {"b", "e"}, "g:h": set(), "up": set()}

@@ -69,6 +69,8 @@ class FakeWorker:
         self.may_stream.set()
         self.asked: list[str] = []
         self.stats_asked = 0
+        #: How old the totals are when they are answered, in seconds.
+        self.counted_before = 0.0
         self.posted: list[tuple[Json, str | None]] = []
         self.resumed: list[str | None] = []
         self.heartbeat = 0.5
@@ -198,7 +200,9 @@ class FakeWorker:
         self.stats_asked += 1
         if error := self.store_error or self.stats_error:
             return problem(503, error)
-        return web.json_response(stats_of(self.orders.values(), self.services))
+        return web.json_response(
+            stats_of(self.orders.values(), self.services, self.counted_before)
+        )
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         await self.may_stream.wait()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Json = dict[str, Any]
@@ -130,7 +130,7 @@ def country_stats(orders: Iterable[Json]) -> list[Json]:
     return sorted(found.values(), key=lambda one: -one["orders"])
 
 
-def stats_of(orders: Iterable[Json], services: Json | None) -> Json:
+def stats_of(orders: Iterable[Json], services: Json | None, counted_before: float = 0) -> Json:
     """The figures over all orders; their activity is that of the last completed minute."""
     orders = list(orders)
     countries = country_stats(orders)
@@ -151,5 +151,5 @@ def stats_of(orders: Iterable[Json], services: Json | None) -> Json:
         "dead_letters": None
         if services is None
         else sum(1 for order in orders if order["dead_letter"]),
-        "at": datetime.now(UTC).isoformat(),
+        "at": (datetime.now(UTC) - timedelta(seconds=counted_before)).isoformat(),
     }

@@ -45,13 +45,19 @@ async function send(path, options, patience = TIMEOUT_MS) {
   } catch {
     // Not our JSON: something between this page and the worker answered.
   }
-  return { status: response.status, ok: response.ok && body !== null, body };
+  const date = Date.parse(response.headers.get("Date"));
+  return { status: response.status, ok: response.ok && body !== null, body, date };
 }
 
 export async function get(path) {
-  const { status, ok, body } = await send(path, { headers: { Accept: "application/json" } });
+  return (await getDated(path)).body;
+}
+
+/** The answer's body, and its moment by the worker's clock (ms, NaN when it does not say). */
+export async function getDated(path) {
+  const { status, ok, body, date } = await send(path, { headers: { Accept: "application/json" } });
   if (!ok) throw problemOf(status, body);
-  return body;
+  return { body, date };
 }
 
 export async function post(path, body, headers) {

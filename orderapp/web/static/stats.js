@@ -1,6 +1,6 @@
 /* Figures over all orders: asked for every two seconds, shown with their age when they are old. */
 
-import { get } from "./api.js";
+import { getDated } from "./api.js";
 import {
   byId, counted, countText, make, replaceIfChanged, secondsText, setText, shareText, sumText, timeText,
 } from "./text.js";
@@ -9,6 +9,8 @@ const EVERY_MS = 2000;
 const STALE_MS = 7000;
 const MOST_COUNTRIES = 8;
 const MOST_CHOICES = 50;
+/** What the answer calls the sum of the countries that it does not list. */
+const OTHERS = "all others";
 /** Seconds that the oldest order may wait before it is marked. */
 const SLOW_S = 5;
 const STUCK_S = 60;
@@ -17,6 +19,7 @@ export class Stats {
   #onAnswer;
   #onProblem;
   #answered = null;
+  #countedBefore = 0;
   #stopped = false;
 
   /** `onAnswer(stats)`; `onProblem(error)`, with null when all is well again. */
@@ -39,9 +42,11 @@ export class Stats {
 
   async #ask() {
     try {
-      const stats = await get("/api/stats");
+      const { body: stats, date } = await getDated("/api/stats");
       if (this.#stopped) return;
       this.#answered = Date.now();
+      // Both by the worker's clock: this one may be wrong.
+      this.#countedBefore = Math.max(0, date - Date.parse(stats.at)) || 0;
       showFigures(stats);
       showServices(stats.services);
       showCountries(stats.countries);
@@ -53,12 +58,15 @@ export class Stats {
   }
 
   #showAge() {
-    const old = this.#answered !== null && Date.now() - this.#answered > STALE_MS;
+    const silent = Date.now() - this.#answered;
+    const age = silent + this.#countedBefore;
+    const old = this.#answered !== null && age > STALE_MS;
     byId("figures-stale").hidden = !old;
     if (!old) return;
-    const age = secondsText((Date.now() - this.#answered) / 1000);
-    const at = timeText(new Date(this.#answered).toISOString());
-    setText(byId("figures-stale"), `All figures and charts are from ${at}, ${age} ago.`);
+    // Totals can be older than the answer, in which the services' lag is new.
+    const which = silent > STALE_MS ? "All figures and charts" : "Totals and charts";
+    const at = timeText(new Date(Date.now() - age).toISOString());
+    setText(byId("figures-stale"), `${which} are from ${at}, ${secondsText(age / 1000)} ago.`);
   }
 }
 
@@ -137,16 +145,21 @@ function countryItem({ country, revenue, orders, alerts }, most) {
   return item;
 }
 
-function showCountries(countries) {
+function showCountries(all) {
+  const countries = all.filter(({ country }) => country !== OTHERS);
   const sorted = countries.filter(({ revenue }) => revenue > 0).sort((a, b) => b.revenue - a.revenue);
   const shown = sorted.slice(0, MOST_COUNTRIES);
   const most = shown[0]?.revenue ?? 0;
   const items = shown.map((country) => countryItem(country, most));
   replaceIfChanged(byId("countries"), items, JSON.stringify(shown));
-  const left = sorted.length - shown.length;
-  byId("countries-note").hidden = shown.length > 0 && left === 0;
-  setText(byId("countries-note"), left > 0 ? `and ${left} more countries` : "Nothing was paid yet.");
+  byId("countries-note").hidden = shown.length > 0 && sorted.length === shown.length;
+  setText(byId("countries-note"), moreText(sorted.length - shown.length, countries.length < all.length));
   showChoices(countries.slice(0, MOST_CHOICES).map(({ country }) => country));
+}
+
+function moreText(left, areMore) {
+  if (left === 0) return "Nothing was paid yet.";
+  return areMore ? `and more than ${left} other countries` : `and ${left} more countries`;
 }
 
 /** The countries to filter by, and to send an order from. */
