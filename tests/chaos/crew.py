@@ -142,9 +142,14 @@ class Crew:
             await asyncio.sleep(0.1)
 
     async def _start_again(self, slot: Slot) -> None:
+        assert slot.worker is not None
         how = f"{slot} ended with status {slot.process.poll()}: {slot.last_words()}"
-        self._diary.ended.append(how)
-        self._diary.say(how)
+        if "can't listen on" in how:  # its port was free when it was chosen
+            self._diary.ended.append(how)
+            self._diary.say(how)
+        else:  # none of the faults is a reason for a worker to end
+            self._diary.problem(how)
+            self._diary.say(slot.worker.log[-5000:])
         await asyncio.sleep(RESTART_AFTER)
         if not slot.busy:
             slot.start()

@@ -24,7 +24,7 @@ class Diary:
     events: list[Event] = field(default_factory=list)
     #: What went wrong besides lost orders; each makes the run fail.
     problems: list[str] = field(default_factory=list)
-    #: Workers that ended by themselves, and how.
+    #: Workers that did not end as they should, and how, where it is no problem.
     ended: list[str] = field(default_factory=list)
     #: Seconds that stops in order took.
     stops: list[float] = field(default_factory=list)
