@@ -73,6 +73,7 @@ class Slot:
         if code not in (0, -signal.SIGTERM):
             how = f"{self} ended with status {code} after SIGTERM: {self.last_words()}"
             diary.ended.append(how)
+            diary.say(f"{how}\n{self.worker.log[-5000:]}")
 
     def why_not_ready(self) -> str:
         """What `/readyz` says, or the last line of its log when it does not answer."""
