@@ -71,6 +71,8 @@ class FakeWorker:
         self.stats_asked = 0
         #: How old the totals are when they are answered, in seconds.
         self.counted_before = 0.0
+        #: Whether the open dead letters have been counted.
+        self.letters_counted = True
         self.posted: list[tuple[Json, str | None]] = []
         self.resumed: list[str | None] = []
         self.heartbeat = 0.5
@@ -200,9 +202,10 @@ class FakeWorker:
         self.stats_asked += 1
         if error := self.store_error or self.stats_error:
             return problem(503, error)
-        return web.json_response(
-            stats_of(self.orders.values(), self.services, self.counted_before)
-        )
+        stats = stats_of(self.orders.values(), self.services, self.counted_before)
+        if not self.letters_counted:
+            stats["dead_letters"] = None
+        return web.json_response(stats)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         await self.may_stream.wait()

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import math
 import random
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -59,6 +60,9 @@ async def open_live(browser: Browser, worker: Worker, width: int, height: int, s
     await expect_state(page, "Live")
     await expect(page.locator("#rows tr")).to_have_count(25)
     await expect(page.locator("#activity canvas")).to_be_visible()
+    # The first answer about them is that nobody has counted yet.
+    letters = page.locator("[data-figure=dead-letters]")
+    await expect(letters).to_have_text(re.compile(r"^\d"), timeout=20_000)
     return page
 
 

@@ -50,3 +50,17 @@ async def test_the_sum_of_other_countries_is_no_country(
     note = page.locator("#countries-note")
     await expect(note).to_have_text("and more than 2 other countries")
     await expect(page.locator("#filter-country")).not_to_contain_text("all others")
+
+
+async def test_dead_letters_without_a_number_say_why(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.letters_counted = False
+    page = (await open_page(worker.url)).page
+    note = page.locator("[data-figure=dead-note]")
+
+    await expect(note).to_have_text("being counted")
+    worker.letters_counted = True
+    await expect(note).to_have_text("none open")
+    worker.services = None
+    await expect(note).to_have_text("Kafka does not say")

@@ -86,15 +86,16 @@ function showFigures(stats) {
     alerts: countText(alerts),
     "alerts-share": `${shareText(alerts, orders)} of orders`,
     "dead-letters": countText(stats.dead_letters),
-    "dead-note": deadNote(stats.dead_letters),
+    "dead-note": deadNote(stats),
   };
   for (const [name, text] of Object.entries(figures)) {
     setText(document.querySelector(`[data-figure="${name}"]`), text);
   }
 }
 
-function deadNote(count) {
-  if (typeof count !== "number") return "Kafka does not say";
+function deadNote({ dead_letters: count, services }) {
+  // The first to ask makes the worker count them.
+  if (typeof count !== "number") return services ? "being counted" : "Kafka does not say";
   // Those of records that could not be read belong to no order on this page.
   return count > 0 ? "open: dlq list shows them" : "none open";
 }
