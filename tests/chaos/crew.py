@@ -33,7 +33,7 @@ class Slot:
         return f"worker {self.number}"
 
     def start(self) -> None:
-        # A new one each time: a port of the past may have been taken meanwhile.
+        # A new one each time, with a log of its own.
         self.worker = Worker(self._data_dir, **self._settings).start()
         self.ready = False
 
@@ -145,12 +145,8 @@ class Crew:
     async def _start_again(self, slot: Slot) -> None:
         assert slot.worker is not None
         how = f"{slot} ended with status {slot.process.poll()}: {slot.last_words()}"
-        if "can't listen on" in how:  # its port was free when it was chosen
-            self._diary.ended.append(how)
-            self._diary.say(how)
-        else:  # none of the faults is a reason for a worker to end
-            self._diary.problem(how)
-            self._diary.say(slot.worker.log[-5000:])
+        self._diary.problem(how)  # none of the faults is a reason for a worker to end
+        self._diary.say(slot.worker.log[-5000:])
         await asyncio.sleep(RESTART_AFTER)
         if not slot.busy:
             slot.start()

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -27,7 +29,8 @@ class CouchbaseDouble:
         self.username, self.password, self.bucket = "orderapp", "p@ss word", "orders"
         command = [
             sys.executable, "-m", "tests.couchbase_double", "--username", self.username,
-            "--password", self.password, "--bucket", self.bucket, *arguments,
+            "--password", self.password, "--bucket", self.bucket, "--port", str(free_port()),
+            *arguments,
         ]  # fmt: skip
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from tests.deploy import known
-from tests.e2e.worker import free_port
+from tests.ports import free_port
 
 #: What is easily forgotten, since Python itself does not ask for it.
 NEEDED = {

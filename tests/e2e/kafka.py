@@ -8,7 +8,8 @@ from pathlib import Path
 
 from orderapp.engine.embedded import jars, server
 from orderapp.engine.embedded.launcher import Java
-from orderapp.engine.embedded.ports import LOOPBACK, free_ports, kafka_answers
+from orderapp.engine.embedded.ports import LOOPBACK, kafka_answers
+from tests.ports import free_port
 
 START_SECONDS = 60
 
@@ -19,11 +20,10 @@ class Kafka:
     def __init__(self, directory: Path, *, secure: bool = False) -> None:
         self.directory = directory
         (directory / "tmp").mkdir(parents=True)
-        ports = free_ports(str(directory))
-        self.port = next(ports)
-        self.listeners = {"PLAINTEXT": self.port, "CONTROLLER": next(ports)}
+        self.port = free_port()
+        self.listeners = {"PLAINTEXT": self.port, "CONTROLLER": free_port()}
         if secure:
-            self.listeners["SASL_SSL"] = next(ports)
+            self.listeners["SASL_SSL"] = free_port()
         self.java: Java | None = None
 
     @property

@@ -9,7 +9,8 @@ from orderapp.engine.cluster import Cluster, TopicSpec
 from tests.couchbase_double import couchbase_double
 from tests.e2e import records
 from tests.e2e.secure_kafka import secure_kafka
-from tests.e2e.worker import eventually, faust, free_port
+from tests.e2e.worker import eventually, faust
+from tests.ports import free_port
 
 RISKY = '{"order_id":123,"customer_id":1234,"amount":350,"country":"DE"}'
 

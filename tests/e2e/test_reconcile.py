@@ -10,7 +10,8 @@ import pytest
 
 from orderapp.store.sqlite_schema import create
 from tests.e2e import records
-from tests.e2e.worker import eventually, faust, free_port, workers
+from tests.e2e.worker import eventually, faust, workers
+from tests.ports import free_port
 
 SAFE, RISKY, LAST = range(1, 6), range(6, 11), 10
 BAD = b"no order"

@@ -16,7 +16,8 @@ import pytest
 from tests.couchbase_double import couchbase_double
 from tests.e2e import records
 from tests.e2e.secure_kafka import secure_kafka
-from tests.e2e.worker import FAUST, Worker, environment, eventually, faust, free_port, workers
+from tests.e2e.worker import FAUST, Worker, environment, eventually, faust, workers
+from tests.ports import free_port
 
 # Each has a part that no encoding changes, so that it is found however it is written.
 WRONG_KAFKA = "xWRONGKAFKAx/+="

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import psutil
 
-from tests.e2e.worker import environment, free_port
+from tests.e2e.worker import environment
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 #: MB that a process may hold more after many requests than after the first ones.

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.ports import free_port
 from tests.web_page.fake_orders import (
     STATUSES,
     alert_of,
@@ -84,7 +85,7 @@ class FakeWorker:
         self._ring: list[tuple[str, bytes]] = []
         self._streams: set[asyncio.Queue[bytes]] = set()
         self._generation = 0
-        self._port = 0
+        self._port = free_port()
         self._runner: web.AppRunner | None = None
 
     @property
@@ -97,7 +98,7 @@ class FakeWorker:
         return len(self._streams)
 
     async def start(self) -> None:
-        """Listen, on the port of the last time if there was one; the events before are lost."""
+        """Listen, on the port of the last time; the events before are lost."""
         self._generation += 1
         self._ring.clear()
         app = web.Application()
@@ -113,7 +114,6 @@ class FakeWorker:
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         if self._runner is not None:
