@@ -338,7 +338,9 @@ async def test_batches_that_wait_share_one_transaction(sqlite, locked):
     statements = []
     sqlite._writer.submit(lambda c: c.set_trace_callback(statements.append)).result()
     first = asyncio.ensure_future(sqlite.upsert([order(0)]))
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        while not statements:  # noqa: ASYNC110 - the writer's thread tells nobody
+            await asyncio.sleep(0.01)
     others = [asyncio.ensure_future(sqlite.upsert([order(i)])) for i in range(1, 20)]
     await asyncio.sleep(0)
     locked.execute("ROLLBACK")
