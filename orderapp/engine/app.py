@@ -124,11 +124,20 @@ class Worker(faust.Worker):
         """Run until stopped; never returns."""
         try:
             super().execute_from_commandline()
-        except SystemExit:
+        except SystemExit as end:
+            self._say_why(end.__context__)
             logger.info("Worker stopped")
             if self.app.failure is not None:
                 raise SystemExit(1) from None
             raise
+
+    def _say_why(self, error: BaseException | None) -> None:
+        # Faust logs what ends its start, but an error of its stop is only an exit status.
+        start = self._starting_fut
+        if error is None or self.app.failure is not None:
+            return
+        if start is None or start.cancelled() or not start.done() or start.exception() != error:
+            logger.error("the worker did not end in order: %r", error, exc_info=error)
 
 
 class BatchApp(faust.App):
