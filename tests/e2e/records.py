@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient
 
 from orderapp.engine import sending
+from tests.e2e.worker import eventually
 
 Message = tuple[bytes | None, bytes | None]
 
@@ -122,6 +123,13 @@ def ends(server: str, topic: str) -> Mapping[int, int]:
         return {tp.partition: offset for tp, offset in offsets.items()}
 
     return asyncio.run(run())
+
+
+def wait_for_ends(server: str, topic: str, offset: int) -> None:
+    """Return when this is the end offset of every partition.
+
+    The mark that ends a transaction is written a moment after its commit was confirmed."""
+    eventually(lambda: {*ends(server, topic).values()} == {offset}, f"{topic} ends at {offset}")
 
 
 def values(records: Iterable[ConsumerRecord]) -> list[dict[str, Any]]:

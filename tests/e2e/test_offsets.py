@@ -1,10 +1,13 @@
 """What Kafka is asked of offsets, on a real one."""
 
+import asyncio
+
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from orderapp.engine.cluster import Cluster, TopicSpec
 from orderapp.engine.offsets import Clients
+from tests.e2e import records
 
 PARTITIONS = 4
 TPS = [TopicPartition("topic", n) for n in range(PARTITIONS)]
@@ -42,6 +45,7 @@ async def test_places_are_as_old_as_the_next_record_and_ends_of_transactions_are
     await cluster.prepare([TopicSpec("topic", PARTITIONS)])
     await send(kafka, 1000, 2000, 3000)
     await send(kafka, 4000, transactional_id="one")
+    await asyncio.to_thread(records.wait_for_ends, kafka.bootstrap_servers, "topic", 5)
     begins, ends = await asking.bounds(["topic"])
     assert (begins, ends) == (dict.fromkeys(TPS, 0), dict.fromkeys(TPS, 5))
 

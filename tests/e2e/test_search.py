@@ -11,6 +11,7 @@ from orderapp.engine import search
 from orderapp.engine.cluster import Cluster, TopicSpec
 from orderapp.engine.search import Search, SearchFailedError
 from orderapp.web.new_order import id_for, may_be_ours
+from tests.e2e import records
 
 _numbers = count()
 
@@ -148,9 +149,12 @@ async def test_ends_of_transactions_are_no_obstacle(kafka, searching):
     (tp,) = await new_topic(kafka)
     search = searching(kafka)
     async with producing(kafka, transactional_id="one") as producer:
-        for key in (b"a", b"b"):
+        for key, end in ((b"a", 2), (b"b", 4)):
             async with producer.transaction():
                 await producer.send_and_wait(tp.topic, b"", key, partition=0)
+            await asyncio.to_thread(
+                records.wait_for_ends, kafka.bootstrap_servers, tp.topic, end
+            )
             assert (await search.find(tp, key, 0)).key == key
             assert await search.find(tp, b"x", 0) is None
 
