@@ -391,6 +391,13 @@ class BatchApp(faust.App):
         await super().on_stop()
         await asyncio.to_thread(tracing.stop, TRACES_SECONDS)
 
+    def _on_rebalance_when_stopped(self) -> None:
+        """Nothing: the consumer's own thread ends it a moment later, and leaves the group.
+
+        Faust closes aiokafka's client here, from another thread and below a coordinator that
+        is at work: it asks a closed client without end, and the group waits for the session
+        of a worker that has gone."""
+
 
 def _quieten_garbage_collector() -> None:
     # Thousands of records live for a moment in every batch, and none of them is in a cycle.

@@ -363,8 +363,8 @@ class Consumer(driver.Consumer):
         self._changed.set()
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Start reading again."""
-        self._draining = False
+        """Start reading again, unless the worker stops."""
+        self._draining = self.app.should_stop
         self._changed.set()
         logger.info("group %s: this worker reads %s", self.app.conf.id, _in_words(assigned))
         await super().on_partitions_assigned(assigned, generation_id)

@@ -255,6 +255,25 @@ async def test_a_drain_gives_up_after_its_time_and_commits_what_is_done(
     assert "1 deliveries are not finished; they will come again" in caplog.text
 
 
+async def test_partitions_that_come_while_the_worker_stops_change_nothing(
+    consumer, monkeypatch
+):
+    # aiokafka's own part is ended by its thread; closed under it, it asks without end.
+    closed = []
+    monkeypatch.setattr(consumer._thread, "close", lambda: closed.append("by the app"))
+    app = consumer.app
+    await consumer.drain(0.1)
+    app._stopped.set()
+
+    await consumer.on_partitions_assigned({TP0}, 1)
+
+    assert closed == []
+    reading = asyncio.create_task(consumer._wait_next_records(1.0))
+    await asyncio.sleep(0.2)
+    assert not reading.done(), "nothing is read after the drain"
+    reading.cancel()
+
+
 class Kafka:
     """The parts of an aiokafka producer that a `Producer` uses, with batches of 3."""
 
