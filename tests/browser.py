@@ -11,17 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import (
-    Browser,
-    ConsoleMessage,
-    Page,
-    Playwright,
-    async_playwright,
-    expect,
-)
-
-# As patient as the other waits of the tests: how quick the page is, benchmarks measure.
-expect.set_options(timeout=15_000)
+from playwright.async_api import Browser, ConsoleMessage, Page, Playwright, async_playwright
 
 ARGS = [
     "--no-sandbox",

@@ -23,6 +23,7 @@ def _locks() -> int:
 def _is_ours(port: int) -> bool:
     try:
         fcntl.lockf(_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        # Not orderapp's `is_free`: its import would make the whole app.
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
     except OSError:

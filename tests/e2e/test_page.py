@@ -35,7 +35,7 @@ async def test_orders_appear_on_the_page_with_their_verdict_and_payment(pipeline
 
     for order_id, verdict in ((first, ["good", "wait"]), (first + 1, ["good"])):
         row = row_of(visit.page, order_id)
-        await expect(row).to_contain_text("paid")
+        await expect(row).to_contain_text("paid", timeout=15_000)
         await expect(row.locator(".chip")).to_have_count(len(verdict))
         assert await tones(row) == verdict
     assert visit.errors == []
@@ -49,7 +49,7 @@ async def test_the_risky_order_is_followed_until_it_is_paid(pipeline, open_page)
     await page.get_by_role("button", name="Send a risky order").click()
 
     steps = story(page).locator("#story-steps")
-    await expect(steps).to_contain_text("Paid")
+    await expect(steps).to_contain_text("Paid", timeout=15_000)
     await expect(steps).to_contain_text("HIGH_AMOUNT_RISKY_COUNTRY")
     await expect(steps).to_contain_text("Accepted")
     await expect(steps).to_contain_text("Stored")
@@ -69,7 +69,7 @@ async def test_a_sent_order_is_found_by_filter_and_by_search(pipeline, open_page
     visit = await open_page(url(pipeline))
     page = visit.page
     choice = page.locator("#filter-country")
-    await expect(choice.locator("option", has_text="NZ")).to_be_attached()
+    await expect(choice.locator("option", has_text="NZ")).to_be_attached(timeout=15_000)
     await choice.select_option("NZ")
     await expect(page.locator("#rows tr")).to_have_count(1)
     await page.get_by_label("Status").select_option("paid")
@@ -89,9 +89,9 @@ async def test_text_from_an_order_is_no_markup(pipeline, open_page):
     await send(pipeline, records.order(778_000_000, 20.0, country))
 
     row = row_of(visit.page, 778_000_000)
-    await expect(row).to_contain_text(country)
+    await expect(row).to_contain_text(country, timeout=15_000)
     await expect(story(visit.page)).to_contain_text(country)
-    await expect(visit.page.locator("#countries")).to_contain_text(country)
+    await expect(visit.page.locator("#countries")).to_contain_text(country, timeout=15_000)
     assert serious(visit) == []
 
 
@@ -99,7 +99,7 @@ async def test_the_page_finds_a_restarted_worker(start, open_page):
     worker = start().wait_ready()
     visit = await open_page(url(worker))
     await send(worker, records.order(1, 350.0, "DE"))
-    await expect(row_of(visit.page, 1)).to_contain_text("paid")
+    await expect(row_of(visit.page, 1)).to_contain_text("paid", timeout=15_000)
 
     await asyncio.to_thread(worker.kill)
     await expect_state(visit.page, "Connection lost")

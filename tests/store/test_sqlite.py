@@ -23,6 +23,7 @@ from orderapp.store import (
 from orderapp.store import sqlite as module
 from orderapp.store import sqlite_schema as schema
 from orderapp.store.sqlite import SQLiteStore
+from tests.e2e.worker import eventually
 from tests.store.examples import alert, dead_letter, order, payment
 
 ROOT = Path(__file__).parents[2]
@@ -338,9 +339,7 @@ async def test_batches_that_wait_share_one_transaction(sqlite, locked):
     statements = []
     sqlite._writer.submit(lambda c: c.set_trace_callback(statements.append)).result()
     first = asyncio.ensure_future(sqlite.upsert([order(0)]))
-    async with asyncio.timeout(10):
-        while not statements:  # noqa: ASYNC110 - the writer's thread tells nobody
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(eventually, lambda: statements, "the first one waits")
     others = [asyncio.ensure_future(sqlite.upsert([order(i)])) for i in range(1, 20)]
     await asyncio.sleep(0)
     locked.execute("ROLLBACK")

@@ -12,11 +12,11 @@ For the SQLite of the others `synchronous` is NORMAL; orderapp syncs every commi
 """
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orderapp.engine.embedded.ports import LOOPBACK, free_ports
+from orderapp.engine.embedded.ports import LOOPBACK
+from tests.ports import free_port
 
 #: Roles that are processes of their own where the library wants it so.
 ROLES = ("fraud", "payment", "analytics")
@@ -61,8 +61,7 @@ class Contender:
         if self.by_role:
             return [[*command, role] for role in self.roles(store)]
         if self.has_web:
-            ports = free_ports(f"{self.name} {time.time_ns()}")
-            return [[*command, "-p", str(next(ports))] for _ in range(self.copies)]
+            return [[*command, "-p", str(free_port())] for _ in range(self.copies)]
         return [command] * self.copies
 
     def environment(self, store: str, kafka: str, data_dir: str) -> Mapping[str, str]:
