@@ -97,7 +97,7 @@ async def test_slow_answers_hold_up_no_other_order(sent, use):
     await charge(batch(100))
 
     (first, quick), (second, slow) = sent
-    assert second - first > 0.3  # 20 times as long: 1 s
+    assert second - first > 0.5  # 20 times as long: 1 s
     assert sorted(quick + slow) == list(range(100))
 
 

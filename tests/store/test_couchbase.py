@@ -218,9 +218,8 @@ async def test_reads_of_a_hanging_server_end_within_two_seconds(double, couchbas
         ticks += 1
 
     assert isinstance(reading.result(), StoreUnavailable)
-    assert module.READ_LIMIT < 2
-    assert time.monotonic() - start < module.READ_LIMIT + 1  # a busy machine wakes late
-    assert ticks > 20  # the loop was free
+    assert time.monotonic() - start < 2
+    assert ticks > 50  # the loop was free
     double.heal()
     for upsert in upserts:
         upsert.cancel()

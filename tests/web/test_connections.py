@@ -161,10 +161,12 @@ async def test_who_reads_slowly_but_reads_gets_all(port):
 async def test_idle_connections_do_not_keep_others_out(port, monkeypatch):
     monkeypatch.setattr(connections, "HEAD_SECONDS", 60)
     idle = [await Client.of(port) for _ in range(500)]
+    began = time.monotonic()
 
     client = await Client.of(port, HEALTH)
 
     assert (await client.answer())[0] == 200
+    assert time.monotonic() - began < 0.5
     await seen(lambda: len(served(port)) <= 100)
     for one in (*idle, client):
         one.close()
