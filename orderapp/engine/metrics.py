@@ -24,6 +24,7 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from orderapp.engine.blocked import blocked
 from orderapp.engine.retry import held_up
 
 # The time when each series began doubles their number, and Prometheus does not need it.
@@ -148,6 +149,12 @@ STALLED = Gauge(
     "1 while work waits and nothing explains why there is no progress (see /healthz), else 0.",
     registry=REGISTRY,
 )
+BLOCKED = Gauge(
+    "orderapp_blocked",
+    "Reasons for which this worker, or a part of it, waits until somebody mends something.",
+    registry=REGISTRY,
+)
+BLOCKED.set_function(lambda: len(blocked))
 
 _error_classes: set[str] = set()
 

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from orderapp.app import app, settings, store
+from orderapp.engine.blocked import blocked
 from orderapp.settings import CONSUMERS
 from orderapp.store import StoreError
 from orderapp.web.api import Answer, Route, json, serve
@@ -46,7 +47,7 @@ async def healthz(request: web.Request) -> web.Response:
 )
 async def readyz(request: web.Request) -> web.Response:
     """200 while this worker can do its work, else 503 with what is missing."""
-    missing = [reason for reason in (_kafka(), await _store()) if reason]
+    missing = [reason for reason in (_kafka(), await _store()) if reason] + blocked.reasons
     if missing:
         return json({"status": "unavailable", "missing": missing}, 503)
     return json({"status": "ok"})

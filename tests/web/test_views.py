@@ -7,6 +7,7 @@ import pytest
 from yarl import URL
 
 from orderapp.app import app
+from orderapp.engine.blocked import blocked
 from orderapp.metrics import HTTP_REQUESTS
 from orderapp.models import format_time
 from orderapp.store import StoreRejected, StoreUnavailable
@@ -357,3 +358,14 @@ async def test_answers_carry_the_headers_that_protect_them(client, store):
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "camera=()" in answer.headers["Permissions-Policy"]
+
+
+async def test_what_blocks_the_worker_makes_it_not_ready(client, store, kafka):
+    blocked.block("payments", "'payments' may not be written")
+    try:
+        status, answer = await ask(client, "/readyz")
+    finally:
+        blocked.free("payments")
+
+    assert status == 503
+    assert "'payments' may not be written" in answer["missing"]
