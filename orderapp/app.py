@@ -4,7 +4,7 @@ import os
 import sys
 
 from orderapp.engine.app import BatchApp
-from orderapp.engine.cluster import Cluster
+from orderapp.engine.cluster import METADATA_MAX_AGE_MS, Cluster
 from orderapp.engine.embedded.service import EmbeddedKafka
 from orderapp.engine.errors import FatalError
 from orderapp.engine.logs import json_config
@@ -75,6 +75,8 @@ app = BatchApp(
     broker_max_poll_records=1000,
     broker_commit_interval=1.0,
     consumer_auto_offset_reset="earliest",
+    consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
+    producer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
     producer_request_timeout=30.0,
     # A batch of payments is one request; a dead letter is a record of Kafka's full size, and
     # its headers.

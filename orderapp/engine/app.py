@@ -147,7 +147,9 @@ class BatchApp(faust.App):
     broker. `resources` are services that are started before Kafka is looked for, and
     `topic_specs` are topics that are created when they are missing. `max_attempts` is how often
     an error that may pass is tried (`errors.RetryableError`), and `stall_seconds` the time
-    without progress after which `watch` calls the worker stalled."""
+    without progress after which `watch` calls the worker stalled. Kafka answers after
+    `fetch_wait` seconds when there is nothing to read: so often an idle worker asks, and for
+    so long a partition may have to wait that was left out of a request."""
 
     BootStrategy = Boot
 
@@ -158,6 +160,7 @@ class BatchApp(faust.App):
         cluster: Callable[[], Cluster],
         max_attempts: int = 1,
         stall_seconds: float = 120.0,
+        fetch_wait: float = 0.5,
         **options: Any,
     ) -> None:
         super().__init__(group, Worker=Worker, **options)
@@ -180,6 +183,7 @@ class BatchApp(faust.App):
             self,
             decoders=self._decoders,
             drain_seconds=DRAIN_SECONDS,
+            fetch_wait=fetch_wait,
         )
 
     # -- topics and agents --------------------------------------------------------------

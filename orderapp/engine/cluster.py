@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import faust
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
@@ -34,6 +35,12 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for one connection or request while the cluster is looked at.
 PATIENCE = 10
+#: What all consumers read. Records of a transaction that is open or was aborted do not count,
+#: and a partition ends where the oldest open transaction begins (its last stable offset).
+ISOLATION = "read_committed"
+#: Milliseconds after which every client asks anew for topics and partitions (aiokafka: 5
+#: minutes): a topic that was made anew or has grown is seen within two such times.
+METADATA_MAX_AGE_MS = 10_000
 
 _NOT_LET_IN = (
     SaslAuthenticationFailed,
@@ -81,8 +88,16 @@ class Cluster:
 
     def client_options(self) -> dict[str, Any]:
         """The same for an aiokafka client."""
-        options: dict[str, Any] = {"bootstrap_servers": list(self.servers)}
+        options: dict[str, Any] = {
+            "bootstrap_servers": list(self.servers),
+            "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+        }
         return options | self._security()
+
+    def consumer(self, *topics: str, **options: Any) -> AIOKafkaConsumer:
+        """A consumer without a group, which reads what was committed; not started yet."""
+        own: dict[str, Any] = {"isolation_level": ISOLATION, "enable_auto_commit": False}
+        return AIOKafkaConsumer(*topics, **self.client_options() | own | options)
 
     def _security(self) -> dict[str, Any]:
         if self.key is None:

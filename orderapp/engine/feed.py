@@ -136,11 +136,9 @@ class Feed(Service):
         if cluster is None:
             await asyncio.sleep(TICK)
             return
-        consumer = AIOKafkaConsumer(
+        consumer = cluster.consumer(
             *self._topics,
-            **cluster.client_options(),
             auto_offset_reset="latest",
-            enable_auto_commit=False,
             # Kafka gathers what comes, instead of sending it record by record.
             fetch_min_bytes=64 * 1024,
             fetch_max_wait_ms=int(TICK * 1000),
@@ -174,7 +172,8 @@ class Feed(Service):
             records.sort(key=lambda record: record.timestamp)
         data = self._render(place, records[-MOST:], max(0, len(records) - MOST))
         await self._publish(Message(place, data))
-        if sum(consumer.highwater(tp) - found[-1].offset for tp, found in got.items()) > MOST:
+        ends = {tp: consumer.last_stable_offset(tp) for tp in got}
+        if sum(ends[tp] - found[-1].offset for tp, found in got.items()) > MOST:
             await consumer.seek_to_end()
             self._tell("more arrived than can be shown")
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError
 
@@ -34,12 +34,11 @@ class Clients:
     """An admin and a consumer without a group; a request may take so many seconds."""
 
     def __init__(self, cluster: Cluster, seconds: float) -> None:
-        options = cluster.client_options() | {"request_timeout_ms": int(seconds * 1000)}
-        self._admin = AIOKafkaAdminClient(**options)
-        self._consumer = AIOKafkaConsumer(
-            **options,
+        limit = {"request_timeout_ms": int(seconds * 1000)}
+        self._admin = AIOKafkaAdminClient(**cluster.client_options(), **limit)
+        self._consumer = cluster.consumer(
+            **limit,
             auto_offset_reset="earliest",
-            enable_auto_commit=False,
             # One record is wanted of each partition. Kafka sends larger ones too, one by one.
             max_partition_fetch_bytes=16 * 1024,
             fetch_max_wait_ms=FETCH_MS,

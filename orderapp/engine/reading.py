@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from orderapp.engine.cluster import FORBIDDEN, Cluster
@@ -31,9 +31,7 @@ class TopicReader:
         self._partitions: dict[str, list[TopicPartition]] = {}
 
     async def __aenter__(self) -> Self:
-        self._consumer = AIOKafkaConsumer(
-            **self._cluster.client_options(),
-            group_id=None,
+        self._consumer = self._cluster.consumer(
             auto_offset_reset="earliest",
             # A dead letter is larger than a record of Kafka's usual limit.
             max_partition_fetch_bytes=4 * 1024 * 1024,

@@ -125,11 +125,8 @@ class Search(Service):
             cluster = self._cluster()
             if cluster is None:
                 raise SearchFailedError("Kafka is not reachable yet")
-            self._consumer = AIOKafkaConsumer(
-                **cluster.client_options(),
-                auto_offset_reset="earliest",
-                enable_auto_commit=False,
-                fetch_max_wait_ms=FETCH_MS,
+            self._consumer = cluster.consumer(
+                auto_offset_reset="earliest", fetch_max_wait_ms=FETCH_MS
             )
             await self._consumer.start()
         assigned = self._consumer.assignment()

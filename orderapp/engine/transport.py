@@ -17,6 +17,7 @@ from faust.types import TP, ConsumerMessage
 from faust.types.transports import ConsumerT, ProducerT
 
 from orderapp.engine.batching import BatchScheduler, Decoder
+from orderapp.engine.consumer_thread import ConsumerThread
 from orderapp.engine.errors import SendFailedError
 from orderapp.engine.ledger import Ledger
 from orderapp.engine.lenient import read_any_header
@@ -92,6 +93,9 @@ class Consumer(driver.Consumer):
         self._draining = False
         self._reading = False
         self._changed = asyncio.Event()
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     # -- reading ------------------------------------------------------------------------
 
@@ -474,14 +478,23 @@ async def _all(futures: list[asyncio.Future[Any]]) -> None:
 
 
 class Transport(driver.Transport):
-    """Makes the consumer and producer above; `decoders` names the batched topics."""
+    """Makes the consumer and producer above; `decoders` names the batched topics.
+
+    `drain_seconds` bounds the end of an assignment; Kafka answers a fetch after `fetch_wait`
+    seconds at most, when nothing has come."""
 
     Consumer: ClassVar[type[ConsumerT]] = Consumer
     Producer: ClassVar[type[ProducerT]] = Producer
 
     def __init__(
-        self, *args: Any, decoders: Mapping[str, Decoder[Any]], drain_seconds: float, **kw: Any
+        self,
+        *args: Any,
+        decoders: Mapping[str, Decoder[Any]],
+        drain_seconds: float,
+        fetch_wait: float,
+        **kw: Any,
     ) -> None:
         super().__init__(*args, **kw)
         self.decoders = decoders
         self.drain_seconds = drain_seconds
+        self.fetch_wait = fetch_wait

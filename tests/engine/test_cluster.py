@@ -2,7 +2,7 @@
 
 import pytest
 
-from orderapp.engine.cluster import Cluster, TopicSpec
+from orderapp.engine.cluster import METADATA_MAX_AGE_MS, Cluster, TopicSpec
 from orderapp.engine.errors import TransientError
 
 
@@ -17,7 +17,10 @@ def test_a_cluster_without_a_key_is_plain():
     cluster = Cluster(("a:9092", "b:9092"))
 
     assert cluster.credentials is None
-    assert cluster.client_options() == {"bootstrap_servers": ["a:9092", "b:9092"]}
+    assert cluster.client_options() == {
+        "bootstrap_servers": ["a:9092", "b:9092"],
+        "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+    }
     assert str(cluster) == "a:9092,b:9092"
 
 

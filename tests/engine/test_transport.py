@@ -23,8 +23,8 @@ class Reading(faust.Record, include_metadata=False):
     sensor: int
 
 
-def make_app():
-    app = BatchApp("test", cluster=lambda: Cluster(("127.0.0.1:1",)))
+def make_app(**options):
+    app = BatchApp("test", cluster=lambda: Cluster(("127.0.0.1:1",)), **options)
     app.finalize()
     topic = app.batched_topic("readings", Reading, partitions=6)
     app.dead_letter_topic("dead", partitions=6)

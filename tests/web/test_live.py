@@ -217,7 +217,7 @@ class Burst:
     async def getmany(self, timeout_ms):
         return self.chunks.pop(0)
 
-    def highwater(self, _tp):
+    def last_stable_offset(self, _tp):
         return 0
 
 
