@@ -1,7 +1,6 @@
 """How dead letters are shown: as a table, in full, or as JSON."""
 
 import base64
-import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from orderapp.commands.dlq_select import error_of, order_of
 from orderapp.engine.letters import Letter
 from orderapp.engine.notes import Note
 from orderapp.engine.resolving import Task
+from orderapp.engine.texts import printable
 
 #: Characters of a value that `show` prints; `--json` has all.
 SHOWN = 2_000
@@ -138,10 +138,3 @@ def _text(value: bytes | None, most: int) -> str:
     if len(text) <= most:
         return text
     return f"{text[:most]}… ({len(value)} bytes; --json shows all)"
-
-
-def printable(text: str) -> str:
-    """`text` with what could move a terminal's cursor written out; as one line."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 
 from orderapp.app import app
-from orderapp.commands.dlq_print import Table, as_json, printable
+from orderapp.commands.dlq_print import Table, as_json
 from orderapp.commands.dlq_select import Selection
 from orderapp.commands.running import existing_cluster
 from orderapp.engine.cluster import Cluster
@@ -19,6 +19,7 @@ from orderapp.engine.letters import Letter, Letters
 from orderapp.engine.notes import Action, notes_topic
 from orderapp.engine.reading import TopicReader
 from orderapp.engine.resolving import Addresses, Resolver, Task, windows
+from orderapp.engine.texts import printable
 from orderapp.settings import CONSUMERS
 
 TOPIC = "orders-dlq"

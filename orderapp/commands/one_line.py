@@ -12,8 +12,8 @@ import click
 from faust.cli import AppCommand
 from faust.cli.base import cli
 
-from orderapp.commands.dlq_print import printable
 from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.texts import printable
 
 _MAX_TEXT = 300
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from orderapp.app import app, embedded, settings
 from orderapp.engine.cluster import Cluster
 from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.logs import say_rest
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ def run(work: Coroutine[object, object, T]) -> T:
         # `| head` has seen enough. Python would complain when it flushes at the exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    finally:
+        say_rest()
 
 
 async def existing_cluster() -> Cluster:

@@ -14,8 +14,8 @@ from faust.types import AgentT
 from orderapp.app import app
 from orderapp.commands.one_line import OneLineCommand
 from orderapp.engine.app import COMMAND_PATIENCE
-from orderapp.engine.dead_letters import one_line
 from orderapp.engine.errors import FatalError
+from orderapp.engine.texts import one_line
 
 
 class send(OneLineCommand, faust_send):  # noqa: N801 - the name of the command

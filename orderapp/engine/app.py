@@ -26,7 +26,7 @@ from orderapp.engine.cluster import Cluster, TopicSpec
 from orderapp.engine.dead_letters import Failure, is_for
 from orderapp.engine.delivery import Work, deliver
 from orderapp.engine.errors import FatalError, TransientError
-from orderapp.engine.logs import Quiet
+from orderapp.engine.logs import Few, Quiet, say_rest
 from orderapp.engine.retry import persist
 from orderapp.engine.transport import Consumer, Producer, Transport
 from orderapp.engine.watch import Watch
@@ -126,6 +126,7 @@ class Worker(faust.Worker):
             super().execute_from_commandline()
         except SystemExit as end:
             self._say_why(end.__context__)
+            say_rest()
             logger.info("Worker stopped")
             if self.app.failure is not None:
                 raise SystemExit(1) from None
@@ -174,6 +175,7 @@ class BatchApp(faust.App):
         self._max_attempts = max_attempts
         self.watch = Watch(self, stall_seconds)
         self._dead_letter_topic: str | None = None
+        self._few_letters = Few(dead_letters.logger, logging.WARNING, "dead letters")
         self._readers: defaultdict[str, set[str]] = defaultdict(set)
         self._decoders: dict[str, Decoder[Any]] = {}
         self._schema = BatchSchema(self._decoders, self._reject)
@@ -268,7 +270,8 @@ class BatchApp(faust.App):
         topic = self._dead_letter_topic
         if topic is None:
             raise RuntimeError("the app has no dead_letter_topic") from failure.error
-        dead_letters.log_line(record, failure)
+        if self._few_letters.room():
+            dead_letters.log_line(record, failure)
         if record.topic == topic:
             return  # it is there already, and would come again without end
         headers = dead_letters.headers_for(record, failure)

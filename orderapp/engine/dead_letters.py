@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from aiokafka import ConsumerRecord
 
 from orderapp.engine.logs import about
+from orderapp.engine.texts import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +45,6 @@ _RANGES = {
     "original-offset": range(2**63),
     "original-timestamp": range(-(2**63), 2**63),
 }
-
-# An error's text may quote the record; a header has to stay small.
-_MAX_ERROR_TEXT = 500
 
 
 class DamagedError(ValueError):
@@ -193,12 +191,6 @@ def log_line(record: ConsumerRecord, failure: Failure) -> None:
             error=type(failure.error).__name__,
         ),
     )
-
-
-def one_line(error: BaseException) -> str:
-    """An error's text, in one line that is not too long."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= _MAX_ERROR_TEXT else text[: _MAX_ERROR_TEXT - 1] + "…"
 
 
 def _number(texts: dict[str, str], name: str) -> int:

@@ -29,9 +29,10 @@ from orderapp.engine import tracing
 from orderapp.engine.batching import Batch
 from orderapp.engine.dead_letters import Failure, moment
 from orderapp.engine.errors import PartlyFailedError, RetryableError
-from orderapp.engine.logs import about
+from orderapp.engine.logs import Few, about
 from orderapp.engine.metrics import meter
 from orderapp.engine.retry import held_up, persist, waits
+from orderapp.engine.texts import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ async def deliver(
 
     With an overlap, batches that share a key still have their turns one after the other, and
     so have two records of one key in a batch."""
-    turns = _Turns(_Policy(service, work, bury, max_attempts), overlap)
+    few = Few(logger, logging.WARNING, f"times that {service} failed")
+    turns = _Turns(_Policy(service, work, bury, max_attempts, few), overlap)
     # The end of the loop body would ack, also when it ends by an exception or because the
     # worker stops. Acks are given by hand instead.
     stream.enable_acks = False
@@ -75,6 +77,7 @@ class _Policy:
     work: Work[Any]
     bury: Bury
     max_attempts: int
+    few: Few
 
 
 class _ForgottenError(Exception):
@@ -104,21 +107,26 @@ class _Turn:
             buried += len(errors) - len(again)
             batch, wait = again, next(pauses)
             meter(self.service, batch.topic).retried()
-            logger.warning(
-                "%s: %d from %s[%d] failed at try %d: %r (next in %.1f s)",
-                self.service,
-                len(batch),
-                batch.topic,
-                batch.partition,
-                batch.attempt - 1,
-                next(iter(errors.values())),
-                wait,
-                extra=self._about(batch),
-            )
+            if self._policy.few.room():
+                self._say(batch, next(iter(errors.values())), wait)
             with held_up.waiting((batch.topic, batch.partition)):
                 await asyncio.sleep(wait)
                 errors = await self._try(batch)
         return buried + len(errors)
+
+    def _say(self, batch: Batch[Any], error: Exception, wait: float) -> None:
+        logger.warning(
+            "%s: %d from %s[%d] failed at try %d: %s: %s (next in %.1f s)",
+            self.service,
+            len(batch),
+            batch.topic,
+            batch.partition,
+            batch.attempt - 1,
+            type(error).__name__,
+            one_line(error),
+            wait,
+            extra=self._about(batch),
+        )
 
     def _about(self, batch: Batch[Any]) -> dict[str, Any]:
         if len(batch) == 1:
@@ -140,7 +148,7 @@ class _Turn:
             if isinstance(error, RetryableError) and batch.attempt < self._policy.max_attempts:
                 kept.append(index)
             else:
-                logger.debug("%s: %r", self.service, error, exc_info=error)
+                logger.debug("%s: %s", self.service, type(error).__name__, exc_info=error)
                 tracing.failed(batch.records[index], error)
                 failure = Failure(self.service, error, batch.attempt, first)
                 burials.append(self._policy.bury(batch.records[index], failure))
@@ -165,13 +173,19 @@ class _Turn:
         except _ForgottenError:
             raise
         except PartlyFailedError as partly:
-            return partly.errors
+            if partly.errors.keys() <= set(range(len(batch))):
+                return partly.errors
+            return await self._try_each(batch, partly)
         except RetryableError as error:
             return dict.fromkeys(range(len(batch)), error)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody has cancelled this turn: the rule waited for something that was.
+            return await self._try_each(batch, RuntimeError("the work cancelled itself"))
         except Exception as error:  # whatever a rule raises must stop nobody else
-            if len(batch) == 1:
-                return {0: error}
-            return await self._try_each(batch)
+            return await self._try_each(batch, error)
         return {}
 
     def _check_wanted(self) -> None:
@@ -180,7 +194,10 @@ class _Turn:
         if self._message.acked:
             raise _ForgottenError
 
-    async def _try_each(self, batch: Batch[Any]) -> Mapping[int, Exception]:
+    async def _try_each(self, batch: Batch[Any], error: Exception) -> Mapping[int, Exception]:
+        """What failed as a whole by `error`, one by one: which record it is about."""
+        if len(batch) == 1:
+            return {0: error}
         errors = {}
         for index in range(len(batch)):
             for error in (await self._try(batch.part(index, index + 1))).values():
@@ -219,7 +236,8 @@ class _Turns:
         self._room.release()
         if not task.cancelled() and (error := task.exception()):
             # Not one of `work`'s: the policy takes those. Nothing was acked.
-            logger.error("%s: a turn ended by %r", self._policy.service, error, exc_info=error)
+            line = "%s: a turn ended by %s"
+            logger.error(line, self._policy.service, type(error).__name__, exc_info=error)
 
     def cancel(self) -> None:
         """Break off what is under way; it is not acked."""

@@ -4,10 +4,12 @@ What an event is about goes into `extra`, under the names in `FIELDS`:
 `logger.info("order %d …", n, extra={"order_id": n})`.
 """
 
+import asyncio
 import json
 import logging
 import re
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,22 +115,61 @@ def _is_usual(warning: logging.LogRecord) -> bool:
 
 
 class Few:
-    """Says the first `most` of many events in `seconds`, and of the others how many."""
+    """Says the first `most` of many events in `seconds`, and of the others how many: when that
+    time is over, also if nothing follows, or when the program ends (`say_rest`)."""
 
-    def __init__(self, logger: logging.Logger, most: int = 5, seconds: float = 10.0) -> None:
-        self._logger = logger
+    def __init__(
+        self,
+        logger: logging.Logger,
+        level: int = logging.INFO,
+        what: str = "",
+        *,
+        most: int = 5,
+        seconds: float = 10.0,
+    ) -> None:
+        self._logger, self._level = logger, level
+        self._what = f" {what}" if what else ""
         self._most, self._seconds = most, seconds
         self._began = float("-inf")
         self._left, self._unsaid = most, 0
+        self._timer: asyncio.TimerHandle | None = None
 
-    def room(self, events: int) -> int:
+    def room(self, events: int = 1) -> int:
         """How many of `events` may be said now; call it with each batch of them."""
         now = time.monotonic()
         if now - self._began >= self._seconds:
-            if self._unsaid:
-                self._logger.info("…and %d more in %.0f s", self._unsaid, now - self._began)
-            self._began, self._left, self._unsaid = now, self._most, 0
+            self.say_rest()
+            self._began, self._left = now, self._most
         said = min(events, self._left)
         self._left -= said
-        self._unsaid += events - said
+        if said < events:
+            if not self._unsaid:
+                self._say_rest_in(self._began + self._seconds - now)
+            self._unsaid += events - said
         return said
+
+    def _say_rest_in(self, seconds: float) -> None:
+        _unfinished.add(self)
+        with suppress(RuntimeError):  # without a loop the next event says it, or the end
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.say_rest)
+
+    def say_rest(self) -> None:
+        """Say how many were left out since the last ones, if any were."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        _unfinished.discard(self)
+        if self._unsaid:
+            since = time.monotonic() - self._began
+            line = "…and %d more%s in %.0f s"
+            self._logger.log(self._level, line, self._unsaid, self._what, since)
+            self._unsaid = 0
+
+
+_unfinished: set[Few] = set()
+
+
+def say_rest() -> None:
+    """Say what all of them have left out, before the program ends."""
+    for few in tuple(_unfinished):
+        few.say_rest()

@@ -11,7 +11,10 @@ from typing import Literal, NamedTuple, Self
 import msgspec
 from aiokafka import ConsumerRecord
 
+from orderapp.engine.logs import Few
+
 logger = logging.getLogger(__name__)
+_few = Few(logger, logging.WARNING, "that are no notes", most=20)
 
 Action = Literal["replayed", "dropped"]
 
@@ -93,11 +96,12 @@ def read_note(record: ConsumerRecord) -> tuple[Place, Note | None] | None:
     try:
         place = Place.parse((record.key or b"").decode())
         return place, None if record.value is None else decode_note(record.value)
-    except ValueError:  # also msgspec's and Unicode's
-        logger.warning(
-            "%s[%d]@%d is no note of a dead letter: it counts for nothing",
-            record.topic,
-            record.partition,
-            record.offset,
-        )
+    except (ValueError, RecursionError):  # also msgspec's and Unicode's
+        if _few.room():
+            logger.warning(
+                "%s[%d]@%d is no note of a dead letter: it counts for nothing",
+                record.topic,
+                record.partition,
+                record.offset,
+            )
         return None

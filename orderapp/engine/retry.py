@@ -6,8 +6,11 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from orderapp.engine.errors import TransientError
+from orderapp.engine.logs import Few
+from orderapp.engine.texts import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -67,19 +70,29 @@ async def persist(
         await attempt()
     except TransientError as error:
         with held_up.waiting(place):
-            await _again(what, attempt, error)
+            await _again(what, attempt, error, place)
+
+
+@cache
+def _few(place: Hashable) -> Few:
+    # Thousands of records may be waiting to become dead letters while Kafka is away.
+    name = f"{place[0]}[{place[1]}]" if isinstance(place, tuple) else place
+    return Few(logger, logging.WARNING, f"tries for {name}", most=10)
 
 
 async def _again(
-    what: str, attempt: Callable[[], Awaitable[None]], error: TransientError
+    what: str, attempt: Callable[[], Awaitable[None]], error: TransientError, place: Hashable
 ) -> None:
     for tries, wait in enumerate(waits(), start=1):
-        logger.warning("%s: %s (try %d, next in %.1f s)", what, error, tries, wait)
+        if place is None or _few(place).room():
+            text = one_line(error)
+            logger.warning("%s: %s (try %d, next in %.1f s)", what, text, tries, wait)
         await asyncio.sleep(wait)
         try:
             await attempt()
         except TransientError as failure:
             error = failure
         else:
-            logger.info("%s: done at try %d", what, tries + 1)
+            if place is None or _few(place).room():
+                logger.info("%s: done at try %d", what, tries + 1)
             return

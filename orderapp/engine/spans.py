@@ -35,8 +35,8 @@ from opentelemetry.trace import (
 )
 
 from orderapp.engine.batching import Batch
-from orderapp.engine.dead_letters import one_line
 from orderapp.engine.exporters import exporters, where
+from orderapp.engine.texts import one_line
 from orderapp.engine.tracing import PARENT, STATE, Headers, current, handed_on
 
 #: Links from the span of a batch to its records; more say nothing more.

@@ -31,6 +31,9 @@ _VALID = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?=-|\Z)"
 )
 _LENGTH = 55
+#: Of either header; as many as W3C asks everybody to hand on. What is sent because of a record
+#: must not become larger than its topic allows.
+MOST_BYTES = 512
 _NOTHING: AbstractContextManager[Headers] = nullcontext([])
 
 #: The headers for what is sent because of a record, by its offset, while it is worked on.
@@ -51,7 +54,8 @@ def parent(headers: Headers) -> bytes | None:
 
 def _is_valid(value: bytes) -> bool:
     is_first_version = value.startswith(b"00")
-    return bool(_VALID.match(value)) and (len(value) == _LENGTH or not is_first_version)
+    fits = len(value) == _LENGTH if is_first_version else len(value) <= MOST_BYTES
+    return fits and bool(_VALID.match(value))
 
 
 def trace_id(headers: Headers | None) -> str:
@@ -64,7 +68,10 @@ def handed_on(headers: Headers) -> Headers:
     """The headers of a record that what is sent because of it gets too."""
     if not headers or (value := parent(headers)) is None:
         return []
-    return [(PARENT, value), *((name, state) for name, state in headers if name == STATE)]
+    states = [(name, state) for name, state in headers if name == STATE and state]
+    if sum(len(state) for _, state in states) > MOST_BYTES:
+        states = []
+    return [(PARENT, value), *states]
 
 
 def from_http(headers: Mapping[str, str]) -> Headers:

@@ -15,7 +15,7 @@ from orderapp.models import FraudAlert, Order, now
 
 logger = logging.getLogger(__name__)
 #: Under load one alert in ten orders would be thousands of lines a second.
-few = Few(logger)
+few = Few(logger, what="risky orders")
 
 HIGH_AMOUNT = 300
 SAFE_COUNTRIES = frozenset({"US", "CA"})

@@ -10,9 +10,12 @@ from faker import Faker
 from orderapp import topics
 from orderapp.app import app, settings
 from orderapp.engine import tracing
+from orderapp.engine.logs import Few
 from orderapp.models import Order, now
 
 logger = logging.getLogger(__name__)
+#: With short intervals these are hundreds of lines a second.
+few = Few(logger, what="orders", most=50)
 
 COUNTRIES = ("US", "CA", "DE", "IN", "GB")
 #: Seconds until an order that Kafka does not confirm is given up (a new one follows).
@@ -75,9 +78,10 @@ async def produce() -> None:
     except Exception as error:  # an exception would end Faust's timer for good
         logger.warning("order %d was not sent: %r", order.order_id, error, extra=about)
     else:
-        line = "order %d: %.2f from %s"
-        about["trace_id"] = trace_id
-        logger.info(line, order.order_id, order.amount, order.country, extra=about)
+        if few.room():
+            line = "order %d: %.2f from %s"
+            about["trace_id"] = trace_id
+            logger.info(line, order.order_id, order.amount, order.country, extra=about)
 
 
 async def send(order: Order) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orderapp.web.server import Server
 
 logger = logging.getLogger(__name__)
-_few = Few(logger)
+_few = Few(logger, what="requests that are no HTTP")
 
 #: Seconds that a client may take for the head of a request, from its first byte on.
 HEAD_SECONDS = 10.0

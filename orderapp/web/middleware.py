@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from orderapp.engine.logs import Few
 from orderapp.store import StoreError
 from orderapp.web.problems import Problem, answer
 
 logger = logging.getLogger(__name__)
+_few = Few(logger, logging.WARNING, "requests that failed", most=50)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,15 +48,17 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
         return _of_aiohttp(reason)
     except (StoreError, TimeoutError) as reason:
         # Its text names hosts or files: for the log, not for the client.
-        text = str(reason) or "no answer in time"
-        logger.warning("%s %s: %s", request.method, request.path, text)
+        if _few.room():
+            text = str(reason) or "no answer in time"
+            logger.warning("%s %s: %s", request.method, request.path, text)
         return answer(
             503, "the store does not answer; try again", headers={"Retry-After": RETRY_AFTER}
         )
     except Exception as reason:  # the edge: a bug in a view must not show its inside
         if isinstance(reason, ConnectionError) and request.transport is None:
             raise  # the client has left; see `connections`
-        logger.exception("%s %s failed", request.method, request.path)
+        if _few.room():
+            logger.exception("%s %s failed", request.method, request.path)
         return answer(500, "internal error; the worker's log has the details")
 
 

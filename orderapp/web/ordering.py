@@ -1,6 +1,7 @@
 """`POST /api/orders`: an order goes to Kafka, and is confirmed before it is answered for."""
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +14,10 @@ from aiokafka.partitioner import murmur2
 
 from orderapp.app import app, store
 from orderapp.engine import tracing
+from orderapp.engine.batching import BAD_RECORD
 from orderapp.engine.errors import TransientError
 from orderapp.engine.lag import Look
+from orderapp.engine.logs import Few
 from orderapp.engine.search import Search
 from orderapp.engine.twins import twin
 from orderapp.models import Order, now
@@ -33,7 +36,7 @@ REMEMBERED = 10_000
 
 OrderTwin = twin(Order)
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(OrderTwin).decode
+_few = Few(logger, logging.WARNING, "orders that Kafka did not answer for", most=50)
 
 
 class SentOrder(msgspec.Struct, frozen=True):
@@ -162,7 +165,9 @@ class Desk:
                     await app.send_all("orders", None, [message], [headers])
         except (TransientError, TimeoutError) as error:
             about = {"order_id": order.order_id, "trace_id": tracing.trace_id(headers)}
-            logger.warning("order %d: not confirmed: %r", order.order_id, error, extra=about)
+            if _few.room():
+                line = "order %d: not confirmed: %r"
+                logger.warning(line, order.order_id, error, extra=about)
             again = (
                 "send it again with the same Idempotency-Key, which makes no second one"
                 if key
@@ -225,12 +230,17 @@ async def _find(order_id: int) -> _Known | None:
     try:
         record = await search.find(tp, key, stored)
     except TransientError as error:
-        about = {"order_id": order_id}
-        logger.warning("order %d: not looked up: %r", order_id, error, extra=about)
+        if _few.room():
+            about = {"order_id": order_id}
+            logger.warning("order %d: not looked up: %r", order_id, error, extra=about)
         raise _unavailable("Kafka does not answer: the order was not sent") from error
     if record is None:
         return None
-    return _Known(msgspec.convert(_decode(record.value), SentOrder, from_attributes=True), True)
+    try:
+        order = app.decoder("orders").one(record)
+    except BAD_RECORD:
+        return None  # somebody's record that is no order has its key
+    return _Known(msgspec.convert(order, SentOrder, from_attributes=True), True)
 
 
 def _partition_of(look: Look, key: bytes) -> TopicPartition:

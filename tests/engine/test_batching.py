@@ -1,5 +1,6 @@
 """Batches: decoding, and what happens to records that can't be decoded."""
 
+import asyncio
 import json
 from typing import Annotated
 
@@ -106,6 +107,57 @@ def test_complete_may_fill_in_or_refuse():
 
     assert [value.value for value in batch] == [1.0, 9.0]
     assert [str(error) for _, error in rejected] == ["no such sensor"]
+
+
+class OddError(Exception):
+    """Of somebody's own."""
+
+
+def too_deep():
+    too_deep()
+
+
+def raising(error):
+    raise error
+
+
+BUGS = {
+    "KeyError": lambda: {}["sensor"],
+    "AttributeError": lambda: None.sensor,
+    "AssertionError": lambda: raising(AssertionError()),
+    "ZeroDivisionError": lambda: 1 // 0,
+    "UnicodeEncodeError": lambda: "\ud800".encode(),
+    "OSError": lambda: raising(OSError("year is out of range")),
+    "RecursionError": too_deep,
+    "MemoryError": lambda: raising(MemoryError()),
+    "StopIteration": lambda: next(iter(())),
+    "OddError": lambda: raising(OddError("\x1b[2J")),
+    "TypeError": lambda: None,
+}
+
+
+@pytest.mark.parametrize("place", [0, 1, 4])
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_in_complete_costs_only_the_records_that_meet_it(name, place):
+    records = [record(reading(13 if n == place else n), offset=n) for n in range(5)]
+
+    def complete(value, source):
+        return value if value.sensor != 13 else BUGS[name]()
+
+    batch, rejected = Decoder(Reading, complete).batch(records)
+
+    assert [r.offset for r in batch.records] == [n for n in range(5) if n != place]
+    assert [value.sensor for value in batch] == [n for n in range(5) if n != place]
+    assert [(r.offset, type(error).__name__) for r, error in rejected] == [(place, name)]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+def test_what_ends_a_program_is_no_reason_to_give_a_record_up(error):
+    def complete(value, source):
+        raise error
+
+    with pytest.raises(error):
+        Decoder(Reading, complete).batch([record(reading(1))])
 
 
 def test_unknown_fields_are_ignored():

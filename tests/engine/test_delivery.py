@@ -1,6 +1,7 @@
 """Delivery: retries, dead letters, overlap and order."""
 
 import asyncio
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,9 @@ from orderapp.engine.errors import (
     SendFailedError,
     TransientError,
 )
+from orderapp.engine.logs import say_rest
 from orderapp.engine.retry import held_up, persist, waits
+from orderapp.engine.texts import one_line
 from tests.records import record
 
 
@@ -57,7 +60,7 @@ class Bury:
         self.failures = []
 
     async def __call__(self, dead, failure):
-        self.buried.append((dead.key, str(failure.error), failure.service))
+        self.buried.append((dead.key, one_line(failure.error), failure.service))
         self.failures.append(failure)
 
 
@@ -128,6 +131,69 @@ async def test_an_error_that_stays_sends_only_its_own_record_to_the_dead_letters
     event = Event([1, 2, 3])
     assert await run(work, event) == [(b"2", "no 2 please", "test")]
     assert (done, event.acked) == ([1, 3], True)
+
+
+class NoTextError(Exception):
+    def __str__(self):
+        raise KeyError("text")
+
+    __repr__ = __str__
+
+
+async def cancelled():
+    waited_for = asyncio.get_running_loop().create_future()
+    waited_for.cancel()
+    await waited_for
+
+
+def raising(error):
+    async def work():
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        raising(KeyError("x")),
+        raising(NoTextError()),
+        raising(StopAsyncIteration()),
+        raising(RecursionError()),
+        raising(PartlyFailedError({7: ValueError("there is no eighth record")})),
+        cancelled,
+    ],
+    ids=["KeyError", "no text", "StopAsyncIteration", "RecursionError", "index", "cancelled"],
+)
+async def test_whatever_a_rule_raises_costs_only_the_record_that_it_is_about(fail):
+    done = []
+
+    async def work(batch):
+        if 2 in batch.values:
+            await fail()
+        done.extend(batch.values)
+
+    event = Event([1, 2, 3])
+    buried = await run(work, event)
+
+    assert (done, [key for key, *_ in buried], event.acked) == ([1, 3], [b"2"], True)
+
+
+async def test_tries_that_fail_are_said_a_few_times_and_counted(caplog):
+    async def work(batch):
+        raise RetryableError("no answer")
+
+    await run(work, *(Event([n]) for n in range(10)), max_attempts=3)
+    say_rest()
+
+    said = [m for m in caplog.messages if "failed at try" in m]
+    assert said[0].startswith(
+        "test: 1 from orders[0] failed at try 1: RetryableError: no answer"
+    )
+    assert len(said) == 5
+    assert [m for m in caplog.messages if "more" in m] == [
+        "…and 15 more times that test failed in 0 s"
+    ]
 
 
 async def test_an_error_of_others_is_tried_again_until_it_has_passed():
@@ -402,6 +468,26 @@ async def test_persist_says_what_it_waits_for(caplog):
 
     assert "storing: the store is away (try 1, next in" in caplog.text
     assert "storing: done at try 2" in caplog.text
+
+
+async def test_records_that_wait_for_the_same_are_said_a_few_times_and_counted(caplog):
+    say_rest()  # of other tests
+    caplog.clear()
+    tries = 0
+
+    async def attempt():
+        nonlocal tries
+        tries += 1
+        if tries <= 200:
+            raise TransientError("no\nKafka")
+
+    await asyncio.gather(*(persist(f"letter {n}", attempt, ("few", 0)) for n in range(100)))
+    say_rest()
+
+    *said, rest = caplog.messages
+    assert len(said) == 10
+    assert all("no Kafka (try " in line for line in said)
+    assert re.fullmatch(r"…and \d+ more tries for few\[0\] in 0 s", rest)
 
 
 def test_waits_grow_to_a_bound():

@@ -1,5 +1,6 @@
 """Log lines: JSON, what is left out, and what is said only now and then."""
 
+import asyncio
 import json
 import logging
 import sys
@@ -147,3 +148,29 @@ def test_many_events_are_counted_instead_of_said(monkeypatch, caplog):
     now = 20.0
     assert few.room(4) == 3
     assert len(caplog.messages) == 1, "nothing was left unsaid"
+
+
+async def test_what_was_left_unsaid_is_counted_when_nothing_follows(caplog):
+    few = Few(logging.getLogger("few"), logging.WARNING, "dead letters", most=2, seconds=0.05)
+    quiet = Few(logging.getLogger("few"), most=2, seconds=0.05)
+
+    assert [few.room() for _ in range(5)] == [1, 1, 0, 0, 0]
+    assert quiet.room(2) == 2
+    assert not caplog.records
+    await asyncio.sleep(0.2)
+
+    assert caplog.messages == ["…and 3 more dead letters in 0 s"]
+    assert caplog.records[0].levelname == "WARNING"
+    logs.say_rest()
+    few.room(9)
+    logs.say_rest()
+    assert caplog.messages[1:] == ["…and 7 more dead letters in 0 s"], "and once only"
+
+
+def test_what_was_left_unsaid_is_counted_at_the_end_of_a_program_without_a_loop(caplog):
+    few = Few(logging.getLogger("few"), logging.WARNING, most=1)
+
+    assert [few.room(), few.room()] == [1, 0]
+    logs.say_rest()
+
+    assert caplog.messages == ["…and 1 more in 0 s"]

@@ -102,6 +102,29 @@ def test_the_trace_headers_are_handed_on_and_no_others():
     ]
 
 
+@pytest.mark.parametrize(
+    ("states", "handed_on"),
+    [
+        ([None], []),
+        ([b""], []),
+        ([b"a=1", None, b"b=2"], [b"a=1", b"b=2"]),
+        ([b"a" * 512], [b"a" * 512]),
+        ([b"a" * 513], []),
+        ([b"a" * 300] * 2, []),
+    ],
+    ids=range(6),
+)
+def test_what_is_handed_on_has_a_value_and_stays_small(states, handed_on):
+    headers = [("traceparent", PARENT), *(("tracestate", state) for state in states)]
+
+    kept = [("tracestate", state) for state in handed_on]
+    assert tracing.handed_on(headers) == [("traceparent", PARENT), *kept]
+
+
+def test_a_traceparent_without_an_end_is_none():
+    assert tracing.trace_id(traced(b"cc" + PARENT[2:] + b"-" + b"x" * 1_000_000)) == ""
+
+
 def test_a_new_record_has_no_headers_without_spans():
     with tracing.sending("orders", b"7") as headers:
         assert list(headers) == []
