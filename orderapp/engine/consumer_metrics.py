@@ -77,6 +77,7 @@ class ConsumerMetrics(Collector):
     ) -> Iterator[GaugeMetricFamily]:
         yield self._lag(parts)
         yield self._oldest(parts)
+        yield _open_transactions(parts)
         waits = bool(consumer) and any(map(_is_uncommitted, parts))
         since = consumer.uncommitted_since if consumer else 0.0
         yield GaugeMetricFamily(
@@ -120,6 +121,19 @@ class ConsumerMetrics(Collector):
                 age = oldest_seconds(service, of_topic, now)
                 family.add_metric((service, topic), age)
         return family
+
+
+def _open_transactions(parts: list[Progress]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "orderapp_open_transaction_seconds",
+        "Age of the oldest open transaction in an assigned partition, 0 if there is none.",
+        labels=("topic", "partition"),
+    )
+    now = time.time()
+    for tp, opened in ((progress.tp, progress.opened) for progress in parts):
+        age = 0.0 if opened is None else now - opened / 1000
+        family.add_metric((tp.topic, str(tp.partition)), age)
+    return family
 
 
 def _is_uncommitted(progress: Progress) -> bool:

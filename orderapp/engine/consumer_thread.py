@@ -27,3 +27,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Where the partition ends for us: what is behind it belongs to open transactions."""
         end: int = self._ensure_consumer().last_stable_offset(tp)
         return end
+
+    def bounds(self) -> dict[TP, tuple[int, int]]:
+        """The last stable offsets, and the ends for who reads everything, as the last fetches
+        brought them; those of one partition are from the same fetch."""
+        consumer = self._ensure_consumer()
+        both = {
+            tp: (consumer.last_stable_offset(tp), consumer.highwater(tp))
+            for tp in consumer.assignment()
+        }
+        return {tp: (stable, end) for tp, (stable, end) in both.items() if stable is not None}

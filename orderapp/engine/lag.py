@@ -28,7 +28,8 @@ class LagUnknownError(Exception):
 
 @dataclass(frozen=True)
 class Position:
-    """Where the group of a service is. `committed` holds the next offset to read."""
+    """Where the group of a service is. `committed` holds the next offset to read: all before
+    it is done."""
 
     group: str
     committed: Mapping[TopicPartition, int]
@@ -44,6 +45,10 @@ class Look:
 
     services: Mapping[str, Position | None]
     ends: Mapping[TopicPartition, int]
+    #: Behind all that was written by then, also behind open transactions.
+    high: Mapping[TopicPartition, int]
+    #: Where a transaction is open: the timestamp (Unix time in ms) of the oldest one.
+    opened: Mapping[TopicPartition, int] = field(default_factory=dict)
     #: Unix time in s.
     at: float = field(default_factory=time.time)
 
@@ -113,7 +118,8 @@ class LagMonitor(Service):
         names = sorted({name for reader in self._readers.values() for name in reader.groups})
         groups = await clients.groups(names)
         # After the groups: what was committed meanwhile must not be past an end.
-        begins, ends = await clients.bounds(self._topics)
+        bounds = await clients.bounds(self._topics)
+        begins, ends = bounds.begins, bounds.ends
         chosen = {
             service: choose([groups[n] for n in reader.groups if n in groups], reader.topics)
             for service, reader in self._readers.items()
@@ -131,6 +137,8 @@ class LagMonitor(Service):
                 for service, group in chosen.items()
             },
             ends,
+            bounds.high,
+            bounds.opened,
         )
 
     async def _close(self) -> None:
@@ -177,7 +185,9 @@ def _position(
     ends: Mapping[TopicPartition, int],
     stamps: Mapping[Place, int | None],
 ) -> Position:
-    waiting = dict(place for place in waiting.items() if stamps.get(place, 0) is not None)
+    # Nobody commits what is not read: where only ends of transactions and what was aborted
+    # are left, all is done.
+    passed = {tp: ends[tp] for tp, at in waiting.items() if stamps.get((tp, at), 0) is None}
     found = [at for place in waiting.items() if (at := stamps.get(place)) is not None]
-    lag = sum(ends[tp] - at for tp, at in waiting.items())
-    return Position(group.name, group.committed, lag, min(found, default=None))
+    lag = sum(ends[tp] - at for tp, at in waiting.items() if tp not in passed)
+    return Position(group.name, {**group.committed, **passed}, lag, min(found, default=None))

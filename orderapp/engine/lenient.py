@@ -18,7 +18,7 @@ from aiokafka.record.memory_records import MemoryRecords
 _BATCH_START = struct.Struct(">qi")
 
 
-class _Fetched:
+class Fetched:
     """What a fetch brought of a partition, and the bytes that it is read from."""
 
     def __init__(self, data: bytes) -> None:
@@ -90,5 +90,5 @@ def _batch_at(data: bytes, offset: int) -> Any:
 
 def read_any_header() -> None:
     """Let all of aiokafka's consumers read such records."""
-    fetcher.MemoryRecords = _Fetched
+    fetcher.MemoryRecords = Fetched
     fetcher.PartitionRecords = LenientRecords

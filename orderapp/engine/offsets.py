@@ -11,6 +11,7 @@ from aiokafka.errors import GroupAuthorizationFailedError
 
 from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.search import rest_at
+from orderapp.engine.transactions import OpenTransactions, high_watermarks
 
 #: Seconds without anything new after which a record is not waited for, and for letting go.
 READING, CLOSING = 0.5, 2.0
@@ -19,6 +20,18 @@ FETCH_MS = 10
 
 #: A partition and an offset in it.
 Place = tuple[TopicPartition, int]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Where partitions begin and end."""
+
+    begins: Mapping[TopicPartition, int]
+    #: For us, who read what is committed, and for who reads everything.
+    ends: Mapping[TopicPartition, int]
+    high: Mapping[TopicPartition, int]
+    #: Where a transaction is open: the timestamp (ms) of the oldest one.
+    opened: Mapping[TopicPartition, int]
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,7 @@ class Clients:
         self._stamps: dict[Place, int] = {}
         self._empty: dict[Place, int] = {}
         self._partitions: list[TopicPartition] = []
+        self._open = OpenTransactions()
 
     async def start(self) -> None:
         """Log in."""
@@ -74,14 +88,16 @@ class Clients:
         committed = {tp: at.offset for tp, at in offsets.items() if at.offset >= 0}
         return Group(name, members, committed)
 
-    async def bounds(
-        self, topics: Collection[str]
-    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-        """The first and the next offset of every partition."""
+    async def bounds(self, topics: Collection[str]) -> Bounds:
+        """Where every partition begins and ends."""
         partitions = self._partitions or await self._describe(topics)
         begins = await self._consumer.beginning_offsets(partitions)
+        highs = await high_watermarks(self._consumer, partitions)
+        # Afterwards: what is behind these and was there before belongs to open transactions.
         ends = await self._consumer.end_offsets(partitions)
-        return begins, ends
+        held = {tp: (end, highs[tp]) for tp, end in ends.items()}
+        await self._open.look(self._consumer, held)
+        return Bounds(begins, ends, highs, self._open.began)
 
     async def _describe(self, topics: Collection[str]) -> list[TopicPartition]:
         found = [

@@ -24,6 +24,7 @@ from orderapp.engine.lenient import read_any_header
 from orderapp.engine.quiet import quieten_aiokafka
 from orderapp.engine.sending import send
 from orderapp.engine.tracing import Headers
+from orderapp.engine.transactions import OpenTransactions
 
 logger = logging.getLogger(__name__)
 
@@ -70,10 +71,14 @@ class Progress(NamedTuple):
     unfinished: list[Held]
     #: Where the consumer itself was at the last `outlook`: also behind what nobody can read.
     reached: int = 0
+    #: Timestamp (ms of Unix time) of the oldest open transaction's first record.
+    opened: int | None = None
 
 
 class Consumer(driver.Consumer):
     """Reads lists of records, commits by watermark, and drains before it lets go."""
+
+    _thread: ConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -90,6 +95,7 @@ class Consumer(driver.Consumer):
         self._last_timestamps: dict[TP, int] = {}
         self._ends: dict[TP, int] = {}
         self._reached: dict[TP, int] = {}
+        self.open_transactions = OpenTransactions()
         self._draining = False
         self._reading = False
         self._changed = asyncio.Event()
@@ -272,6 +278,7 @@ class Consumer(driver.Consumer):
                 self._last_timestamps.get(tp),
                 ledger.pending if ledger is not None else [],
                 self._reached.get(tp, 0),
+                self.open_transactions.began.get(tp),
             )
 
     def _end(self, tp: TP) -> int:
@@ -298,6 +305,7 @@ class Consumer(driver.Consumer):
     async def _outlook(self, tps: list[TP]) -> dict[TP, tuple[int, int]]:
         consumer = self._thread._ensure_consumer()
         ends = await consumer.end_offsets(tps)
+        await self.open_transactions.look(consumer, self._thread.bounds())
         return {
             tp: (await consumer.position(tp), end)
             for tp, end in ends.items()

@@ -150,6 +150,7 @@ class Watch(Service):
 
     async def _see(self, consumer: Consumer, tps: Iterable[TP]) -> None:
         seen = await consumer.outlook(tps)
+        consumer.open_transactions.tell()
         full = consumer.is_full and bool(held_up)
         sights = {
             tp: Sight(

@@ -94,7 +94,9 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Totals, rates and progress; what only Kafka knows is null when it can't be asked.
 
     `countries` are the 100 with the most orders; if there are more, a last one, `all others`,
-    sums up the rest. `dead_letters` are the open ones, among the last 10,000 of each partition.
+    sums up the rest. `open_transactions` has, by topic, the age in seconds of the oldest
+    transaction that holds records back, where there is one. `dead_letters` are the open ones,
+    among the last 10,000 of each partition.
     """
 
     status: Literal["ok"] = "ok"
@@ -109,6 +111,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     orders_per_second: Rates
     activity: Sequence[Activity]
     services: dict[str, Progress] | None
+    open_transactions: dict[str, float] | None
     dead_letters: int | None
 
 

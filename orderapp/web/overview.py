@@ -98,6 +98,7 @@ def overview(
         orders_per_second=Rates(*(rate(found.activity, moment, n) for n in (1, 5, 15))),
         activity=found.activity,
         services=None if look is None else _services(look),
+        open_transactions=None if look is None else _open_transactions(look),
         dead_letters=dead_letters,
     )
 
@@ -133,8 +134,19 @@ def _services(look: Look) -> dict[str, Progress]:
     return {name: _progress(position, look) for name, position in look.services.items()}
 
 
+def _open_transactions(look: Look) -> dict[str, float]:
+    oldest: dict[str, int] = {}
+    for tp, opened in look.opened.items():
+        oldest[tp.topic] = min(opened, oldest.get(tp.topic, opened))
+    return {topic: _age(opened, look) for topic, opened in oldest.items()}
+
+
+def _age(moment: int, look: Look) -> float:
+    return round(max(0.0, look.at - moment / 1000), 3)
+
+
 def _progress(position: Position | None, look: Look) -> Progress:
     if position is None:
         return Progress(None, None, None)
-    age = None if position.oldest is None else max(0.0, look.at - position.oldest / 1000)
-    return Progress(position.group, position.lag, None if age is None else round(age, 3))
+    age = None if position.oldest is None else _age(position.oldest, look)
+    return Progress(position.group, position.lag, age)

@@ -78,7 +78,8 @@ def judged(looks: list[Look], partition: int) -> int:
     stored = analytics.committed.get(alerts, 0) if analytics else None
     for look in reversed(looks):
         fraud = look.services.get("fraud")
-        # An alert was sent before its order was committed, so it lies below this end.
-        if fraud and (stored is None or stored >= look.ends.get(alerts, 0)):
+        # An alert was sent before its order was committed, so it lies below this end, though
+        # perhaps behind an open transaction.
+        if fraud and (stored is None or stored >= look.high.get(alerts, 0)):
             return fraud.committed.get(orders, 0)
     return 0

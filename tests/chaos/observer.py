@@ -31,7 +31,11 @@ class Observer:
                 await asyncio.sleep(0.2)
 
     async def _watch(self) -> None:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._server, fetch_max_wait_ms=50)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._server,
+            fetch_max_wait_ms=50,
+            isolation_level="read_committed",
+        )
         await consumer.start()
         try:
             consumer.assign([TopicPartition(TOPIC, number) for number in self._next])

@@ -63,10 +63,12 @@ def send(
 
 
 def read(server: str, topic: str, **options: Any) -> list[ConsumerRecord]:
-    """All records of a topic, as it is now."""
+    """All records of a topic, as it is now: those that were committed."""
 
     async def run() -> list[ConsumerRecord]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=server, **options)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=server, **{"isolation_level": "read_committed"} | options
+        )
         await consumer.start()
         try:
             return await _read_all(consumer, await _partitions(consumer, topic))
@@ -111,10 +113,10 @@ def committed(server: str, group: str, topic: str) -> Mapping[int, int]:
 
 
 def ends(server: str, topic: str) -> Mapping[int, int]:
-    """The end offset of each partition of a topic."""
+    """The end offset of each partition of a topic, for who reads what is committed."""
 
     async def run() -> Mapping[int, int]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=server)
+        consumer = AIOKafkaConsumer(bootstrap_servers=server, isolation_level="read_committed")
         await consumer.start()
         try:
             offsets = await consumer.end_offsets(await _partitions(consumer, topic))

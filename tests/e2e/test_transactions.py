@@ -1,12 +1,15 @@
-"""Orders of a sender that uses transactions, whose ends take an offset that nobody can read."""
+"""Senders that use transactions: what is open or was aborted counts for nothing, and the ends
+of transactions take offsets that nobody can read."""
 
 import asyncio
+import json
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.e2e import records
 from tests.e2e.test_metrics import Scrape
-from tests.e2e.worker import eventually
+from tests.e2e.worker import eventually, faust
 
 PARTITIONS = 6
 
@@ -52,3 +55,150 @@ def test_the_end_of_a_transaction_is_no_order_that_waits(start):
     records.send(worker.kafka, [records.order(660_000_200)])
     eventually(lambda: worker.paid_order(660_000_200), "the order is paid")
     eventually(quiet, "nothing waits")
+
+
+class Shop:
+    """A sender whose transactions stay open until it says so; its loop runs only meanwhile."""
+
+    def __init__(self, server):
+        self._runner = asyncio.Runner()
+        self._producer = self._runner.run(self._start(server))
+
+    @staticmethod
+    async def _start(server):
+        producer = AIOKafkaProducer(bootstrap_servers=server, transactional_id="open-shop")
+        await producer.start()
+        return producer
+
+    def send(self, topic, messages):
+        """Begin a transaction and send; returns when Kafka has all of it, uncommitted."""
+        self._runner.run(self._send(topic, messages))
+
+    async def _send(self, topic, messages):
+        if not self._producer._txn_manager.is_in_transaction():
+            await self._producer.begin_transaction()
+        for number, (key, value) in enumerate(messages):
+            await self._producer.send_and_wait(topic, value, key, partition=number % PARTITIONS)
+
+    def commit(self):
+        self._runner.run(self._producer.commit_transaction())
+
+    def abort(self):
+        self._runner.run(self._producer.abort_transaction())
+
+    def close(self):
+        self._runner.run(self._producer.stop())
+        self._runner.close()
+
+
+@pytest.fixture
+def worker(start):
+    return start(ORDERAPP_PAYMENT_DELAY="0").wait_ready()
+
+
+@pytest.fixture
+def shop(worker):
+    one = Shop(worker.kafka)
+    yield one
+    one.close()
+
+
+def orders_from(first_id, count=20):
+    return [records.order(first_id + n, 400.0, "IN") for n in range(count)]
+
+
+def spread(worker, messages):
+    """Send, outside any transaction, the same number of orders to each partition."""
+    for partition in range(PARTITIONS):
+        own = messages[partition::PARTITIONS]
+        records.send(worker.kafka, own, partitioner=lambda _k, _all, _some, p=partition: p)
+
+
+def ids_in(worker, topic):
+    return {value["order_id"] for value in records.values(records.read(worker.kafka, topic))}
+
+
+def stats(worker):
+    status, answer = worker.get("/api/stats")
+    assert status == 200, answer
+    return answer
+
+
+def reconciled(worker, wait="0"):
+    run = faust(worker.data_dir, "reconcile", "--wait", wait, "--json")
+    assert run.stderr == ""
+    report = json.loads(run.stdout)
+    return run.returncode, report["orders"], report["records"]["orders"]
+
+
+def test_orders_count_when_their_transaction_is_committed_and_never_when_it_is_aborted(
+    worker, shop
+):
+    before, behind = orders_from(661_000_000, 6), orders_from(661_000_100, 6)
+    spread(worker, before)
+    shop.send("orders", orders_from(661_001_000))
+    spread(worker, behind)
+
+    eventually(lambda: worker.paid_order(661_000_005), "what came before is paid")
+    eventually(lambda: stats(worker)["open_transactions"].get("orders", 0) > 10, "it is old")
+    assert Scrape(worker)("orderapp_open_transaction_seconds", topic="orders") > 10
+    assert {s["lag"] for s in stats(worker)["services"].values()} == {0}
+    assert worker.get("/healthz")[0] == worker.get("/readyz")[0] == 200
+    assert "orders[5]: a transaction of a producer has been open for" in worker.log
+    paid = {661_000_000 + n for n in range(6)}
+    assert ids_in(worker, "payments") == ids_in(worker, "fraud-alerts") == paid
+    assert stats(worker)["orders"] == 6
+    assert reconciled(worker, wait="10") == (0, 6, 6)
+
+    shop.abort()
+    for order_id in range(661_000_100, 661_000_106):
+        eventually(lambda n=order_id: worker.paid_order(n), "what came behind it is paid")
+    eventually(lambda: stats(worker)["open_transactions"] == {}, "none is open")
+    paid |= {661_000_100 + n for n in range(6)}
+    assert ids_in(worker, "payments") == paid
+
+    shop.send("orders", orders_from(661_002_000))
+    shop.commit()
+    paid |= {661_002_000 + n for n in range(20)}
+    eventually(lambda: ids_in(worker, "payments") == paid, "all is paid when it is committed")
+    assert ids_in(worker, "fraud-alerts") == paid
+    assert reconciled(worker, wait="10") == (0, 32, 32)
+    assert "stalled" not in worker.log
+
+
+def test_what_was_aborted_at_the_end_of_a_topic_holds_nothing_up(worker, shop):
+    spread(worker, orders_from(662_000_000, 6))
+    eventually(lambda: worker.paid_order(662_000_005), "the orders are paid")
+    for topic in ("orders", "fraud-alerts", "payments", "orders-dlq", "orders-dlq-resolved"):
+        if topic != "orders-dlq-resolved":
+            shop.send(topic, [(b"1", b"never sent")] * 60)
+        else:
+            shop._runner.run(shop._producer.send_and_wait(topic, b"{}", b"0:0", partition=0))
+    shop.abort()
+
+    def quiet():
+        found = stats(worker)
+        return (
+            found["open_transactions"] == {}
+            and found["dead_letters"] == 0
+            and {(s["lag"], s["oldest_seconds"]) for s in found["services"].values()}
+            == {(0, None)}
+            and Scrape(worker)("orderapp_consumer_lag_records") == 0
+        )
+
+    eventually(quiet, "nothing waits")
+    assert worker.order(662_000_000)["fraud"]["verdict"] == "ALERT"
+    assert reconciled(worker, wait="10") == (0, 6, 6)
+    listed = faust(worker.data_dir, "dlq", "list")
+    assert (listed.returncode, listed.stderr) == (0, "no open dead letters\n")
+    assert "never sent" not in worker.log
+    # The verdict of an order without alert needs to know that no alert is on its way.
+    key, value = records.order(662_000_100, 10.0, "US")
+    records.send(worker.kafka, [(key, value)])
+    eventually(
+        lambda: (
+            (worker.order(662_000_100) or {"fraud": {"verdict": None}})["fraud"]["verdict"]
+            == "CLEAR"
+        ),
+        "its verdict is known",
+    )

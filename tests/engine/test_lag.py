@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError
 from orderapp.engine import lag
 from orderapp.engine.cluster import Cluster
 from orderapp.engine.lag import LagMonitor, LagUnknownError, Reader, choose
-from orderapp.engine.offsets import Group
+from orderapp.engine.offsets import Bounds, Group
 
 A0, A1, B0 = TopicPartition("a", 0), TopicPartition("a", 1), TopicPartition("b", 0)
 
@@ -41,6 +41,7 @@ class Clients:
     committed: dict = {}  # noqa: RUF012
     unreadable = ()
     ends = {A0: 10, A1: 0, B0: 4}  # noqa: RUF012
+    high = {A0: 15, A1: 0, B0: 4}  # noqa: RUF012
 
     def __init__(self, cluster, seconds):
         Clients.made += 1
@@ -58,7 +59,7 @@ class Clients:
         return {name: Group(name, 1, self.committed) for name in names}
 
     async def bounds(self, topics):
-        return dict.fromkeys(self.ends, 2), self.ends
+        return Bounds(dict.fromkeys(self.ends, 2), self.ends, self.high, {})
 
     async def timestamps(self, places, ends):
         found = {place: 1000 * place[1] for place in places}
@@ -109,6 +110,7 @@ async def test_where_only_the_end_of_a_transaction_is_left_nothing_waits(monitor
     position = (await monitor.look()).services["service"]
 
     assert (position.lag, position.oldest) == (1, 3000)
+    assert position.committed == {A0: 10, A1: 0, B0: 3}
 
 
 async def test_many_who_ask_share_one_look(monitor, kafka, monkeypatch):

@@ -5,8 +5,9 @@ import struct
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy as Builder
+from aiokafka.record.util import calc_crc32c_py
 
 import orderapp.engine.transport  # noqa: F401 - it makes aiokafka lenient
 from tests.e2e.records import OddName
@@ -16,9 +17,12 @@ GOOD = ("trace", b"1")
 ODD = (OddName(b"a\xffb"), b"2")
 
 
-def batch(base: int, headers: list[list[tuple[str, bytes]]], compression: int = 0) -> bytes:
-    """A batch as a broker gives it, one record for each list of headers."""
-    builder = Builder(2, compression, False, -1, -1, -1, 1 << 20)
+def batch(
+    base: int, headers: list[list[tuple[str, bytes]]], compression: int = 0, producer: int = -1
+) -> bytes:
+    """A batch as a broker gives it, one record for each list of headers; a producer with an
+    id sends it in a transaction."""
+    builder = Builder(2, compression, producer >= 0, producer, 0, 0, 1 << 20)
     for delta, own in enumerate(headers):
         builder.append(delta, 1000 + delta, b"key", b"%d" % (base + delta), own)
     data = bytearray(builder.build())
@@ -26,17 +30,30 @@ def batch(base: int, headers: list[list[tuple[str, bytes]]], compression: int = 
     return bytes(data)
 
 
-def unpack(data: bytes, offset: int = 0):
-    """What a consumer makes of what it has fetched from `offset` on."""
+def end_of_transaction(base: int, producer: int, is_commit: bool) -> bytes:
+    """The control batch that a broker writes."""
+    builder = Builder(2, 0, True, producer, 0, 0, 1 << 20)
+    builder.append(0, 1000, struct.pack(">hh", 0, is_commit), b"\0" * 6, [])
+    data = builder.build()
+    struct.pack_into(">q", data, 0, base)
+    (attributes,) = struct.unpack_from(">h", data, 21)
+    struct.pack_into(">h", data, 21, attributes | 0x20)
+    struct.pack_into(">I", data, 17, calc_crc32c_py(memoryview(data)[21:]))
+    return bytes(data)
+
+
+def unpack(data: bytes, offset: int = 0, aborted=None):
+    """What a consumer makes of what it has fetched from `offset` on; with `aborted` (producers'
+    ids and first offsets, as the broker tells) one that reads what was committed."""
     records = fetcher.PartitionRecords(
         TopicPartition("orders", 3),
         fetcher.MemoryRecords(data),
-        None,
+        aborted,
         offset,
         None,
         None,
         True,
-        READ_UNCOMMITTED,
+        READ_UNCOMMITTED if aborted is None else READ_COMMITTED,
     )
     return list(records), records.next_fetch_offset
 
@@ -73,6 +90,33 @@ def test_reading_begins_in_the_middle_of_such_a_batch():
 
     assert [record.offset for record in found] == [12, 13]
     assert end == 14
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS.values(), ids=COMPRESSIONS)
+def test_what_was_aborted_is_left_out_whatever_its_headers(compression):
+    def sent(base, producer):
+        return batch(base, [[GOOD], [ODD]], compression, producer)
+
+    log = [
+        sent(0, 1),  # aborted
+        sent(2, 2),  # committed
+        sent(4, -1),  # of no transaction
+        end_of_transaction(6, 1, is_commit=False),
+        sent(7, 1),  # its next one, committed
+        end_of_transaction(9, 2, is_commit=True),
+        sent(10, 2),  # its next one, aborted
+        end_of_transaction(12, 1, is_commit=True),
+        end_of_transaction(13, 2, is_commit=False),
+    ]
+    # A broker sends from the batch on that has the offset.
+    for offset, first, offsets in (
+        (0, 0, [2, 3, 4, 5, 7, 8]),
+        (3, 1, [3, 4, 5, 7, 8]),
+        (11, 6, []),
+    ):
+        found, end = unpack(b"".join(log[first:]), offset, aborted=[(2, 10), (1, 0)])
+        assert [record.offset for record in found] == offsets
+        assert end == 14
 
 
 def test_every_batch_may_have_one():

@@ -62,14 +62,14 @@ def dead_letter(order_id, service):
     )
 
 
-def look(fraud, stored_alerts=0, alerts_end=0, **more):
+def look(fraud, stored_alerts=0, alerts_end=0, held_back=0, **more):
     """What Kafka says: the fraud service's offset in orders[3], and analytics' in
-    fraud-alerts[3], which ends at `alerts_end`."""
+    fraud-alerts[3], which ends at `alerts_end`, with `held_back` by an open transaction."""
     orders, alerts = TopicPartition("orders", 3), TopicPartition("fraud-alerts", 3)
     at_fraud = Position("fraud-group", {orders: fraud}, 0, None)
     at_analytics = Position("analytics-group", {alerts: stored_alerts}, 2, 1000)
     services = {"fraud": at_fraud, "payment": None, "analytics": at_analytics}
-    return Look(services, {alerts: alerts_end}, **more)
+    return Look(services, {alerts: alerts_end}, {alerts: alerts_end + held_back}, **more)
 
 
 async def ask(client, path, method="GET", route=None, **request):

@@ -164,7 +164,7 @@ async def test_before_kafka_is_there_nothing_is_sent(
 ):
     monkeypatch.setattr(app, "ready", False)
     # Kafka answers, and has no topics yet.
-    kafka.look = Look({}, {})
+    kafka.look = Look({}, {}, {})
     monkeypatch.setattr(ordering, "_partition_of", PARTITION_OF)
 
     answer = await client.post("/api/orders", json=GOOD, headers=key)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from aiokafka import TopicPartition
 
 from orderapp.engine.lag import Look, Position
 from orderapp.store import Activity, Stats, StoreUnavailable
@@ -91,6 +92,12 @@ async def test_progress_is_shown_for_each_service(client, store, kafka):
             "analytics": None,
         },
         ends={},
+        high={},
+        opened={
+            TopicPartition("orders", 0): 99_000,
+            TopicPartition("orders", 3): 95_500,
+            TopicPartition("payments", 3): 101_000,  # by a clock that is ahead
+        },
         at=100.0,
     )
 
@@ -101,6 +108,7 @@ async def test_progress_is_shown_for_each_service(client, store, kafka):
         "payment": {"group": "orderapp", "lag": 0, "oldest_seconds": None},
         "analytics": {"group": None, "lag": None, "oldest_seconds": None},
     }
+    assert answer["open_transactions"] == {"orders": 4.5, "payments": 0.0}
     assert answer["dead_letters"] == 4
 
 

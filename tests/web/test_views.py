@@ -122,6 +122,8 @@ async def test_an_order_tells_its_whole_story(client, store, kafka):
         (look(fraud=8), [dead_letter(7, "payment")], "CLEAR"),
         # Its alert may be among those that analytics has not stored yet.
         (look(fraud=8, stored_alerts=4, alerts_end=5), [], "PENDING"),
+        # It may lie behind a transaction that is open.
+        (look(fraud=8, stored_alerts=4, alerts_end=4, held_back=2), [], "PENDING"),
     ],
 )
 async def test_the_verdict_is_clear_only_when_no_alert_can_come(
