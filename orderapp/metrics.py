@@ -20,6 +20,11 @@ PAYMENTS = Counter(
     "orderapp_payments", "Payments reported: PAID or DECLINED.", ("status",), registry=REGISTRY
 )
 REVENUE = Counter("orderapp_revenue", "Sum of the amounts of PAID payments.", registry=REGISTRY)
+CLOCKS_AHEAD = Counter(
+    "orderapp_clocks_ahead",
+    "Orders read whose created_at was more than a day ahead, and was replaced.",
+    registry=REGISTRY,
+)
 GATEWAY = Counter(
     "orderapp_gateway_requests",
     "Requests to the payment gateway: answered or timeout.",

@@ -4,11 +4,14 @@ The annotations are the wire contract. The batch engine compiles them into check
 are only ever added, and what a newer producer adds an older consumer ignores.
 """
 
+import time
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import faust
 from msgspec import Meta
+
+from orderapp.engine.times import parse_time
 
 Id = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in JavaScript too
 CustomerId = Annotated[int, Meta(ge=1000, le=9999)]
@@ -21,6 +24,8 @@ PaymentStatus = Literal["PAID", "DECLINED"]
 Country = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _WIDTH = len("2026-11-23T18:00:00.123456Z")
+#: How far a sender's clock may be ahead.
+DAY_MS = 86_400_000
 
 
 class Order(faust.Record, include_metadata=False, serializer="json"):
@@ -30,8 +35,8 @@ class Order(faust.Record, include_metadata=False, serializer="json"):
     customer_id: CustomerId
     amount: Amount
     country: Country
-    #: ISO 8601 UTC in one fixed width, so that it sorts as text. A missing one is filled in
-    #: from the record's Kafka timestamp.
+    #: RFC 3339; kept as UTC in one fixed width, so that it sorts as text. A missing one, and
+    #: one that is far ahead, is filled in from the record's Kafka timestamp.
     created_at: str | None = None
 
 
@@ -74,17 +79,56 @@ def now() -> str:
     return format_time(datetime.now(UTC))
 
 
-def normal_time(text: str | None, timestamp_ms: int) -> str:
-    """Bring a sender's time into the one form; `timestamp_ms` (Unix time) when there is none.
+def one_form(text: str) -> str:
+    """Bring a sender's time into the one form; ValueError, which names it, when it is none."""
+    return format_time(parse_time(text))
 
-    Raises ValueError when `text` is no ISO 8601 time.
+
+def normal_time(text: str | None, timestamp_ms: int) -> str:
+    """The time of a record in the one form; its timestamp (Unix time) when there is none.
+
+    One more than a day ahead of the timestamp is replaced by that: a clock that is ahead must
+    not hold the top of every list. A timestamp that is none (0 or less), or is itself more than
+    a day ahead of this machine's clock, counts for nothing: the clock takes its place.
+
+    Raises ValueError, which names `text`, when that is no RFC 3339 time.
     """
     if text is None:
-        return format_time(datetime.fromtimestamp(timestamp_ms / 1000, UTC))
-    moment = datetime.fromisoformat(text)
-    # From the fifth character on, each third one is a separator. With these at their places no
-    # other form has this length: weeks, commas and times without colons go the long way.
-    if len(text) == _WIDTH and text[4:20:3] == "--T::." and text[26] == "Z":
+        return format_time(_from_ms(_known(timestamp_ms)))
+    try:
+        # With these at their places no other form has this length. Only numbers can be wrong.
+        if len(text) == _WIDTH and text[4:20:3] == "--T::." and text[26] == "Z":
+            datetime.fromisoformat(text)
+        else:
+            text = one_form(text)
+    except ValueError:
+        text = one_form(text)
+    if text <= _latest and timestamp_ms >= _since_ms:
         return text
-    # A time without a zone is taken as UTC, which the contract asks for.
-    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return _not_ahead(text, timestamp_ms)
+
+
+# A time until `_latest` is not ahead of a record from `_since_ms` on. To compute that for each
+# record would cost more than all else here.
+_latest, _since_ms = "", 0
+
+
+def _not_ahead(text: str, timestamp_ms: int) -> str:
+    global _latest, _since_ms
+    now_ms = int(time.time() * 1000)
+    reference = _known(timestamp_ms) if timestamp_ms else now_ms
+    _since_ms = min(reference, now_ms)
+    _latest = format_time(_from_ms(_since_ms + DAY_MS))
+    if text <= format_time(_from_ms(reference + DAY_MS)):
+        return text
+    return format_time(_from_ms(reference))
+
+
+def _known(timestamp_ms: int) -> int:
+    """A record's timestamp, or this machine's clock when it can't be one."""
+    now_ms = int(time.time() * 1000)
+    return timestamp_ms if 0 <= timestamp_ms <= now_ms + DAY_MS else now_ms
+
+
+def _from_ms(timestamp_ms: int) -> datetime:
+    return datetime.fromtimestamp(timestamp_ms / 1000, UTC)

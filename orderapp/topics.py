@@ -4,22 +4,46 @@ JSON values, keyed by the order id as text, so that one order always stays in on
 All have the same number of partitions: an order, its alert and its payment share a number.
 """
 
+import logging
+
 from aiokafka import ConsumerRecord
 from msgspec.structs import replace
 
+from orderapp import metrics
 from orderapp.app import app
 from orderapp.engine.dead_letters import sent_at
-from orderapp.models import FraudAlert, Order, Payment, normal_time
+from orderapp.engine.logs import Few, about
+from orderapp.models import FraudAlert, Order, Payment, normal_time, one_form
+
+logger = logging.getLogger(__name__)
+_few = Few(logger, logging.WARNING, "orders whose sender's clock is ahead")
 
 PARTITIONS = 6
 
 
 def _complete(order: Order, record: ConsumerRecord) -> Order:
-    created_at = normal_time(order.created_at, sent_at(record))
+    # Only a replay, which has headers, has a time that is not its own.
+    sent = sent_at(record) if record.headers else record.timestamp
+    created_at = normal_time(order.created_at, sent)
     if created_at is order.created_at:
         return order
+    if order.created_at is not None and app.in_worker:
+        _tell_ahead(order.created_at, created_at, record)
     # The twin that travels in batches is a msgspec Struct.
     return replace(order, created_at=created_at)
+
+
+def _tell_ahead(told: str, kept: str, record: ConsumerRecord) -> None:
+    if one_form(told) == kept:
+        return
+    metrics.CLOCKS_AHEAD.inc()
+    if _few.room():
+        logger.warning(
+            "created_at %r is more than a day ahead: %s instead",
+            told,
+            kept,
+            extra=about(record),
+        )
 
 
 # Orders of customers: from the producer, the API, or `faust -A orderapp send orders`.

@@ -14,6 +14,7 @@ from orderapp.engine.batching import BAD_RECORD
 from orderapp.engine.letters import Letter, Span, spans_of
 from orderapp.engine.notes import Place
 from orderapp.engine.resolving import Task
+from orderapp.engine.times import parse_time
 from orderapp.settings import CONSUMERS
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -144,17 +145,16 @@ def read_range(text: str) -> Range:
 
 
 def read_moment(text: str) -> datetime:
-    """Read an ISO 8601 time (UTC unless it says otherwise), or `2h` (ago); ValueError."""
+    """Read an RFC 3339 time (UTC if it does not say), a date, or `2h` (ago); ValueError."""
     match = _DURATION.fullmatch(text)
     try:
         if match:
             return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return parse_time(text, dates=True)
     except (ValueError, OverflowError):
         raise ValueError(
-            f"{text!r} is no time: give ISO 8601 (2026-11-23T18:00:00Z) or how long ago "
-            "(30s, 15m, 2h, 7d, 1w)"
+            f"{text!r} is no time: give RFC 3339 (2026-11-23T18:00:00Z, or a date) or how long "
+            "ago (30s, 15m, 2h, 7d, 1w)"
         ) from None
 
 
@@ -168,7 +168,7 @@ FILTERS: list[Any] = [
         "--service", type=click.Choice(CONSUMERS), help="Those that this service gave up."
     ),
     click.option("--error", metavar="TEXT", help="Part of the error's class or text."),
-    click.option("--since", type=_MOMENT_TYPE, help="Failed at this time (ISO 8601) or later."),
+    click.option("--since", type=_MOMENT_TYPE, help="Failed at this time (RFC 3339) or later."),
     click.option("--until", type=_MOMENT_TYPE, help="… or earlier; 2h is two hours ago."),
     click.option(
         "--partition",

@@ -14,6 +14,7 @@ from aiokafka import ConsumerRecord
 
 from orderapp.engine.logs import about
 from orderapp.engine.texts import one_line
+from orderapp.engine.times import parse_time
 
 logger = logging.getLogger(__name__)
 
@@ -205,9 +206,7 @@ def _number(texts: dict[str, str], name: str) -> int:
 
 def _moment(texts: dict[str, str], name: str) -> str:
     try:
-        datetime.fromisoformat(texts[name])
-    except ValueError:
-        raise DamagedError(
-            f"the header {name!r} is not an ISO 8601 time: {texts[name][:64]!r}"
-        ) from None
+        parse_time(texts[name], dates=True)
+    except ValueError as error:
+        raise DamagedError(f"the header {name!r} is not a time: {error}") from None
     return texts[name]

@@ -17,6 +17,7 @@ from orderapp.engine.dead_letters import DamagedError, Origin, read_headers
 from orderapp.engine.errors import FatalError
 from orderapp.engine.notes import Action, Note, Place, notes_topic, read_note
 from orderapp.engine.reading import MAX_RECORDS, TopicReader
+from orderapp.engine.times import parse_time
 
 #: The last one that Python knows, in ms; a record may hold a later one.
 _LAST_MOMENT = 253_402_300_799_000
@@ -70,8 +71,7 @@ class Letter:
         if self.origin is None:
             moment = min(max(self.record.timestamp, 0), _LAST_MOMENT)
             return datetime.fromtimestamp(moment / 1000, UTC)
-        moment = datetime.fromisoformat(self.origin.last_failure)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return parse_time(self.origin.last_failure, dates=True)
 
 
 class Span(NamedTuple):

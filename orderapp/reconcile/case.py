@@ -18,6 +18,8 @@ DROPPED = 32
 NO_REASON = 1
 # … of a payment; 0 is a status that does not exist
 PAID, DECLINED = 1, 2
+#: `Fact.digest` of a document that may differ from its record in the time.
+ANY_DIGEST = 0
 
 
 class Fact(NamedTuple):

@@ -9,8 +9,9 @@ from orderapp.app import app
 from orderapp.engine.batching import BAD_RECORD, Batch
 from orderapp.engine.dead_letters import DamagedError, is_for, is_replay, read_headers
 from orderapp.engine.notes import decode_note, encode_note, read_note
+from orderapp.engine.times import parse_time
 from orderapp.gateway import DECLINED, PAID
-from orderapp.models import FraudAlert, Order, Payment
+from orderapp.models import DAY_MS, FraudAlert, Order, Payment
 from orderapp.reconcile import case
 from orderapp.reconcile.case import Fact
 from orderapp.services.fraud import REASON, is_risky
@@ -139,6 +140,8 @@ def document_fact(document: Document) -> Fact:
         case OrderDocument(customer_id=customer_id, amount=amount, country=country):
             content = hash((customer_id, amount, country))
             digest = hash((content, document.created_at))
+            if _is_by_clock(document):
+                digest = case.ANY_DIGEST
             kind = case.ORDER_DOCUMENT
             return Fact(document.order_id, kind, *place, 0, amount, content, digest)
         case AlertDocument(customer_id=customer_id, amount=amount, country=country):
@@ -147,6 +150,18 @@ def document_fact(document: Document) -> Fact:
             kind = case.ALERT_DOCUMENT
             return Fact(document.order_id, kind, *place, 0, 0.0, content, digest)
     raise TypeError(f"no fact is made of a {type(document).__name__}")
+
+
+def _is_by_clock(document: OrderDocument) -> bool:
+    """Whether the order's record had a timestamp that counted for nothing when it was stored:
+    the time of the order may then be that of the worker's clock (`models.normal_time`)."""
+    if document.kafka_timestamp < 0:
+        return True
+    try:
+        stored_ms = parse_time(document.stored_at).timestamp() * 1000
+    except ValueError:  # an older document does not say
+        return False
+    return document.kafka_timestamp > stored_ms + DAY_MS
 
 
 def resolution(record: ConsumerRecord) -> Resolution | None:

@@ -12,6 +12,7 @@ from orderapp.reconcile.case import (
     ALERT,
     ALERT_DOCUMENT,
     ANALYTICS,
+    ANY_DIGEST,
     DROPPED,
     EVERYONE,
     FRAUD,
@@ -225,7 +226,7 @@ def _fits(document: Fact, records: Sequence[Fact]) -> bool:
 def _repeats(document: Fact, record: Fact) -> bool:
     """Whether a document was made from a record."""
     return (
-        document.digest == record.digest
+        (document.digest == record.digest or document.digest == ANY_DIGEST)
         and document.offset == record.offset
         and document.partition == record.partition
     )

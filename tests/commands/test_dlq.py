@@ -128,6 +128,16 @@ def test_a_time_without_a_zone_is_utc_and_a_duration_is_so_long_ago():
     assert abs(read_moment("2h") - (datetime.now(UTC) - 2 * HOUR)) < timedelta(minutes=1)
 
 
+def test_a_date_is_the_moment_when_it_begins():
+    assert read_moment("2026-11-23") == datetime(2026, 11, 23, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["1796010112345", "20261123", "2026-W48-1", "2026-11-23T18Z"])
+def test_what_is_no_rfc_3339_time_is_no_time_here_either(text):
+    with pytest.raises(ValueError, match=text):
+        read_moment(text)
+
+
 def test_the_json_of_a_letter_has_these_fields():
     found = as_json(letter("fraud,payment", note=NOTE, partition=3, offset=17))
 

@@ -290,6 +290,28 @@ def test_an_order_and_its_document_say_the_same():
     assert (found[0].digest, found[0][2:4]) == (document.digest, document[2:4])
 
 
+@pytest.mark.parametrize(
+    ("sent", "stored_at", "may_differ"),
+    [
+        (-1, "2026-11-23T18:00:00.000000Z", True),
+        (4_102_444_800_000, "2026-11-23T18:00:00.000000Z", True),
+        (4_102_444_800_000, "2100-01-01T00:00:00.000000Z", False),
+        (1_795_456_800_000, "2026-11-23T18:00:00.000000Z", False),
+        (4_102_444_800_000, "", False),
+    ],
+)
+def test_the_time_of_an_order_whose_record_has_none_is_not_compared(
+    sent, stored_at, may_differ
+):
+    changed = {"kafka_timestamp": sent, "stored_at": stored_at, "created_at": "another"}
+    document = facts.document_fact(examples.order(7, **changed))
+    made_from = facts.document_fact(examples.order(7))._replace(kind=ORDER, state=EVERYONE)
+
+    found = set(judge(Case([made_from, document, *CHARGED]), BOUNDS, BOUNDS, BOUNDS))
+
+    assert ("document_differs" in found) is not may_differ
+
+
 def alert_record(reason):
     alert = json.loads(order_record(7).value) | {"reason": reason, "detected_at": "t"}
     return record(json.dumps(alert).encode(), topic="fraud-alerts")

@@ -1,0 +1,64 @@
+"""Reads times that others wrote: RFC 3339, and nothing else.
+
+Python's own reader takes far more for a time: `1796010112345` is the year 1796 to it."""
+
+import calendar
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+# A space instead of the T is what RFC 3339 allows "for readability", and Python's `str` writes.
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?"
+    r"(?:[Zz]|([+-])(\d\d):(\d\d))?",
+    re.ASCII,
+)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def parse_time(text: str, *, dates: bool = False) -> datetime:
+    """The moment, in UTC, down to µs; ValueError, which names `text`, for what is no time.
+
+    A time without a zone is UTC's. A leap second, where there can be one, is the last µs before
+    it. With `dates` a date alone is a time as well: when it begins."""
+    if dates and _DATE.fullmatch(text):
+        text += "T00:00:00Z"
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{_shown(text)} is no RFC 3339 time, such as 2026-11-23T18:00:00Z")
+    try:
+        return _moment(*match.groups())
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{_shown(text)} is no time that can be: {error}") from None
+
+
+def _moment(*parts: str | None) -> datetime:
+    year, month, day, hour, minute, second = (int(part or 0) for part in parts[:6])
+    fraction, sign, hours, minutes = parts[6:]
+    microsecond = int((fraction or "")[:6].ljust(6, "0"))
+    is_leap = second == 60
+    if is_leap:
+        second, microsecond = 59, 999_999
+    offset = _offset(sign, hours, minutes)
+    moment = datetime(year, month, day, hour, minute, second, microsecond, offset)
+    moment = moment.astimezone(UTC)
+    if is_leap and not _ends_a_month(moment):
+        raise ValueError("second must be in 0..59, or a leap second at the end of a month")
+    return moment
+
+
+def _offset(sign: str | None, hours: str | None, minutes: str | None) -> timezone:
+    if sign is None or hours is None or minutes is None:
+        return UTC
+    if int(minutes) > 59:
+        raise ValueError("minutes of the zone must be in 0..59")
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(-offset if sign == "-" else offset)
+
+
+def _ends_a_month(moment: datetime) -> bool:
+    last = calendar.monthrange(moment.year, moment.month)[1]
+    return (moment.day, moment.hour, moment.minute) == (last, 23, 59)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 64 else f"{text[:63]}…")
