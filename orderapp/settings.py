@@ -95,6 +95,8 @@ class Settings:
     stall_seconds: float = 120.0
     #: Kafka's `group.instance.id`: a worker that comes back under it keeps its partitions.
     instance_id: str | None = None
+    #: What may stand around the JSON of orders: `none` or `schema-registry`.
+    framing: str = "none"
     #: `text` or `json`.
     log_format: str = "text"
     faults: Faults = Faults()
@@ -119,6 +121,7 @@ class Settings:
             max_attempts=_count(env, "ORDERAPP_MAX_ATTEMPTS", cls.max_attempts, 1, 1000),
             stall_seconds=_seconds(env, "ORDERAPP_STALL_SECONDS", cls.stall_seconds, 1),
             instance_id=_instance(env),
+            framing=_choice(env, "ORDERAPP_FRAMING", ("none", "schema-registry")),
             log_format=_choice(env, "ORDERAPP_LOG_FORMAT", ("text", "json")),
             faults=_faults(env),
         )

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from msgspec.structs import replace
 
 from orderapp import metrics
-from orderapp.app import app
+from orderapp.app import app, settings
 from orderapp.engine.dead_letters import sent_at
 from orderapp.engine.logs import Few, about
 from orderapp.models import FraudAlert, Order, Payment, normal_time, one_form
@@ -47,7 +47,13 @@ def _tell_ahead(told: str, kept: str, record: ConsumerRecord) -> None:
 
 
 # Orders of customers: from the producer, the API, or `faust -A orderapp send orders`.
-orders = app.batched_topic("orders", Order, partitions=PARTITIONS, complete=_complete)
+orders = app.batched_topic(
+    "orders",
+    Order,
+    partitions=PARTITIONS,
+    complete=_complete,
+    framing="schema-registry" if settings.framing == "schema-registry" else None,
+)
 
 # What fraud found.
 fraud_alerts = app.batched_topic("fraud-alerts", FraudAlert, partitions=PARTITIONS)

@@ -48,6 +48,7 @@ def test_documented_defaults_are_those_of_the_code():
     assert documented["ORDERAPP_WEB_HOST"] == f"`{defaults.web_host}`"
     assert documented["ORDERAPP_MAX_ATTEMPTS"] == f"`{defaults.max_attempts}`"
     assert documented["ORDERAPP_STALL_SECONDS"] == f"`{defaults.stall_seconds}`"
+    assert documented["ORDERAPP_FRAMING"] == f"`{defaults.framing}`"
     assert documented["ORDERAPP_LOG_FORMAT"] == f"`{defaults.log_format}`"
     assert defaults.faults.on() == {}
     assert ",".join(SERVICES) in README

@@ -11,6 +11,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from orderapp.engine.batching import BAD_RECORD
+from orderapp.engine.framing import plain_key, unframed
 from orderapp.engine.letters import Letter, Span, spans_of
 from orderapp.engine.notes import Place
 from orderapp.engine.resolving import Task
@@ -108,10 +109,11 @@ _decode = msgspec.json.Decoder(_Order).decode
 
 def order_of(record: ConsumerRecord) -> int | None:
     """The order id: the key, or what the value says; None: neither does."""
-    if record.key and record.key.isdigit() and len(record.key) <= 16:
-        return int(record.key)
+    key = plain_key(record.key)
+    if key.isdigit() and len(key) <= 16:
+        return int(key)
     try:
-        return _decode(record.value or b"").order_id
+        return _decode(unframed(record.value or b"")).order_id
     except BAD_RECORD:
         return None
 

@@ -26,6 +26,7 @@ from orderapp.engine.cluster import Cluster, TopicSpec
 from orderapp.engine.dead_letters import Failure, is_for
 from orderapp.engine.delivery import Work, deliver
 from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.framing import Framing
 from orderapp.engine.logs import Few, Quiet, say_rest
 from orderapp.engine.retry import persist
 from orderapp.engine.transport import Consumer, Producer, Transport
@@ -197,12 +198,14 @@ class BatchApp(faust.App):
         *,
         partitions: int,
         complete: Complete[V] | None = None,
+        framing: Framing | None = None,
     ) -> Any:
         """A topic whose agents get `Batch`es of `record`'s fast twin; use `deliver` in them.
 
-        `complete(value, record)` may fill in or refuse (ValueError) what was decoded. The
-        topic is created with so many partitions if it is missing."""
-        self._decoders[name] = Decoder(record, complete)
+        `complete(value, record)` may fill in or refuse (ValueError) what was decoded. With
+        `framing="schema-registry"` values may stand behind a schema's id. The topic is created
+        with so many partitions if it is missing."""
+        self._decoders[name] = Decoder(record, complete, framing)
         self.topic_specs.append(TopicSpec(name, partitions))
         return self.topic(name, schema=self._schema)
 

@@ -18,6 +18,7 @@ from faust.types import TP
 from faust.types.tuples import Message
 
 from orderapp.engine.dead_letters import is_for, is_replay
+from orderapp.engine.framing import FRAMINGS, Framing, explained, unframed
 from orderapp.engine.twins import twin
 
 V = TypeVar("V")
@@ -125,8 +126,17 @@ class BatchScheduler(DefaultSchedulingStrategy):
 class Decoder(Generic[V]):
     """Turns the records of one topic into values of one Record type (its fast twin)."""
 
-    def __init__(self, record: type[V], complete: Complete[V] | None = None) -> None:
-        self._decode = msgspec.json.Decoder(twin(record)).decode  # type: ignore[type-var]
+    def __init__(
+        self,
+        record: type[V],
+        complete: Complete[V] | None = None,
+        framing: Framing | None = None,
+    ) -> None:
+        if framing is not None and framing not in FRAMINGS:
+            raise ValueError(f"framing={framing!r} is not known: {', '.join(FRAMINGS)}")
+        decode = msgspec.json.Decoder(twin(record)).decode  # type: ignore[type-var]
+        self._decode = decode if framing is None else lambda value: decode(unframed(value))
+        self._framing = framing
         self._complete = complete
 
     def one(self, record: ConsumerRecord) -> V:
@@ -135,7 +145,10 @@ class Decoder(Generic[V]):
             raise ValueError("the record has no key")
         if record.value is None:
             raise ValueError("the record has no value")
-        value: V = self._decode(record.value)
+        try:
+            value: V = self._decode(record.value)
+        except BAD_RECORD as error:
+            raise explained(record.value, error, self._framing) from error
         if self._complete:
             value = self._complete(value, record)
             if value is None:

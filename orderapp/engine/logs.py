@@ -15,6 +15,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
+from orderapp.engine.framing import plain_key
 from orderapp.engine.tracing import trace_id
 
 #: What `extra` may hold, in the order in which it stands in a line. `key` is a record's.
@@ -39,7 +40,7 @@ _SERVICE = "[^"
 
 def about(record: ConsumerRecord, **more: Any) -> dict[str, Any]:
     """`extra` for a log line about a record."""
-    key = None if record.key is None else record.key[:64].decode(errors="replace")
+    key = None if record.key is None else plain_key(record.key)[:64].decode(errors="replace")
     return {
         "key": key,
         "trace_id": trace_id(record.headers),

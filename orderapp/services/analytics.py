@@ -11,6 +11,7 @@ from orderapp.app import app, store
 from orderapp.engine.batching import Batch
 from orderapp.engine.dead_letters import DamagedError, read_headers, sent_at
 from orderapp.engine.errors import TransientError
+from orderapp.engine.framing import plain_key
 from orderapp.engine.tracing import trace_id
 from orderapp.models import FraudAlert, Order, Payment, now
 from orderapp.store import (
@@ -83,7 +84,7 @@ def _timestamp(record: ConsumerRecord) -> int:
 
 def dead_letter_document(record: ConsumerRecord) -> DeadLetterDocument | None:
     """The document of a record of `orders-dlq`; None when nobody can tell of which order."""
-    key = record.key or b""
+    key = plain_key(record.key)
     # Whoever sent it: a number that no store holds must not end here as one.
     if not key.isdigit() or len(key) > 16 or int(key) > MOST:
         return None

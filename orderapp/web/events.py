@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord
 from orderapp.app import app
 from orderapp.engine.batching import BAD_RECORD
 from orderapp.engine.feed import Place
+from orderapp.engine.framing import plain_key
 from orderapp.engine.twins import twin
 from orderapp.models import FraudAlert, Order, Payment
 
@@ -87,7 +88,7 @@ def _dead_letter(record: ConsumerRecord) -> bytes:
     def text(name: str) -> str:
         return (headers.get(name) or b"").decode(errors="replace")[:500]
 
-    key = (record.key or b"")[:20]
+    key = plain_key(record.key)[:20]
     order_id = int(key) if key.isdigit() else None
     return msgspec.json.encode(
         LiveDeadLetter(order_id, text("service"), text("error-class"), text("error-text"))
