@@ -16,6 +16,7 @@ from mode import Service
 
 from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.errors import TransientError
+from orderapp.engine.transactions import high_watermarks, outside_transactions
 
 #: Records that are looked through, the newest; seconds for one turn and for letting go.
 MOST, PATIENCE, CLOSING = 20_000, 2.0, 2.0
@@ -24,6 +25,9 @@ AT_ONCE = 500
 #: Milliseconds that Kafka and the client wait for records. There are some whenever they are
 #: asked for, except where a transaction ends, and nothing else gets through while Kafka waits.
 FETCH_MS, READ_MS = 5, 20
+
+
+Offsets = Mapping[TopicPartition, int]
 
 
 class SearchFailedError(TransientError):
@@ -83,7 +87,8 @@ class Search(Service):
         """The last record with this key from the offset `start` on, and among the last `MOST`;
         raises `SearchFailedError`.
 
-        Every record that Kafka had when this was called is found."""
+        Every record that Kafka had when this was called is found, except those of transactions
+        that are open. What was sent without one is found although it lies behind them."""
         turn = self._next
         if turn is None:
             turn = self._next = _Turn()
@@ -109,12 +114,13 @@ class Search(Service):
 
     async def _search(self, turn: _Turn) -> dict[Wanted, ConsumerRecord]:
         consumer = await self._reader(turn.starts)
+        highs = await high_watermarks(consumer, turn.starts)
         ends = await consumer.end_offsets(list(turn.starts))
         for tp, end in ends.items():
             self._seen[tp].begin_at(max(turn.starts[tp], end - MOST), end)
         await self._read(consumer, ends)
-        found = {}
-        for wanted in turn.wanted:
+        found = await _find_behind(consumer, turn, ends, highs)
+        for wanted in turn.wanted - found.keys():
             place = self._seen[wanted.tp].places.get(wanted.key)
             if place is not None and (record := await _fetch(consumer, wanted.tp, place)):
                 found[wanted] = record
@@ -136,9 +142,7 @@ class Search(Service):
                 rest_at(self._consumer, tp, self._seen[tp].end)
         return self._consumer
 
-    async def _read(
-        self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
-    ) -> None:
+    async def _read(self, consumer: AIOKafkaConsumer, ends: Offsets) -> None:
         """Remember what has come; nothing is fetched before or after."""
         left = {tp for tp, end in ends.items() if self._seen[tp].end < end}
         for tp in left:
@@ -175,6 +179,20 @@ class Search(Service):
         if tasks:
             await asyncio.wait(tasks, timeout=CLOSING)
         await self._close()
+
+
+async def _find_behind(
+    consumer: AIOKafkaConsumer, turn: _Turn, ends: Offsets, highs: Offsets
+) -> dict[Wanted, ConsumerRecord]:
+    """Look through what lies behind open transactions, anew each time: few records, as a rule
+    none."""
+    found = {}
+    for tp, end in ends.items():
+        begin = max(end, turn.starts[tp], highs[tp] - MOST)
+        for record in await outside_transactions(consumer, tp, begin, highs[tp]):
+            if record.key is not None and (wanted := Wanted(tp, record.key)) in turn.wanted:
+                found[wanted] = record
+    return found
 
 
 async def _fetch(

@@ -162,6 +162,33 @@ async def test_ends_of_transactions_are_no_obstacle(kafka, searching):
     assert search._seen[tp].end == 4
 
 
+async def test_an_open_transaction_of_others_hides_nothing_that_is_certain(kafka, searching):
+    (tp,) = await new_topic(kafka)
+    search = searching(kafka)
+    await send(kafka, tp, b"a")
+    async with producing(kafka, transactional_id="two") as producer:
+        await producer.begin_transaction()
+        for key in (b"theirs", b"a", b"both"):
+            await producer.send_and_wait(tp.topic, b"", key, partition=0)
+        await send(kafka, tp, b"both", b"ours")
+
+        found = {key: await search.find(tp, key, 0) for key in (b"a", b"both", b"ours")}
+        assert {key: record.offset for key, record in found.items()} == {
+            b"a": 0, b"both": 4, b"ours": 5
+        }  # fmt: skip
+        assert await search.find(tp, b"theirs", 0) is None
+        assert await search.find(tp, b"both", 5) is None
+        await producer.abort_transaction()
+        await asyncio.to_thread(records.wait_for_ends, kafka.bootstrap_servers, tp.topic, 7)
+
+        assert await search.find(tp, b"theirs", 0) is None
+        assert (await search.find(tp, b"ours", 0)).offset == 5
+        async with producer.transaction():
+            await producer.send_and_wait(tp.topic, b"", b"theirs", partition=0)
+        await asyncio.to_thread(records.wait_for_ends, kafka.bootstrap_servers, tp.topic, 9)
+        assert (await search.find(tp, b"theirs", 0)).offset == 7
+
+
 async def test_who_waits_for_a_turn_that_hangs_gets_one_of_its_own(
     kafka, searching, monkeypatch
 ):
