@@ -162,7 +162,7 @@ class BatchApp(faust.App):
         cluster: Callable[[], Cluster],
         max_attempts: int = 1,
         stall_seconds: float = 120.0,
-        fetch_wait: float = 0.5,
+        fetch_wait: float = 0.25,
         **options: Any,
     ) -> None:
         super().__init__(group, Worker=Worker, **options)

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from orderapp.engine.cluster import FORBIDDEN, Cluster
 from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.transactions import high_watermarks
 
 #: Seconds without any progress after which the cluster counts as away.
 PATIENCE = 30.0
@@ -64,12 +65,23 @@ class TopicReader:
         return {tp.partition: offset for tp, offset in found.items()}
 
     async def ends(self, topic: str) -> Offsets:
-        """The offset behind the last record of each partition."""
+        """The offset behind the last record of each partition, as far as it is certain: not
+        behind the beginning of an open transaction."""
         partitions = self._of(topic)
         with self._translated():
             async with asyncio.timeout(PATIENCE):
                 found = await self._consumer.end_offsets(partitions)
         return {tp.partition: offset for tp, offset in found.items()}
+
+    async def held_back(self, topic: str) -> int:
+        """How many offsets lie behind the beginnings of open transactions: nobody reads them
+        until these end."""
+        partitions = self._of(topic)
+        with self._translated():
+            async with asyncio.timeout(PATIENCE):
+                highs = await high_watermarks(self._consumer, partitions)
+        ends = await self.ends(topic)
+        return sum(max(0, highs[tp] - ends[tp.partition]) for tp in partitions)
 
     async def read(
         self, topic: str, ends: Offsets | None = None, begins: Offsets | None = None

@@ -95,6 +95,7 @@ class Check:
         if not any(documents.values()) and not any(self._records[t] for t in facts.TOPICS):
             raise FatalError("the topic 'orders' and the store are empty: nothing to check")
         report = Report(limit, dict(self._records), documents, self._damaged)
+        report.held_back = sum([await self._reader.held_back(topic) for topic in self._records])
         await self._judge(report, bounds)
         return report
 

@@ -21,6 +21,8 @@ class Report:
     documents: dict[str, int] = field(default_factory=dict)
     #: Dead letters whose headers can't be read; they excuse nothing.
     damaged: int = 0
+    #: Offsets behind open transactions, of all topics: not read, and not judged.
+    held_back: int = 0
     orders: int = 0
     found: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Example]] = field(default_factory=dict)
@@ -62,7 +64,11 @@ class Report:
                 "orders": self.orders,
                 "records": self.records,
                 "documents": self.documents,
-                "apart": {**apart, "damaged_dead_letters": self.damaged},
+                "apart": {
+                    **apart,
+                    "damaged_dead_letters": self.damaged,
+                    "behind_open_transactions": self.held_back,
+                },
                 "disagreements": disagreements,
             },
             indent=2,
@@ -82,6 +88,7 @@ class Report:
         for name, words in APART.items():
             yield _line(words, self.found[name])
         yield _line("dead letters with damaged headers", self.damaged)
+        yield _line("records behind open transactions, not read", self.held_back)
         yield "Disagreements"
         if self.agrees:
             yield "  none"

@@ -62,3 +62,13 @@ def test_a_partition_ends_for_the_worker_where_an_open_transaction_begins():
 
     consumer._thread._consumer = Reader()
     assert consumer.highwater(("readings", 0)) == 5
+
+
+def test_a_worker_sees_new_topics_and_partitions_soon():
+    conf = orderapp.app.conf
+
+    # Twice this, with the watch's look, stays below half a minute.
+    assert METADATA_MAX_AGE_MS <= 12_000
+    assert conf.consumer_metadata_max_age_ms == METADATA_MAX_AGE_MS
+    assert conf.producer_metadata_max_age_ms == METADATA_MAX_AGE_MS
+    assert orderapp.app.transport.fetch_wait < 1
