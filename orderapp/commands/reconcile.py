@@ -36,8 +36,9 @@ class reconcile(AppCommand):  # noqa: N801 - the name of the command
     """Check that every order is stored, judged and charged once.
 
     Reads the topics and the store as they are now, and changes nothing; in Couchbase it reads
-    by the index orderapp_by_id, and makes it if it is missing. Exit status: 0 when all agree,
-    1 when something disagrees or can't be read, 2 for wrong arguments."""
+    by the index orderapp_by_id, and makes it if it is missing. Exit status: 0 when all agree
+    and nothing was lost, 1 when something disagrees, was deleted unread or can't be read,
+    2 for wrong arguments."""
 
     options = [  # noqa: RUF012 - declared by Faust
         option(
@@ -54,6 +55,11 @@ class reconcile(AppCommand):  # noqa: N801 - the name of the command
             show_default=True,
             help="How many order ids to list for each kind of disagreement.",
         ),
+        option(
+            "--allow-lost",
+            is_flag=True,
+            help="Exit status 0 also when records were deleted unread; they are still counted.",
+        ),
         option("--json", "as_json", is_flag=True, help="JSON instead of a table."),
     ]
 
@@ -62,7 +68,8 @@ class reconcile(AppCommand):  # noqa: N801 - the name of the command
         report = run(_check(self.kwargs["limit"], self.kwargs["wait"]))
         as_json = self.kwargs["as_json"] or self.json
         click.echo(report.as_json() if as_json else report.as_text())
-        sys.exit(0 if report.agrees else 1)
+        lost = report.records_lost and not self.kwargs["allow_lost"]
+        sys.exit(0 if report.agrees and not lost else 1)
 
 
 async def _check(limit: int, wait: float) -> "Report":
@@ -84,6 +91,7 @@ async def _look(limit: int, wait: float) -> "Report":
     from orderapp.engine.reading import TopicReader
     from orderapp.reconcile.check import Check
     from orderapp.reconcile.evidence import Evidence
+    from orderapp.reconcile.lost import Groups
     from orderapp.reconcile.progress import Progress
 
     # Millions of facts come and go, and none is in a cycle; looking for cycles takes a fifth
@@ -97,7 +105,8 @@ async def _look(limit: int, wait: float) -> "Report":
     try:
         await store.open()
         with Evidence() as evidence, Progress() as progress:
-            async with TopicReader(cluster) as reader:
-                return await Check(reader, store, evidence, progress).run(limit, wait)
+            async with TopicReader(cluster) as reader, Groups(cluster) as groups:
+                check = Check(reader, store, evidence, progress, groups.lost)
+                return await check.run(limit, wait)
     finally:
         await store.close()

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from aiokafka import ConsumerRecord
 from faust.app.base import BootStrategy
 from faust.types import ServiceT
 from mode import Service
+from msgspec.structs import replace
 from yarl import URL
 
 from orderapp.engine import dead_letters, metrics, tracing
@@ -28,6 +29,8 @@ from orderapp.engine.delivery import Work, deliver
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.framing import Framing
 from orderapp.engine.logs import Few, Quiet, say_rest
+from orderapp.engine.losses import Loss, encode_loss, first_left
+from orderapp.engine.notes import notes_topic
 from orderapp.engine.retry import persist
 from orderapp.engine.transport import Consumer, Producer, Transport
 from orderapp.engine.watch import Watch
@@ -234,6 +237,7 @@ class BatchApp(faust.App):
         for topic in stream.channel.topics:
             self._readers[topic].add(service)
             metrics.meter(service, topic)  # so that its series are there from the beginning
+            metrics.LOST.labels(self.conf.id, topic)
         await deliver(
             service,
             stream,
@@ -287,6 +291,28 @@ class BatchApp(faust.App):
             (record.topic, record.partition),
         )
         metrics.dead_letter(failure.service, failure.error)
+
+    async def report_lost(self, losses: Collection[Loss]) -> None:
+        """Note for good, count and tell what was deleted unread; returns when Kafka has
+        confirmed the notes."""
+        topic = self._dead_letter_topic
+        if topic is None or self.cluster is None:
+            raise RuntimeError("the app has no dead_letter_topic, or no cluster yet")
+        notes, left = notes_topic(topic), await first_left(self.cluster, losses)
+        for loss in losses:
+            await self._note_loss(
+                notes, replace(loss, before=left.get((loss.topic, loss.partition)))
+            )
+
+    async def _note_loss(self, topic: str, loss: Loss) -> None:
+        key, value = loss.key, encode_loss(loss)
+        await persist(
+            f"note of lost records of {loss.topic}[{loss.partition}]",
+            lambda: self._sender.send_record(topic, key=key, value=value, headers=[]),
+            (loss.topic, loss.partition),
+        )
+        metrics.LOST.labels(loss.group, loss.topic).inc(loss.records)
+        logger.error("%s (noted in %s)", loss, topic)
 
     # -- Kafka --------------------------------------------------------------------------
 

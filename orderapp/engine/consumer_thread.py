@@ -1,7 +1,8 @@
 """The thread of a worker's consumer, and how it reads.
 
 Faust makes aiokafka's consumer with values of its own: uncommitted records (unless it runs
-exactly-once) and fetches that wait for 1.5 s.
+exactly-once) and fetches that wait for 1.5 s. And where Kafka has deleted what comes next,
+aiokafka goes on with the oldest record that is left, without a word.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from orderapp.engine.beginnings import name_topics
 from orderapp.engine.cluster import ISOLATION
 
 
@@ -18,9 +20,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
         consumer = super()._create_consumer(loop)
-        # It looks at both when it is started.
+        # It looks at all three when it is started.
         consumer._isolation_level = ISOLATION
         consumer._fetch_max_wait_ms = int(self.transport.fetch_wait * 1000)  # type: ignore[attr-defined]
+        if consumer._auto_offset_reset == "earliest":
+            consumer._auto_offset_reset = "none"  # `Consumer` decides, and tells
+        name_topics(consumer, self.consumer.topic_ids)  # type: ignore[attr-defined]
         return consumer
 
     def highwater(self, tp: TP) -> int:

@@ -157,11 +157,14 @@ class LagMonitor(Service):
 def choose(groups: Collection[Group], topics: Collection[str]) -> Group | None:
     """The group that does a service's work: one with live members, else the most advanced."""
 
-    def rank(group: Group) -> tuple[bool, int]:
-        done = sum(at for tp, at in group.committed.items() if tp.topic in topics)
-        return group.members > 0, done
+    def done(group: Group) -> list[int]:
+        return [at for tp, at in group.committed.items() if tp.topic in topics]
 
-    known = [group for group in groups if group.members or rank(group)[1]]
+    def rank(group: Group) -> tuple[bool, int]:
+        return group.members > 0, sum(done(group))
+
+    # Where a group begins is committed too, though it is 0.
+    known = [group for group in groups if group.members or done(group)]
     return max(known, key=rank, default=None)
 
 

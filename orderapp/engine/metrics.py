@@ -135,6 +135,12 @@ DEAD_LETTERS = Counter(
     ("service", "error_class"),
     registry=REGISTRY,
 )
+LOST = Counter(
+    "orderapp_records_lost",
+    "Records, at most, that Kafka deleted before the group had read them.",
+    ("group", "topic"),
+    registry=REGISTRY,
+)
 HELD_UP = Gauge(
     "orderapp_held_up_batches",
     "Batches that wait for the store or Kafka to come back, at this moment.",

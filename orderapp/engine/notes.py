@@ -1,6 +1,7 @@
 """What was done with dead letters, as it stands in the compacted topic beside them.
 
 A record's key is the place of a dead letter, its value a `Note`; no value: it was taken back.
+Keys that begin with `lost:` are about other records: those that were deleted unread (`losses`).
 """
 
 import logging
@@ -20,6 +21,10 @@ Action = Literal["replayed", "dropped"]
 
 # What fits is no larger than what Kafka, or a table of SQLite, can hold.
 _PLACE = re.compile(r"([0-9]{1,9})[:@]([0-9]{1,18})")
+
+
+#: With what the key of a note about lost records begins.
+LOST = b"lost:"
 
 
 class Place(NamedTuple):
@@ -92,7 +97,10 @@ def decode_note(value: bytes) -> Note:
 
 def read_note(record: ConsumerRecord) -> tuple[Place, Note | None] | None:
     """The place that a record of the topic is about, and its note (None: it was taken back by
-    hand). None, and a warning in the log, when it can't be read: it counts for nothing."""
+    hand). None when it is about no dead letter; also, with a warning in the log, when it can't
+    be read: it counts for nothing."""
+    if (record.key or b"").startswith(LOST):
+        return None
     try:
         place = Place.parse((record.key or b"").decode())
         return place, None if record.value is None else decode_note(record.value)

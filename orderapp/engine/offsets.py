@@ -3,14 +3,16 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.structs import OffsetAndMetadata
 
 from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.search import rest_at
+from orderapp.engine.topic_ids import topic_states
 from orderapp.engine.transactions import OpenTransactions, high_watermarks
 
 #: Seconds without anything new after which a record is not waited for, and for letting go.
@@ -41,6 +43,8 @@ class Group:
     name: str
     members: int
     committed: Mapping[TopicPartition, int]
+    #: The same, with what was committed beside them.
+    offsets: Mapping[TopicPartition, OffsetAndMetadata] = field(default_factory=dict)
 
 
 class Clients:
@@ -86,7 +90,12 @@ class Clients:
             return None
         members = sum(len(g[5]) for answer in answers for g in answer.groups)
         committed = {tp: at.offset for tp, at in offsets.items() if at.offset >= 0}
-        return Group(name, members, committed)
+        return Group(name, members, committed, offsets)
+
+    async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
+        """The ids of topics, by name; see `topic_ids`."""
+        states = await topic_states(self._admin._client, topics)
+        return {name: state.id for name, state in states.items()}
 
     async def bounds(self, topics: Collection[str]) -> Bounds:
         """Where every partition begins and ends."""

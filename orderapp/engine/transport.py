@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby, repeat
 from typing import Any, ClassVar, NamedTuple
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from faust.types.transports import ConsumerT, ProducerT
 
+from orderapp.engine import beginnings
 from orderapp.engine.batching import BatchScheduler, Decoder
+from orderapp.engine.beginnings import Known, Start, start_of
 from orderapp.engine.consumer_thread import ConsumerThread
 from orderapp.engine.errors import SendFailedError
 from orderapp.engine.ledger import Ledger
 from orderapp.engine.lenient import read_any_header
+from orderapp.engine.losses import Loss
 from orderapp.engine.quiet import quieten_aiokafka
 from orderapp.engine.sending import send
 from orderapp.engine.tracing import Headers
@@ -93,6 +96,9 @@ class Consumer(driver.Consumer):
         # Of the commit under way, when it was refused: what was committed before.
         self._refused: dict[TP, int | None] = {}
         self._last_timestamps: dict[TP, int] = {}
+        #: Those of the topics that are read, by name; they are committed with the offsets.
+        self.topic_ids: dict[str, str] = {}
+        self._begun: dict[TP, int] = {}
         self._ends: dict[TP, int] = {}
         self._reached: dict[TP, int] = {}
         self.open_transactions = OpenTransactions()
@@ -153,7 +159,15 @@ class Consumer(driver.Consumer):
                     await self._changed.wait()
             except TimeoutError:
                 self._settle()
-        records, active = await super()._wait_next_records(timeout)
+        try:
+            records, active = await super()._wait_next_records(timeout)
+        except OffsetOutOfRangeError as error:
+            await self._begin_after_gap(error.args[0])
+            return None, None
+        except NoOffsetForPartitionError:
+            # aiokafka has looked for itself; `seek_to_committed` says where to begin.
+            await asyncio.sleep(0.1)
+            return None, None
         if self._draining:
             # They are read again: who drains gives the partitions up or ends.
             return None, None
@@ -189,17 +203,67 @@ class Consumer(driver.Consumer):
         return self.held_bytes >= MAX_HELD_BYTES or self.held_messages >= MAX_HELD_MESSAGES
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go back to what is committed; to the beginning where nothing is.
+        """Go back to what is committed; to the beginning where nothing is, and where what comes
+        next was deleted. That is told."""
+        if self.app.conf.consumer_auto_offset_reset != "earliest":
+            asked: Mapping[TP, int] = await super().seek_to_committed()
+            return asked
+        known = await self._ask(self.assignment())
+        self.topic_ids.update({tp.topic: told.topic_id for tp, told in known.items()})
+        starts = {tp: start_of(told) for tp, told in known.items()}
+        beginnings.tell(self.app.conf.id, self._keeping(known), starts)
+        await self._go(starts, known)
+        return {tp: start.offset for tp, start in starts.items()}
 
-        aiokafka seeks no partition whose committed offset is 0 or missing. What was read of it
-        and dropped by a rebalance, before anything was committed, would be lost."""
-        committed: Mapping[TP, int] = await super().seek_to_committed()
-        if self.app.conf.consumer_auto_offset_reset == "earliest":
-            enabled = self.app.topics.acks_enabled_for
-            anew = [tp for tp, at in committed.items() if not (at and at > 0)]
-            if anew := [tp for tp in anew if enabled(tp.topic)]:
-                await self._thread.seek_to_beginning(*anew)
-        return committed
+    async def _begin_after_gap(self, places: Mapping[TP, int]) -> None:
+        """Go on where Kafka does not have the offsets any more that are read next, or not yet:
+        that is so where the topic was made anew."""
+        try:
+            known = await self._ask({TP(*tp) for tp in places} & self.assignment())
+        except KafkaError as error:
+            logger.warning("Kafka does not say where partitions begin: %r", error)
+            return  # asked again, as the next fetch fails too
+        gone = {tp: at for tp, at in places.items() if tp in known and at < known[tp].first}
+        starts = {
+            tp: Start(told.first, gone.get(tp), is_new=True) for tp, told in known.items()
+        }
+        self._forget(known.keys() - gone.keys())
+        await self._go(starts, {tp: told for tp, told in known.items() if not self.holds(tp)})
+
+    async def _ask(self, tps: set[TP]) -> dict[TP, Known]:
+        consumer = self._thread._ensure_consumer()
+        known: dict[TP, Known] = await self._thread.call_thread(beginnings.ask, consumer, tps)
+        return known
+
+    def _keeping(self, tps: Mapping[TP, Known]) -> dict[TP, Known]:
+        """Those of which offsets are committed."""
+        enabled = self.app.topics.acks_enabled_for
+        return {tp: known for tp, known in tps.items() if enabled(tp.topic)}
+
+    async def _go(self, starts: Mapping[TP, Start], tps: Mapping[TP, Known]) -> None:
+        """Tell what is lost, go where to begin, and commit it for `tps`."""
+        lost = [
+            Loss(
+                self.app.conf.id,
+                *tp,
+                first=start.lost_from,
+                next=start.offset,
+                topic_id=self.topic_ids.get(tp.topic, ""),
+                after=self._last_timestamps.get(tp),
+            )
+            for tp, start in starts.items()
+            if start.lost_from is not None and self.app.topics.acks_enabled_for(tp.topic)
+        ]
+        if lost:
+            await self.app.report_lost(lost)  # type: ignore[attr-defined]
+        keep = self._keeping(tps)
+        consumer = self._thread._ensure_consumer()
+        try:
+            await self._thread.call_thread(beginnings.go, consumer, starts, keep)
+        except KafkaError as error:
+            logger.debug("the beginnings are not committed: %r", error)
+        self._begun.update({tp: start.offset for tp, start in starts.items()})
+        self._committed_offset.update({tp: starts[tp].offset or None for tp in keep})
 
     # -- acking and committing ----------------------------------------------------------
 
@@ -270,9 +334,10 @@ class Consumer(driver.Consumer):
         self._settle()
         for tp in sorted(self.assignment()):
             ledger = self._ledgers.get(tp)
+            committed = self._committed_offset.get(tp)
             yield Progress(
                 tp,
-                self._committed_offset.get(tp),
+                self._begun.get(tp) if committed is None else committed,
                 ledger.position if ledger is not None else None,
                 self._end(tp),
                 self._last_timestamps.get(tp),
@@ -344,15 +409,14 @@ class Consumer(driver.Consumer):
         await self.commit()
         self._forget()
 
-    def _forget(self) -> None:
-        for ledger in self._ledgers.values():
-            for held in ledger.pending:
+    def _forget(self, tps: Iterable[TP] | None = None) -> None:
+        for tp in [*self._ledgers] if tps is None else tps:
+            for held in self._ledgers.pop(tp, Ledger()).pending:
                 # No late ack may count. Faust acks what it drops while it gives partitions
                 # up; and when one comes back its offsets may be cut into other batches.
                 held.message.acked = True
                 self._release(held)
-        self._ledgers.clear()
-        self._reached.clear()
+            self._reached.pop(tp, None)
 
     def _unfinished(self) -> int:
         self._settle()

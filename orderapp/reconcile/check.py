@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 
 from aiokafka import ConsumerRecord
 
 from orderapp.engine.dead_letters import DamagedError
 from orderapp.engine.errors import FatalError
+from orderapp.engine.losses import Loss, lost_records, read_notes
 from orderapp.engine.reading import Offsets, TopicReader
 from orderapp.reconcile import facts
 from orderapp.reconcile.case import Bounds, Fact
@@ -46,12 +48,20 @@ class Check:
     between two ends of the same topic is never held against anybody."""
 
     def __init__(
-        self, reader: TopicReader, store: OrderStore, evidence: Evidence, progress: Progress
+        self,
+        reader: TopicReader,
+        store: OrderStore,
+        evidence: Evidence,
+        progress: Progress,
+        lost_by_groups: Callable[[], Awaitable[list[Loss]]],
     ) -> None:
         self._reader = reader
         self._store = store
         self._evidence = evidence
         self._progress = progress
+        self._lost_by_groups = lost_by_groups
+        #: What workers have noted, by the notes' keys.
+        self._noted: dict[bytes, Loss] = {}
         self._records: defaultdict[str, int] = defaultdict(int)
         self._begins: dict[str, Offsets] = {}
         self._ends: dict[str, Offsets] = {}
@@ -96,6 +106,10 @@ class Check:
             raise FatalError("the topic 'orders' and the store are empty: nothing to check")
         report = Report(limit, dict(self._records), documents, self._damaged)
         report.held_back = sum([await self._reader.held_back(topic) for topic in self._records])
+        unnoted = await self._lost_by_groups()
+        report.lost = lost_records([*self._noted.values(), *unnoted])
+        # A worker may just be about to note or to commit it.
+        report.may_pass = bool(unnoted)
         await self._judge(report, bounds)
         return report
 
@@ -125,6 +139,7 @@ class Check:
             self._keep_dead_letters(records)
         elif topic == RESOLVED:
             self._evidence.add_resolved(filter(None, map(facts.resolution, records)))
+            read_notes(records, self._noted)
         else:
             found, bad = facts.facts_of(records)
             self._evidence.add_records(found)

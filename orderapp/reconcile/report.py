@@ -26,6 +26,10 @@ class Report:
     orders: int = 0
     found: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Example]] = field(default_factory=dict)
+    #: Records (at most) that Kafka deleted before they were read, by group and topic.
+    lost: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: Whether something that disagrees may only be on its way.
+    may_pass: bool = False
 
     def add(self, names: Iterable[str], example: Example) -> None:
         """Count what was found about one order or record."""
@@ -35,6 +39,7 @@ class Report:
                 examples = self.examples.setdefault(name, [])
                 if len(examples) < self.limit:
                     examples.append(example)
+            self.may_pass |= name in MAY_PASS
 
     @property
     def disagreements(self) -> int:
@@ -47,9 +52,15 @@ class Report:
         return self.disagreements == 0
 
     @property
-    def may_pass(self) -> bool:
-        """Whether something that disagrees may only be on its way."""
-        return any(self.found[name] for name in MAY_PASS)
+    def records_lost(self) -> int:
+        """How many, of all groups together."""
+        return sum(self.lost.values())
+
+    @property
+    def _status(self) -> str:
+        if not self.agrees:
+            return "disagree"
+        return "lost" if self.lost else "agree"
 
     def as_json(self) -> str:
         """The report as one JSON object."""
@@ -58,9 +69,10 @@ class Report:
             for name in DISAGREEMENTS
         }
         apart = {name: self.found[name] for name in APART}
+        lost = [{"group": g, "topic": t, "records": n} for (g, t), n in self.lost.items()]
         return json.dumps(
             {
-                "status": "agree" if self.agrees else "disagree",
+                "status": self._status,
                 "orders": self.orders,
                 "records": self.records,
                 "documents": self.documents,
@@ -69,6 +81,7 @@ class Report:
                     "damaged_dead_letters": self.damaged,
                     "behind_open_transactions": self.held_back,
                 },
+                "lost": {"records": self.records_lost, "groups": lost},
                 "disagreements": disagreements,
             },
             indent=2,
@@ -89,6 +102,10 @@ class Report:
             yield _line(words, self.found[name])
         yield _line("dead letters with damaged headers", self.damaged)
         yield _line("records behind open transactions, not read", self.held_back)
+        yield "Lost"
+        yield _line("records that retention deleted unread", self.records_lost)
+        for (group, topic), records in self.lost.items():
+            yield _line(f"  of {topic}, by the group {group}", records)
         yield "Disagreements"
         if self.agrees:
             yield "  none"
@@ -96,10 +113,9 @@ class Report:
             if count := self.found[name]:
                 yield _line(words, count, self.examples.get(name, []))
         yield ""
-        if self.agrees:
-            yield f"{self.orders:,} orders: all agree."
-        else:
-            yield f"{self.orders:,} orders: {self.disagreements:,} disagreements."
+        found = f"{self.disagreements:,} disagreements" if not self.agrees else "all agree"
+        lost = f"; up to {self.records_lost:,} records were lost" if self.lost else ""
+        yield f"{self.orders:,} orders: {found}{lost}."
 
 
 def _line(words: str, count: int, examples: Iterable[Example] = ()) -> str:

@@ -1,36 +1,19 @@
 """How far fraud, payment and analytics are, and what follows from it for an order."""
 
 import asyncio
-from itertools import combinations
 
 from aiokafka import TopicPartition
 
 from orderapp.app import app
-from orderapp.engine.lag import LagMonitor, LagUnknownError, Look, Reader
-from orderapp.settings import CONSUMERS, Settings
+from orderapp.engine.lag import LagMonitor, LagUnknownError, Look
+from orderapp.readers import READERS
 from orderapp.store import OrderStory
 from orderapp.web.answers import Fraud
 
 #: Seconds that Kafka may hold up an answer; a view has to answer for the store's time too.
 KAFKA_PATIENCE = 1.2
 
-_TOPICS = {
-    "fraud": ("orders",),
-    "payment": ("orders",),
-    "analytics": ("orders", "fraud-alerts", "payments", "orders-dlq"),
-}
-
-
-def _groups(service: str) -> list[str]:
-    """Every group that a service may be in, by what runs beside it."""
-    sets = (s for n in range(1, len(CONSUMERS) + 1) for s in combinations(CONSUMERS, n))
-    return [Settings(services=frozenset(s)).group for s in sets if service in s]
-
-
-monitor = LagMonitor(
-    lambda: app.cluster,
-    {service: Reader(_groups(service), topics) for service, topics in _TOPICS.items()},
-)
+monitor = LagMonitor(lambda: app.cluster, READERS)
 app.resources.append(monitor)
 
 

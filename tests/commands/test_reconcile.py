@@ -506,9 +506,13 @@ class EndlessStore:
         return [examples.order((after or 0) + 1)]
 
 
+async def nothing_lost():
+    return []
+
+
 async def test_a_check_that_is_interrupted_ends():
     with Evidence() as evidence, Progress() as progress:
-        check = Check(EmptyTopics(), EndlessStore(), evidence, progress)
+        check = Check(EmptyTopics(), EndlessStore(), evidence, progress, nothing_lost)
         running = asyncio.create_task(check.run(limit=1, wait=0))
         await asyncio.sleep(0.05)
         running.cancel()
@@ -545,6 +549,27 @@ def test_a_report_lists_the_first_examples_and_counts_all():
     answer = json.loads(report.as_json())
     assert answer["disagreements"]["missing_alert"] == {"count": 3, "examples": [1, 2]}
     assert answer["apart"]["repeated"] == 3
+
+
+def test_a_report_names_the_groups_that_have_lost_records():
+    report = Report(limit=2, orders=12)
+    assert json.loads(report.as_json())["lost"] == {"records": 0, "groups": []}
+
+    report.lost = {("fraud-group", "orders"): 40, ("payment-group", "orders"): 8}
+
+    assert report.agrees
+    assert report.records_lost == 48
+    assert report.as_text().endswith("12 orders: all agree; up to 48 records were lost.")
+    assert "of orders, by the group payment-group" in report.as_text()
+    answer = json.loads(report.as_json())
+    assert answer["status"] == "lost"
+    assert answer["lost"] == {
+        "records": 48,
+        "groups": [
+            {"group": "fraud-group", "topic": "orders", "records": 40},
+            {"group": "payment-group", "topic": "orders", "records": 8},
+        ],
+    }
 
 
 def test_a_wrong_charge_does_not_pass_by_waiting_but_what_is_beside_it_may():

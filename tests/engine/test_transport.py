@@ -4,15 +4,18 @@ import asyncio
 
 import faust
 import pytest
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import KafkaTimeoutError, OffsetOutOfRangeError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orderapp.engine import transport
+from orderapp.engine import beginnings, transport
 from orderapp.engine.app import BatchApp
+from orderapp.engine.beginnings import Known
 from orderapp.engine.cluster import Cluster
+from orderapp.engine.consumer_metrics import lag
 from orderapp.engine.errors import SendFailedError
 from tests.records import record
 
@@ -362,30 +365,98 @@ async def test_a_send_that_is_not_confirmed_raises(partitions):
         await send_to(Kafka(range(partitions), KafkaTimeoutError()), 5)
 
 
-class Positions:
-    """The consumer's thread: what is committed, and where it was told to go."""
+class Kept:
+    """The consumer's thread: what Kafka says of partitions, and where it was told to go."""
 
-    def __init__(self, committed):
-        self.committed = committed
-        self.begun = []
+    def __init__(self, **known):
+        self.known = {TP("readings", int(n[1:])): told for n, told in known.items()}
+        self.gone = []
 
-    async def seek_to_committed(self):
-        return self.committed
+    def assignment(self):
+        return set(self.known)
 
-    async def seek_to_beginning(self, *partitions):
-        self.begun += partitions
+    def _ensure_consumer(self):
+        return None
+
+    async def call_thread(self, method, consumer, *args):
+        if method is beginnings.ask:
+            return {tp: self.known[tp] for tp in args[0]}
+        starts, keep = args
+        self.gone.append(({tp.partition: at.offset for tp, at in starts.items()}, set(keep)))
+        return None
 
 
-@pytest.mark.parametrize("reset", ["earliest", "latest"])
-async def test_what_was_read_before_the_first_commit_is_read_again(consumer, reset):
-    tps = [TP("readings", n) for n in range(3)]
-    consumer.app.conf.consumer_auto_offset_reset = reset
-    consumer._thread = Positions({tps[0]: 0, tps[1]: 7, tps[2]: None, TP("changelog", 0): None})
+def at(offset, topic_id="new"):
+    return OffsetAndMetadata(offset, topic_id)
+
+
+@pytest.fixture
+def lost(consumer, monkeypatch):
+    found = []
+
+    async def report_lost(losses):
+        assert consumer._thread.gone == [], "noted before anything behind the gap is read"
+        found.extend((loss.partition, loss.first, loss.next, loss.topic_id) for loss in losses)
+
+    monkeypatch.setattr(consumer.app, "report_lost", report_lost)
+    return found
+
+
+async def test_reading_begins_where_the_group_was_or_where_kafka_begins(consumer, lost):
+    consumer._thread = Kept(
+        p0=Known(at(0), 0, "new", True),
+        p1=Known(at(7), 3, "new", True),
+        p2=Known(at(7), 10, "new", True),
+        p3=Known(None, 0, "new", True),
+        p4=Known(at(7, "old"), 0, "new", True),
+    )
 
     await consumer.perform_seek()
 
-    assert consumer._thread.begun == ([tps[0], tps[2]] if reset == "earliest" else [])
-    assert consumer._committed_offset[tps[1]] == 7
+    starts = {0: 0, 1: 7, 2: 10, 3: 0, 4: 0}
+    assert consumer._thread.gone == [(starts, set(consumer._thread.known))]
+    assert lost == [(2, 7, 10, "new")]
+    assert consumer.topic_ids == {"readings": "new"}
+    assert consumer._committed_offset[TP("readings", 1)] == 7
+    assert {p.tp.partition: lag(p) for p in consumer.progress()} == dict.fromkeys(range(5), 0)
+
+
+async def test_what_is_deleted_while_it_waits_is_told_and_reading_goes_on_behind_it(
+    consumer, lost, monkeypatch
+):
+    async def fetch(self, timeout):
+        raise OffsetOutOfRangeError({TP0: 10})
+
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", fetch)
+    consumer._thread = Kept(p0=Known(at(4), 50, "new", True))
+    message = consumer._to_message(TP0, chunk(4, 9))
+
+    assert await consumer._wait_next_records(1.0) == (None, None)
+
+    assert lost == [(0, 10, 50, "")]
+    # What is being worked on is not committed by the way: it is not known to be done.
+    assert consumer._thread.gone == [({0: 50}, set())]
+    consumer.ack(message)
+    consumer.ack(consumer._to_message(TP0, chunk(50, 59)))
+    assert committable(consumer) == 60
+
+
+async def test_a_topic_that_has_not_come_so_far_was_made_anew_and_begins_at_its_beginning(
+    consumer, lost, monkeypatch
+):
+    async def fetch(self, timeout):
+        raise OffsetOutOfRangeError({TP0: 10})
+
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", fetch)
+    consumer._thread = Kept(p0=Known(at(10, ""), 0, "", True))
+    old = consumer._to_message(TP0, chunk(4, 9))
+
+    await consumer._wait_next_records(1.0)
+
+    assert (lost, consumer._thread.gone) == ([], [({0: 0}, {TP0})])
+    consumer.ack(consumer._to_message(TP0, chunk(0, 4)))
+    consumer.ack(old)
+    assert committable(consumer) == 5
 
 
 async def test_a_partition_without_a_position_yet_does_not_end_the_worker(
