@@ -37,8 +37,8 @@ class reconcile(AppCommand):  # noqa: N801 - the name of the command
 
     Reads the topics and the store as they are now, and changes nothing; in Couchbase it reads
     by the index orderapp_by_id, and makes it if it is missing. Exit status: 0 when all agree
-    and nothing was lost, 1 when something disagrees, was deleted unread or can't be read,
-    2 for wrong arguments."""
+    and nothing was lost or is an open dead letter, 1 when something disagrees, was deleted
+    unread, waits as a dead letter or can't be read, 2 for wrong arguments."""
 
     options = [  # noqa: RUF012 - declared by Faust
         option(
@@ -60,16 +60,22 @@ class reconcile(AppCommand):  # noqa: N801 - the name of the command
             is_flag=True,
             help="Exit status 0 also when records were deleted unread; they are still counted.",
         ),
+        option(
+            "--allow-dead-letters",
+            is_flag=True,
+            help="Exit status 0 also while dead letters are open; they are still counted.",
+        ),
         option("--json", "as_json", is_flag=True, help="JSON instead of a table."),
     ]
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Run, tell what came of it, and end."""
         report = run(_check(self.kwargs["limit"], self.kwargs["wait"]))
+        report.allow_dead_letters = self.kwargs["allow_dead_letters"]
+        report.allow_lost = self.kwargs["allow_lost"]
         as_json = self.kwargs["as_json"] or self.json
         click.echo(report.as_json() if as_json else report.as_text())
-        lost = report.records_lost and not self.kwargs["allow_lost"]
-        sys.exit(0 if report.agrees and not lost else 1)
+        sys.exit(0 if report.is_well else 1)
 
 
 async def _check(limit: int, wait: float) -> "Report":

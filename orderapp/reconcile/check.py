@@ -149,16 +149,21 @@ class Check:
     def _keep_dead_letters(self, records: list[ConsumerRecord]) -> None:
         places: list[facts.Origin] = []
         orders: list[Fact] = []
+        others: list[facts.OtherLetter] = []
         for record in records:
             try:
                 place, found = facts.dead_letter(record)
             except DamagedError:
                 self._damaged += 1
-                continue
-            places.append(place)
+                found = []
+            else:
+                places.append(place)
             orders += found
+            if not found:
+                others.append(facts.other_letter(record))
         self._evidence.add_buried(places)
         self._evidence.add_dead_letters(orders)
+        self._evidence.add_other_letters(others)
 
     # -- store --------------------------------------------------------------------------
 
@@ -201,5 +206,7 @@ class Check:
             if count % PAGE == 0:
                 self._step(PAGE, "comparing")
                 await asyncio.sleep(0)
+        for partition, offset, done in self._evidence.other_letters():
+            report.add_other_letter(done, f"{partition}:{offset}")
         for topic, partition, offset in self._evidence.lost():
             report.add(["undecodable_lost"], f"{topic}[{partition}]@{offset}")

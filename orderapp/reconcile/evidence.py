@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from orderapp.reconcile.case import DROPPED, Case, Fact
-from orderapp.reconcile.facts import Origin, Resolution, action_for
+from orderapp.reconcile.facts import Origin, OtherLetter, Resolution, action_for, done_with
 
 _COLUMNS = ", ".join(Fact._fields)
 _SCHEMA = f"""
@@ -20,6 +20,7 @@ _SCHEMA = f"""
     CREATE TABLE facts ({_COLUMNS});
     CREATE TABLE documents AS SELECT * FROM facts;
     CREATE TABLE dead AS SELECT * FROM facts;
+    CREATE TABLE others (part, at, timestamp, services, PRIMARY KEY (part, at)) WITHOUT ROWID;
     CREATE TABLE resolved (part, at, note, PRIMARY KEY (part, at)) WITHOUT ROWID;
     CREATE TABLE buried (topic, part, at, PRIMARY KEY (topic, part, at)) WITHOUT ROWID;
     CREATE TABLE undecodable (topic, part, at, PRIMARY KEY (topic, part, at)) WITHOUT ROWID;
@@ -39,6 +40,10 @@ _CASES = f"""
     SELECT * FROM facts UNION ALL SELECT * FROM documents UNION ALL {_DEAD}
     ORDER BY 1, 2, 3, 4
 """  # noqa: S608 - our own names
+_OTHERS = """
+    SELECT part, at, done_with(services, timestamp, note)
+    FROM others LEFT JOIN resolved USING (part, at) ORDER BY 1, 2
+"""
 _LOST = "SELECT * FROM undecodable EXCEPT SELECT * FROM buried ORDER BY 1, 2, 3"
 
 
@@ -50,6 +55,7 @@ class Evidence:
         path = Path(self._directory.name) / "evidence.db"
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.create_function("action_for", 3, action_for, deterministic=True)
+        self._db.create_function("done_with", 3, done_with, deterministic=True)
         self._db.executescript(_SCHEMA)
         return self
 
@@ -81,6 +87,10 @@ class Evidence:
         self._db.executemany(one, rows[full:])
         self._db.execute("COMMIT")
 
+    def add_other_letters(self, letters: Iterable[OtherLetter]) -> None:
+        """Dead letters that are no order."""
+        self._insert("INSERT OR REPLACE INTO others VALUES (?, ?, ?, ?)", letters)
+
     def add_buried(self, places: Iterable[Origin]) -> None:
         """Where dead letters come from."""
         self._insert("INSERT OR IGNORE INTO buried VALUES (?, ?, ?)", places)
@@ -106,6 +116,11 @@ class Evidence:
         """Every order id there is, ascending, with all that is known of it."""
         for order_id, rows in groupby(self._db.execute(_CASES), itemgetter(0)):
             yield order_id, Case(map(Fact._make, rows))
+
+    def other_letters(self) -> Iterator[tuple[int, int, str]]:
+        """Partition and offset of each that is no order, and whether it is open, dropped or
+        replayed."""
+        return iter(self._db.execute(_OTHERS))
 
     def lost(self) -> Iterator[Origin]:
         """Records that can't be decoded, and that no dead letter keeps."""

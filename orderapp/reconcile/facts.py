@@ -8,6 +8,7 @@ from aiokafka import ConsumerRecord
 from orderapp.app import app
 from orderapp.engine.batching import BAD_RECORD, Batch
 from orderapp.engine.dead_letters import DamagedError, is_for, is_replay, read_headers
+from orderapp.engine.letters import Letter
 from orderapp.engine.notes import decode_note, encode_note, read_note
 from orderapp.engine.times import parse_time
 from orderapp.gateway import DECLINED, PAID
@@ -25,6 +26,10 @@ TOPICS = ("orders", "fraud-alerts", "payments")
 Origin = tuple[str, int, int]
 #: Partition and offset of a dead letter, and the note about it; None: it was taken back.
 Resolution = tuple[int, int, bytes | None]
+
+#: Partition, offset and timestamp of a dead letter that is no order, and its services,
+#: separated by commas; none are known when its headers are damaged.
+OtherLetter = tuple[int, int, int, str]
 
 _NAMES = {bit: name for name, bit in SERVICES.items()}
 
@@ -126,6 +131,12 @@ def dead_letter(record: ConsumerRecord) -> tuple[Origin, list[Fact]]:
     ]
 
 
+def other_letter(record: ConsumerRecord) -> OtherLetter:
+    """What is kept of a dead letter that is no order."""
+    services = ",".join(Letter.of(record).services)
+    return record.partition, record.offset, record.timestamp, services
+
+
 def document_fact(document: Document) -> Fact:
     """The fact of a document; its hashes are made as those of its record."""
     place = (document.kafka_partition, document.kafka_offset)
@@ -178,3 +189,17 @@ def action_for(service: int, timestamp: int, note: bytes | None) -> str | None:
     that is at its place."""
     told = note and decode_note(note)
     return told.action_for(_NAMES[service]) if told and told.is_about(timestamp) else None
+
+
+def done_with(services: str, timestamp: int, note: bytes | None) -> str:
+    """Whether a dead letter that is no order is still open, or was replayed or dropped, as
+    `Letter.is_open` has it."""
+    told = note and decode_note(note)
+    if not told or not told.is_about(timestamp):
+        return "open"
+    done = (
+        [told.action_for(name) for name in services.split(",")] if services else [told.action]
+    )
+    if None in done:
+        return "open"
+    return "dropped" if "dropped" in done else "replayed"

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from orderapp.reconcile.rule import APART, DISAGREEMENTS, MAY_PASS
+from orderapp.reconcile.rule import APART, DISAGREEMENTS, MAY_PASS, WAITING
 
 #: An order id, or the place of a record as `topic[partition]@offset`.
 Example = int | str
@@ -30,6 +30,11 @@ class Report:
     lost: dict[tuple[str, str], int] = field(default_factory=dict)
     #: Whether something that disagrees may only be on its way.
     may_pass: bool = False
+    #: Dead letters that are no order, by what was done with them: open, dropped, replayed.
+    other_letters: Counter[str] = field(default_factory=Counter)
+    #: Whether all is well also while dead letters are open, and where records were lost.
+    allow_dead_letters: bool = False
+    allow_lost: bool = False
 
     def add(self, names: Iterable[str], example: Example) -> None:
         """Count what was found about one order or record."""
@@ -40,6 +45,18 @@ class Report:
                 if len(examples) < self.limit:
                     examples.append(example)
             self.may_pass |= name in MAY_PASS
+
+    def add_other_letter(self, done: str, place: str) -> None:
+        """Count a dead letter that is no order."""
+        self.other_letters[done] += 1
+        examples = self.examples.setdefault("other_letters", [])
+        if done == "open" and len(examples) < self.limit:
+            examples.append(place)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something waits as a dead letter until somebody replays or drops it."""
+        return any(self.found[n] for n in WAITING.values()) or self.other_letters["open"] > 0
 
     @property
     def disagreements(self) -> int:
@@ -57,10 +74,17 @@ class Report:
         return sum(self.lost.values())
 
     @property
+    def is_well(self) -> bool:
+        """Whether everything agrees, and nothing was lost or waits that may not."""
+        return self._status == "agree"
+
+    @property
     def _status(self) -> str:
         if not self.agrees:
             return "disagree"
-        return "lost" if self.lost else "agree"
+        if self.lost and not self.allow_lost:
+            return "lost"
+        return "dead_letters" if self.waits and not self.allow_dead_letters else "agree"
 
     def as_json(self) -> str:
         """The report as one JSON object."""
@@ -70,6 +94,8 @@ class Report:
         }
         apart = {name: self.found[name] for name in APART}
         lost = [{"group": g, "topic": t, "records": n} for (g, t), n in self.lost.items()]
+        other = {done: self.other_letters[done] for done in ("open", "dropped", "replayed")}
+        places = self.examples.get("other_letters", [])
         return json.dumps(
             {
                 "status": self._status,
@@ -82,6 +108,7 @@ class Report:
                     "behind_open_transactions": self.held_back,
                 },
                 "lost": {"records": self.records_lost, "groups": lost},
+                "dead_letters_no_order": {**other, "examples": places},
                 "disagreements": disagreements,
             },
             indent=2,
@@ -102,6 +129,7 @@ class Report:
             yield _line(words, self.found[name])
         yield _line("dead letters with damaged headers", self.damaged)
         yield _line("records behind open transactions, not read", self.held_back)
+        yield self._line_of_others()
         yield "Lost"
         yield _line("records that retention deleted unread", self.records_lost)
         for (group, topic), records in self.lost.items():
@@ -115,7 +143,18 @@ class Report:
         yield ""
         found = f"{self.disagreements:,} disagreements" if not self.agrees else "all agree"
         lost = f"; up to {self.records_lost:,} records were lost" if self.lost else ""
+        if self.waits and not self.allow_dead_letters:
+            found += "; dead letters are open (`faust -A orderapp dlq list`)"
         yield f"{self.orders:,} orders: {found}{lost}."
+
+    def _line_of_others(self) -> str:
+        counts = [f"{self.other_letters[done]:,} {done}" for done in ("open", "dropped")]
+        if replayed := self.other_letters["replayed"]:
+            counts.append(f"{replayed:,} replayed")
+        shown = self.examples.get("other_letters", [])
+        more = ", …" if self.other_letters["open"] > len(shown) else ""
+        places = f"  {', '.join(map(str, shown))}{more}" if shown else ""
+        return f"  dead letters that are no order: {', '.join(counts)}{places}"
 
 
 def _line(words: str, count: int, examples: Iterable[Example] = ()) -> str:

@@ -65,7 +65,8 @@ APART = {
     "waiting_analytics": "orders whose dead letter waits for analytics",
     "dropped": "orders whose dead letter was dropped",
 }
-_WAITING = {
+#: Of these, orders for which a service has not done its work, and will not by itself.
+WAITING = {
     FRAUD: "waiting_fraud",
     PAYING: "waiting_payment",
     ANALYTICS: "waiting_analytics",
@@ -142,7 +143,7 @@ def _missing(
     """What it means that a service has not done its work on an order."""
     waiting, dropped = given_up
     if waiting & service:
-        yield _WAITING[service]
+        yield WAITING[service]
     elif dropped & service:
         yield "dropped"
     elif any(order.state & service for order in orders):

@@ -441,6 +441,45 @@ def test_a_note_about_no_place_counts_for_nothing(key):
     assert facts.resolution(about) is None
 
 
+GARBAGE = buried(record(b"no order", offset=9), ALL)
+OTHER_LETTERS = {
+    "nothing": (GARBAGE, [], "open"),
+    "dropped": (GARBAGE, [noted("dropped", dropped=ALL)], "dropped"),
+    "dropped as an earlier version notes it": (GARBAGE, [noted("dropped", None)], "dropped"),
+    "dropped for one service": (GARBAGE, [noted("dropped", "fraud", dropped="fraud")], "open"),
+    "replayed": (GARBAGE, [noted("replayed", dropped="")], "replayed"),
+    "replayed for some, dropped for the others": (
+        GARBAGE,
+        [noted("dropped", dropped="fraud")],
+        "dropped",
+    ),
+    "dropped, and taken back": (GARBAGE, [noted("dropped", dropped=ALL), None], "open"),
+    "a note of another one at this place": (GARBAGE, [noted("dropped", timestamp=1)], "open"),
+    "damaged headers": (record(b"x", offset=5), [], "open"),
+    "damaged headers, dropped": (record(b"x", offset=5), [noted("dropped", None)], "dropped"),
+    "for a service that is not known": (buried(order_record(), "loyalty"), [], "open"),
+}
+
+
+@pytest.mark.parametrize(("letter", "notes", "done"), OTHER_LETTERS.values(), ids=OTHER_LETTERS)
+def test_a_dead_letter_that_is_no_order_is_open_until_somebody_has_dealt_with_it(
+    letter, notes, done
+):
+    about = [
+        record(note and encode_note(note), b"0:5", topic="orders-dlq-resolved")
+        for note in notes
+    ]
+    with Evidence() as evidence:
+        evidence.add_other_letters([facts.other_letter(letter)])
+        evidence.add_resolved(filter(None, map(facts.resolution, about)))
+        found = list(evidence.other_letters())
+
+    assert found == [(0, 5, done)]
+    # And `dlq` says the same.
+    note = read_note(about[-1])[1] if about else None
+    assert Letter.of(letter, note).is_open is (done == "open")
+
+
 # -- what is kept while it is read ------------------------------------------------------
 
 
@@ -570,6 +609,62 @@ def test_a_report_names_the_groups_that_have_lost_records():
             {"group": "payment-group", "topic": "orders", "records": 8},
         ],
     }
+
+
+def well_report(**letters):
+    report = Report(limit=2, orders=12)
+    for done, count in letters.items():
+        for n in range(count):
+            report.add_other_letter(done, f"0:{n}")
+    return report
+
+
+def test_open_dead_letters_that_are_no_order_are_not_well():
+    report = well_report(open=3, dropped=1)
+
+    assert (report.agrees, report.is_well, report.may_pass) == (True, False, False)
+    line = "  dead letters that are no order: 3 open, 1 dropped  0:0, 0:1, …"
+    assert line in report.as_text().splitlines()
+    assert report.as_text().endswith(
+        "12 orders: all agree; dead letters are open (`faust -A orderapp dlq list`)."
+    )
+    answer = json.loads(report.as_json())
+    assert answer["status"] == "dead_letters"
+    assert answer["dead_letters_no_order"] == {
+        "open": 3,
+        "dropped": 1,
+        "replayed": 0,
+        "examples": ["0:0", "0:1"],
+    }
+
+
+def test_open_dead_letters_are_well_where_they_are_allowed():
+    report = well_report(open=3)
+    report.allow_dead_letters = True
+
+    assert report.is_well
+    assert json.loads(report.as_json())["status"] == "agree"
+    assert report.as_text().endswith("12 orders: all agree.")
+    report.add(["missing_alert"], 1)
+    assert not report.is_well
+    assert json.loads(report.as_json())["status"] == "disagree"
+
+
+def test_dead_letters_that_were_dealt_with_are_well():
+    report = well_report(dropped=2, replayed=1)
+
+    assert report.is_well
+    line = "  dead letters that are no order: 0 open, 2 dropped, 1 replayed"
+    assert line in report.as_text().splitlines()
+    assert report.as_text().endswith("12 orders: all agree.")
+
+
+@pytest.mark.parametrize("name", ["waiting_fraud", "waiting_payment", "waiting_analytics"])
+def test_an_order_that_waits_as_a_dead_letter_is_not_well_either(name):
+    report = well_report()
+    report.add([name], 1)
+
+    assert (report.agrees, report.is_well) == (True, False)
 
 
 def test_a_wrong_charge_does_not_pass_by_waiting_but_what_is_beside_it_may():

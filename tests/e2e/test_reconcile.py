@@ -52,7 +52,7 @@ def reconcile(worker, *arguments, wait="0", **settings):
 
 def found(worker, wait="0"):
     """The disagreements: the examples by name."""
-    run = reconcile(worker, "--json", wait=wait)
+    run = reconcile(worker, "--json", "--allow-dead-letters", wait=wait)
     assert run.stderr == ""
     report = json.loads(run.stdout)
     disagreements = {
@@ -67,7 +67,7 @@ def found(worker, wait="0"):
 
 def test_everything_agrees_after_a_worker_has_done_its_work(worked):
     # Not at once: the worker may still be at it.
-    run = reconcile(worked, "--json", wait="30")
+    run = reconcile(worked, "--json", "--allow-dead-letters", wait="30")
 
     assert (run.returncode, run.stderr) == (0, "")
     report = json.loads(run.stdout)
@@ -85,10 +85,28 @@ def test_everything_agrees_after_a_worker_has_done_its_work(worked):
 
 
 def test_the_table_says_so_in_words(worked):
-    run = reconcile(worked, wait="30")
+    run = reconcile(worked, "--allow-dead-letters", wait="30")
 
     assert (run.returncode, run.stderr) == (0, "")
+    assert "  dead letters that are no order: 1 open, 0 dropped  " in run.stdout
     assert run.stdout.endswith("Disagreements\n  none\n\n10 orders: all agree.\n")
+
+
+def test_a_dead_letter_that_is_no_order_is_not_well_until_it_is_dropped(worked):
+    run = reconcile(worked, "--json", wait="30")
+
+    assert (run.returncode, run.stderr) == (1, "")
+    report = json.loads(run.stdout)
+    assert report["status"] == "dead_letters"
+    others = report["dead_letters_no_order"]
+    assert (others["open"], others["dropped"], len(others["examples"])) == (1, 0, 1)
+    assert "all agree; dead letters are open" in reconcile(worked).stdout
+
+    assert faust(worked.data_dir, "dlq", "drop", *others["examples"], "--yes").returncode == 0
+    run = reconcile(worked)
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "  dead letters that are no order: 0 open, 1 dropped\n" in run.stdout
 
 
 CHANGES = {
