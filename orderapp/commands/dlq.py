@@ -11,9 +11,9 @@ from orderapp.commands.dlq_print import Table, as_json, in_full, in_full_as_json
 from orderapp.commands.dlq_resolve import TOPIC, Resolve, question, report
 from orderapp.commands.dlq_select import FILTERS, PLACE, Selection
 from orderapp.commands.group import SubCommand
-from orderapp.commands.running import existing_cluster, run
+from orderapp.commands.running import existing_cluster, run, say_held_back
 from orderapp.engine.letters import Letters
-from orderapp.engine.notes import Action
+from orderapp.engine.notes import Action, notes_topic
 from orderapp.engine.reading import TopicReader
 from orderapp.engine.resolving import Task
 
@@ -145,6 +145,7 @@ class DropCommand(_Change):
 async def _list(selection: Selection, limit: int | None, json_lines: bool) -> None:
     table, count = Table(with_notes=selection.resolved), 0
     async with TopicReader(await existing_cluster()) as reader:
+        await say_held_back(reader, TOPIC, notes_topic(TOPIC))
         letters = await Letters.open(reader, TOPIC)
         async for chunk in letters.read(selection.spans(letters.spans)):
             tasks = [task for task in map(selection.task, chunk) if task is not None]
@@ -170,6 +171,7 @@ def _print(tasks: list[Task], table: Table, json_lines: bool) -> None:
 async def _show(selection: Selection, json_lines: bool) -> int:
     missing = set(selection.places)
     async with TopicReader(await existing_cluster()) as reader:
+        await say_held_back(reader, TOPIC, notes_topic(TOPIC))
         letters = await Letters.open(reader, TOPIC)
         async for chunk in letters.read(selection.spans(letters.spans)):
             for letter in filter(selection.is_about, chunk):

@@ -12,7 +12,7 @@ import click
 from orderapp.app import app
 from orderapp.commands.dlq_print import Table, as_json
 from orderapp.commands.dlq_select import Selection
-from orderapp.commands.running import existing_cluster
+from orderapp.commands.running import existing_cluster, say_held_back
 from orderapp.engine.cluster import Cluster
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.letters import Letter, Letters
@@ -94,6 +94,7 @@ class Resolve:
     async def _opened(self) -> AsyncIterator["_Opened"]:
         cluster = await existing_cluster()
         async with TopicReader(cluster) as reader:
+            await say_held_back(reader, TOPIC, notes_topic(TOPIC))
             letters = await Letters.open(reader, TOPIC)
             await reader.ends(notes_topic(TOPIC))  # to say now when it is not there
             addresses = Addresses(await _partitions(reader), CONSUMERS)

@@ -102,15 +102,15 @@ class TopicReader:
         self._consumer.assign(list(left))
         for tp in left:
             self._consumer.seek(tp, begins.get(tp.partition, 0))
-        progress = asyncio.get_running_loop().time()
+        progress, reached = asyncio.get_running_loop().time(), 0
         while left:
-            chunks = await self._next(topic, progress)
-            if chunks:
-                progress = asyncio.get_running_loop().time()
-            for tp, records in chunks.items():
+            for tp, records in (await self._next(topic, progress)).items():
                 if wanted := _before(left[tp], records):
                     yield tp.partition, wanted
-            await self._drop_finished(left)
+            # Also without records: what was aborted is passed by.
+            before, reached = reached, await self._drop_finished(left)
+            if reached != before:
+                progress = asyncio.get_running_loop().time()
 
     async def _next(
         self, topic: str, progress: float
@@ -126,15 +126,17 @@ class TopicReader:
             )
         return chunks
 
-    async def _drop_finished(self, left: dict[TopicPartition, int]) -> None:
+    async def _drop_finished(self, left: dict[TopicPartition, int]) -> int:
+        """Read on where something is left; the sum of the offsets that were reached."""
         # By the position and not by the last record: there may be none before the end, when
         # it was compacted away or belongs to a transaction.
         with self._translated():
             async with asyncio.timeout(PATIENCE):
-                done = [tp for tp, end in left.items() if await self._position(tp) >= end]
-        for tp in done:
+                reached = {tp: await self._position(tp) for tp in left}
+        for tp in [tp for tp, end in left.items() if reached[tp] >= end]:
             del left[tp]
             self._consumer.pause(tp)
+        return sum(reached.values())
 
     async def _position(self, tp: TopicPartition) -> int:
         return int(await self._consumer.position(tp))

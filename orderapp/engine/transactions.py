@@ -34,18 +34,29 @@ class OpenTransactions:
     def __init__(self) -> None:
         #: Where the oldest one begins, and the timestamp (ms of Unix time) of its first record.
         self._known: dict[TopicPartition, tuple[int, int]] = {}
+        #: The ends at the last look, and its time (ms).
+        self._ends: dict[TopicPartition, tuple[int, int]] = {}
         self._told: set[tuple[TopicPartition, int]] = set()
 
     async def look(self, consumer: AIOKafkaConsumer, bounds: Bounds) -> None:
         """Note which are open; raises what aiokafka raises."""
-        known = {}
-        for tp, (stable, end) in bounds.items():
-            if stable < end:
-                before = self._known.get(tp)
-                same = before is not None and before[0] == stable
-                began = before[1] if before and same else await _began(consumer, tp, stable)
-                known[tp] = stable, began
-        self._known = known
+        now = int(time.time() * 1000)
+        self._known = {
+            tp: (stable, await self._since(consumer, tp, stable))
+            for tp, (stable, end) in bounds.items()
+            if stable < end
+        }
+        self._ends = {tp: (end, now) for tp, (_, end) in bounds.items()}
+
+    async def _since(self, consumer: AIOKafkaConsumer, tp: TopicPartition, stable: int) -> int:
+        offset, began = self._known.get(tp, (-1, 0))
+        if offset == stable:
+            return began
+        end, looked = self._ends.get(tp, (stable + 1, 0))
+        began = await _began(consumer, tp, stable)
+        # Not before a look at which it was not there: who sends anew what is old keeps its
+        # timestamps.
+        return max(began, looked) if end <= stable else began
 
     @property
     def began(self) -> Mapping[TopicPartition, int]:
@@ -57,14 +68,14 @@ class OpenTransactions:
         now = time.time()
         places = {(tp, offset) for tp, (offset, began) in self._known.items()
                   if now - began / 1000 >= LONG}  # fmt: skip
-        for tp, offset in sorted(places - self._told):
+        if new := sorted(places - self._told):
             logger.warning(
-                "%s[%d]: a transaction of a producer has been open for %.0f s: what follows "
-                "offset %d waits until it is committed or aborted (kafka-transactions.sh "
-                "describe-producers --topic %s --partition %d says whose it is)",
-                tp.topic, tp.partition, now - self._known[tp][1] / 1000, offset,
-                tp.topic, tp.partition,
-            )  # fmt: skip
+                "a transaction of a producer has been open for %.0f s: what follows waits until"
+                " it is committed or aborted (kafka-transactions.sh describe-producers says "
+                "whose it is). It begins at %s",
+                now - min(self._known[tp][1] for tp, _ in new) / 1000,
+                ", ".join(f"{tp.topic}[{tp.partition}]@{offset}" for tp, offset in new),
+            )
         self._told = places
 
 
@@ -104,16 +115,15 @@ class _Everybody(set[int]):
 
 
 async def _began(consumer: AIOKafkaConsumer, tp: TopicPartition, stable: int) -> int:
-    """The timestamp (ms) of the first record of the oldest open transaction.
-
-    Not later than now: clocks of producers may be ahead."""
+    """The timestamp (ms) of the first record of the oldest open transaction; now, when there
+    is none, or one that is later: clocks of producers may be ahead."""
     now = int(time.time() * 1000)
     try:
         first = next(await _fetch(consumer, tp, stable, READ_UNCOMMITTED, 1), None)
     except KafkaError as error:
         logger.debug("%s[%d]: the age is not known: %r", tp.topic, tp.partition, error)
         first = None
-    return now if first is None else min(now, first.timestamp)
+    return now if first is None or first.timestamp < 0 else min(now, first.timestamp)
 
 
 async def _fetch(
@@ -132,7 +142,10 @@ async def _fetch(
     where = [(tp.topic, [(tp.partition, offset, size)])]
     request = FetchRequest(FETCH_MS, 1, size, READ_UNCOMMITTED, where)
     response = await client.send(node, request)
-    ((_, ((_, code, *_, data),)),) = response.topics
+    answers = [answer for _, partitions in response.topics for answer in partitions]
+    if not answers:
+        raise KafkaError(f"{tp.topic}[{tp.partition}] was not answered for")
+    _, code, *_, data = answers[0]
     if code:
         raise for_code(code)(f"{tp.topic}[{tp.partition}]")
     return LenientRecords(tp, Fetched(data), None, offset, None, None, True, isolation)

@@ -95,10 +95,28 @@ async def test_what_is_open_for_long_is_said_once(client, consumer, caplog):
     for bounds in ({A0: (5, 9), A1: (2, 3)}, {A0: (5, 9)}):
         await found.look(consumer, bounds)
         found.tell()
+        found.tell()
 
     (line,) = caplog.messages
-    assert line.startswith("a[0]: a transaction of a producer has been open for 1")
-    assert "offset 5 waits" in line
+    assert line.startswith("a transaction of a producer has been open for 1")
+    assert line.endswith("It begins at a[0]@5")
+
+
+async def test_what_is_sent_anew_with_old_timestamps_is_no_old_transaction(client, consumer):
+    client.log[A0] = [(5, 1, batch(5, b"x", timestamp=1000, transactional=True))]
+    found = OpenTransactions()
+
+    await found.look(consumer, {A0: (5, 5)})
+    await found.look(consumer, {A0: (5, 6)})
+    assert time.time() - found.began[A0] / 1000 < 5
+
+    client.log[A0] = [(7, 1, batch(7, b"y", timestamp=1000, transactional=True))]
+    await found.look(consumer, {A0: (7, 9)})
+    assert time.time() - found.began[A0] / 1000 < 5
+
+    client.log[A0] = [(8, 1, batch(8, b"z", timestamp=1000, transactional=True))]
+    await found.look(consumer, {A0: (8, 9)})
+    assert found.began == {A0: 1000}, "it was there before: only its timestamp is known"
 
 
 async def test_only_what_belongs_to_no_transaction_is_certain(client, consumer):
