@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from yarl import URL
 
 from orderapp.engine import dead_letters, metrics, tracing
 from orderapp.engine.batching import BatchSchema, Complete, Decoder, RawDecoder
-from orderapp.engine.cluster import Cluster, TopicSpec
+from orderapp.engine.cluster import Cluster, TopicSpec, let_go
 from orderapp.engine.dead_letters import Failure, is_for
 from orderapp.engine.delivery import Work, deliver
 from orderapp.engine.errors import FatalError, TransientError
@@ -32,6 +31,13 @@ from orderapp.engine.logs import Few, Quiet, say_rest
 from orderapp.engine.losses import Loss, encode_loss, first_left
 from orderapp.engine.notes import notes_topic
 from orderapp.engine.retry import persist
+from orderapp.engine.stopping import (
+    CLOSING_SECONDS,
+    COMMIT_SECONDS,
+    DRAIN_SECONDS,
+    STOP_SECONDS,
+    stopping,
+)
 from orderapp.engine.transport import Consumer, Producer, Transport
 from orderapp.engine.watch import Watch
 
@@ -42,12 +48,8 @@ V = TypeVar("V")
 #: The largest dead letter: a record of Kafka's default limit (1 MiB), and its headers.
 DEAD_LETTER_BYTES = 2 * 1024 * 1024
 
-#: Seconds that a stop, or a rebalance, waits for the agents to finish what they have.
-DRAIN_SECONDS = 5.0
 #: Seconds that a stop waits for the collector of traces to take the last ones.
 TRACES_SECONDS = 1.0
-#: Seconds until a worker that is told to stop, and can't, ends anyhow.
-STOP_SECONDS = 8.0
 #: Seconds that a command (not a worker, which waits for ever) tries to reach Kafka.
 COMMAND_PATIENCE = 15.0
 
@@ -132,9 +134,31 @@ class Worker(faust.Worker):
             self._say_why(end.__context__)
             say_rest()
             logger.info("Worker stopped")
-            if self.app.failure is not None:
-                raise SystemExit(1) from None
-            raise
+            status = 1 if self.app.failure is not None or end.code else 0
+            stopping.end(status)
+            raise SystemExit(status) from None
+
+    def _schedule_shutdown(self, number: signal.Signals) -> None:
+        # Whoever sends the signals of one Ctrl-C twice (a shell's group, and a supervisor) does
+        # not mean that the work under way is to be dropped. The stop has a bound.
+        if self._signal_stop_time:
+            logger.info("Worker stopping already: it ends within %g s", STOP_SECONDS)
+        super()._schedule_shutdown(number)
+
+    def _gather_all(self) -> None:
+        # Faust waits for a second before it cancels what its services have left.
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+
+    async def _sentinel_task(self) -> None:
+        """The event loop's last: let what was cancelled end. Faust sleeps for a second."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # A late one would end the process by itself, with a status of its own.
+            self.loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        tasks = asyncio.all_tasks(self.loop) - {asyncio.current_task()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=stopping.left(CLOSING_SECONDS))
 
     def _say_why(self, error: BaseException | None) -> None:
         # Faust logs what ends its start, but an error of its stop is only an exit status.
@@ -418,14 +442,31 @@ class BatchApp(faust.App):
         """Finish what was read, commit, and only then let Faust stop the agents."""
         if self.in_worker:
             logger.info("Worker stopping: what it has read is finished and committed first")
-            watchdog = threading.Timer(STOP_SECONDS, _leave)
-            watchdog.daemon = True
-            watchdog.start()
-        consumer = self.running_consumer()
-        if consumer is not None and not self.crashed:
-            await consumer.drain(DRAIN_SECONDS)
+            stopping.begin()
+        left = await self._drain()
+        if self.in_worker:
+            # Who has waited in vain already waits less for the rest.
+            stopping.close_within(CLOSING_SECONDS / 2 if left else CLOSING_SECONDS)
         await super().on_stop()
-        await asyncio.to_thread(tracing.stop, TRACES_SECONDS)
+        await asyncio.to_thread(tracing.stop, stopping.left(TRACES_SECONDS))
+
+    async def _drain(self) -> str | None:
+        """What will come again, in one line, which also makes the exit status 1."""
+        consumer = self.running_consumer()
+        if consumer is None:
+            return None
+        left = await consumer.drain(0.0 if self.crashed else DRAIN_SECONDS, COMMIT_SECONDS)
+        if left is not None:
+            logger.error("%s", left)
+            self.failure = self.failure or left
+        return left
+
+    async def _producer_flush(self, log: Any) -> None:
+        # Whatever was to be sent before a commit was flushed with it.
+        if self.should_stop:
+            await let_go(super()._producer_flush(log), CLOSING_SECONDS)
+        else:
+            await super()._producer_flush(log)
 
     def _on_rebalance_when_stopped(self) -> None:
         """Nothing: the consumer's own thread ends it a moment later, and leaves the group.
@@ -449,13 +490,6 @@ async def _soon(cluster: Cluster, work: Awaitable[None]) -> None:
             await work
     except (TransientError, TimeoutError) as error:
         raise FatalError(str(error) or f"Kafka at {cluster} does not answer") from error
-
-
-def _leave() -> None:
-    # Some of Faust's and aiokafka's waits have no end while the broker is away. Nothing is
-    # lost: what was not committed comes again.
-    logger.error("the worker did not stop in %g s: it leaves as it is", STOP_SECONDS)
-    os._exit(1)
 
 
 def _check_port(host: str, port: int) -> None:

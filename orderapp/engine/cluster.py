@@ -30,6 +30,7 @@ from aiokafka.errors import (
 )
 
 from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.stopping import stopping
 
 logger = logging.getLogger(__name__)
 
@@ -169,10 +170,11 @@ class Cluster:
 
 
 async def let_go(closing: Awaitable[Any], seconds: float) -> None:
-    """Await the end of a client, `seconds` at most; a cluster that is away can't hold it up."""
+    """Await the end of a client, `seconds` at most, or what is left of the worker's stop; a
+    cluster that is away can't hold it up."""
     with suppress(KafkaError, OSError, TimeoutError):
         # Not `wait_for`, which in Python 3.11 can swallow a cancellation.
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(stopping.left(seconds)):
             await closing
 
 

@@ -1,22 +1,45 @@
-"""The thread of a worker's consumer, and how it reads.
+"""The thread of a worker's consumer: how it reads, and how it ends.
 
 Faust makes aiokafka's consumer with values of its own: uncommitted records (unless it runs
-exactly-once) and fetches that wait for 1.5 s. And where Kafka has deleted what comes next,
-aiokafka goes on with the oldest record that is left, without a word.
+exactly-once) and fetches that wait for 1.5 s. Where Kafka has deleted what comes next, aiokafka
+goes on with the oldest record that is left, without a word. And Faust waits without a bound for
+its end, which aiokafka puts off while a broker is away.
 """
 
 import asyncio
+import logging
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.group_coordinator import LeaveGroupRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.threads import ServiceThread, WorkerThread
 
 from orderapp.engine.beginnings import name_topics
-from orderapp.engine.cluster import ISOLATION
+from orderapp.engine.cluster import ISOLATION, let_go
+from orderapp.engine.stopping import CLOSING_SECONDS, stopping
+
+logger = logging.getLogger(__name__)
+
+
+class _Thread(WorkerThread):
+    """A thread that may be left behind."""
+
+    def __init__(self, service: ServiceThread) -> None:
+        super().__init__(service)
+        self.daemon = True
+
+    def stop(self) -> None:
+        """Wait until it has ended."""
+        self.is_stopped.wait(stopping.left(CLOSING_SECONDS))
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Reads what was committed; `transport.fetch_wait` is how long a fetch waits (s)."""
+
+    Worker = _Thread
+    #: Seconds that the worker waits for it: longer than it waits itself.
+    shutdown_timeout = 2 * CLOSING_SECONDS
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
         consumer = super()._create_consumer(loop)
@@ -42,3 +65,46 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             for tp in consumer.assignment()
         }
         return {tp: (stable, end) for tp, (stable, end) in both.items() if stable is not None}
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group and close; what has not ended in time is cancelled after it."""
+        closing = asyncio.ensure_future(self._close())
+        await asyncio.wait({closing}, timeout=stopping.left(CLOSING_SECONDS))
+        if not closing.done():
+            logger.warning("Kafka does not answer: the group hears of the end by a time-out")
+        # aiokafka's end of a fetch that waits for another try is a cancellation of the caller.
+        elif not closing.cancelled() and (error := closing.exception()):
+            logger.warning("Kafka's consumer did not close in order: %r", error)
+
+    async def _close(self) -> None:
+        if self.app.rebalancing and self._consumer is not None:
+            await let_go(_leave_now(self._consumer), CLOSING_SECONDS)
+        await super().on_thread_stop()
+
+    async def _gather_remaining_tasks(self) -> None:
+        await super()._gather_remaining_tasks()
+        if self._consumer is not None:
+            # Now that nobody waits for an answer.
+            await let_go(self._consumer._client.close(), CLOSING_SECONDS)
+
+    async def stop(self) -> None:
+        """Stop the thread; leave it behind when it hangs."""
+        try:
+            await super().stop()
+        except TimeoutError:
+            logger.warning("the consumer's thread did not end, and is left behind")
+
+
+async def _leave_now(consumer: AIOKafkaConsumer) -> None:
+    """Leave the group in the middle of a rebalance.
+
+    aiokafka would wait for its end, which may be that of a dead worker's session. On another
+    connection: on that of the join Kafka answers nothing before the join."""
+    coordinator = consumer._coordinator
+    coordinator._coordination_task.cancel()
+    await asyncio.wait({coordinator._coordination_task})
+    node, member = coordinator.coordinator_id, coordinator.member_id
+    # Who has an instance id is waited for.
+    if node is not None and member and coordinator._group_instance_id is None:
+        await consumer._client.send(node, LeaveGroupRequest(coordinator.group_id, member))
+        coordinator.reset_generation()

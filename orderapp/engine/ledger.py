@@ -26,6 +26,7 @@ class Ledger(Generic[T]):
 
     def __init__(self) -> None:
         self._pending: dict[int, _Span[T]] = {}  # in the order of reading, which is by offset
+        self._first: int | None = None
         self._next: int | None = None
 
     def read(self, first: int, last: int, item: T) -> bool:
@@ -34,6 +35,8 @@ class Ledger(Generic[T]):
         False, and nothing noted, when they were read before."""
         if self._next is not None and last < self._next:
             return False
+        if self._first is None:
+            self._first = first
         self._pending[last] = _Span(first, item)
         self._next = last + 1
         return True
@@ -50,6 +53,13 @@ class Ledger(Generic[T]):
         for span in self._pending.values():
             return span.first
         return self._next
+
+    def uncommitted(self, committed: int | None) -> tuple[int, int]:
+        """How many offsets are done beyond `committed`, and how many were read after those."""
+        if self._first is None or self._next is None or self.committable is None:
+            return 0, 0
+        begin = max(self._first, committed or 0)
+        return max(0, self.committable - begin), self._next - self.committable
 
     @property
     def position(self) -> int | None:

@@ -19,6 +19,7 @@ from faust.types.transports import ConsumerT, ProducerT
 from orderapp.engine import beginnings
 from orderapp.engine.batching import BatchScheduler, Decoder
 from orderapp.engine.beginnings import Known, Start, start_of
+from orderapp.engine.cluster import let_go
 from orderapp.engine.consumer_thread import ConsumerThread
 from orderapp.engine.errors import SendFailedError
 from orderapp.engine.ledger import Ledger
@@ -26,6 +27,7 @@ from orderapp.engine.lenient import read_any_header
 from orderapp.engine.losses import Loss
 from orderapp.engine.quiet import quieten_aiokafka
 from orderapp.engine.sending import send
+from orderapp.engine.stopping import CLOSING_SECONDS
 from orderapp.engine.tracing import Headers
 from orderapp.engine.transactions import OpenTransactions
 
@@ -377,9 +379,15 @@ class Consumer(driver.Consumer):
             if tp in consumer.assignment()
         }
 
+    @property
+    def thread_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of the consumer's thread."""
+        loop: asyncio.AbstractEventLoop = self._thread.thread_loop
+        return loop
+
     def call_soon(self, call: Callable[[], None]) -> None:
         """Call `call` in the loop of the consumer's thread."""
-        self._thread.thread_loop.call_soon_threadsafe(call)
+        self.thread_loop.call_soon_threadsafe(call)
 
     async def verify_all_partitions_active(self) -> None:
         """Nothing: `watch` looks for partitions that get stuck.
@@ -390,9 +398,10 @@ class Consumer(driver.Consumer):
 
     # -- letting go ---------------------------------------------------------------------
 
-    async def drain(self, seconds: float) -> None:
-        """Stop reading, let the agents finish what was read (at most `seconds`), commit, and
-        forget the rest: it comes again, here or at another worker.
+    async def drain(self, seconds: float, commit_seconds: float | None = None) -> str | None:
+        """Stop reading, let the agents finish what was read (at most `seconds`), commit (at
+        most `commit_seconds`, if given), and forget the rest: it comes again, here or at
+        another worker. Returns what does, in one line; None when all is committed.
 
         Faust clears the agents' queues instead, so that an order that one agent had finished
         and another had not would be given to both again."""
@@ -402,12 +411,45 @@ class Consumer(driver.Consumer):
             self._reading or self._unfinished()
         ) and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
-        if left := self._unfinished():
-            logger.warning("%d deliveries are not finished; they will come again", left)
+        if commit_seconds is None:
+            await self._commit_last()
+        else:
+            await let_go(self._commit_last(), commit_seconds)
+        left = self._left_over()
+        self._forget()
+        return left
+
+    async def _commit_last(self) -> None:
         # A commit that is under way has not seen the last acks; `commit` would only join it.
         await self.maybe_wait_for_commit_to_finish()
         await self.commit()
-        self._forget()
+
+    async def maybe_wait_for_commit_to_finish(self) -> bool:
+        """Wait for the commit under way; whether there was one.
+
+        Faust takes the end of its own wait (a cancellation) for one of the commit, and goes on
+        with another."""
+        if self._commit_fut is None:
+            return False
+        await asyncio.wait({self._commit_fut})
+        return True
+
+    def _left_over(self) -> str | None:
+        """What was read and is not committed, in one line."""
+        self._settle()
+        counts = {
+            tp: ledger.uncommitted(self._committed_offset.get(tp))
+            for tp, ledger in self._ledgers.items()
+        }
+        done = sum(done for done, _ in counts.values())
+        unfinished = sum(unfinished for _, unfinished in counts.values())
+        if not done + unfinished:
+            return None
+        where = _in_words(tp for tp, count in counts.items() if any(count))
+        told = [f"{_records(done)} done but not committed"] if done else []
+        told += [f"{_records(unfinished)} read but not finished"] if unfinished else []
+        again = "it" if done + unfinished == 1 else "they"
+        return f"{where}: {' and '.join(told)}; {again} will come again"
 
     def _forget(self, tps: Iterable[TP] | None = None) -> None:
         for tp in [*self._ledgers] if tps is None else tps:
@@ -427,6 +469,11 @@ class Consumer(driver.Consumer):
         waiting has none, so that one stuck agent would hold up a whole group's rebalance."""
         await self.commit_and_end_transactions()
 
+    async def commit_and_end_transactions(self) -> None:
+        """Commit what is done, unless the worker stops: `drain` has, and within a bound."""
+        if not self.app.should_stop:
+            await super().commit_and_end_transactions()
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit before the partitions go to another worker.
 
@@ -434,7 +481,9 @@ class Consumer(driver.Consumer):
         but uncommitted records to the next owner. Kafka's rebalance gives up all partitions
         at once."""
         if not self.app.should_stop:  # else `BatchApp.on_stop` has drained
-            await self.drain(self.transport.drain_seconds)  # type: ignore[attr-defined]
+            seconds: float = self.transport.drain_seconds  # type: ignore[attr-defined]
+            if left := await self.drain(seconds):
+                logger.warning("%s", left)
         await super().on_partitions_revoked(revoked)
         self._changed.set()
 
@@ -448,6 +497,15 @@ class Consumer(driver.Consumer):
 
 class Producer(driver.Producer):
     """Sends whole batches: one future for each, not one for each message."""
+
+    async def on_stop(self) -> None:
+        """Send what waits, and let go of Kafka."""
+        producer = self._producer
+        await let_go(super().on_stop(), CLOSING_SECONDS)
+        if producer is not None:
+            # What Kafka has not confirmed by now is given up; aiokafka would wait on.
+            await let_go(producer._sender.close(), CLOSING_SECONDS)
+            await let_go(producer.client.close(), CLOSING_SECONDS)
 
     async def send_all(
         self,
@@ -516,6 +574,10 @@ class Producer(driver.Producer):
             await (await send(producer, topic, key=key, value=value, headers=headers))
         except KafkaError as error:
             raise SendFailedError(f"sending to {topic!r} failed: {error!r}") from error
+
+
+def _records(count: int) -> str:
+    return "1 record was" if count == 1 else f"{count} records were"
 
 
 def _each(headers: Iterable[Headers] | None) -> Iterable[list[tuple[str, bytes]]]:

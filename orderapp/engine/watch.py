@@ -8,7 +8,7 @@ help then; so only what nothing outside explains counts as stalled.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,7 @@ class Watch(Service):
         self._stalls = Stalls()
         #: Since when the rebalance under way, by its number, could have ended.
         self._rebalance: tuple[int, float] | None = None
-        self._asking: asyncio.Task[Any] | None = None
+        self._asking: asyncio.Task[bool] | None = None
         self._thread_seen = time.monotonic()
         self._told = False
         super().__init__()
@@ -131,22 +131,15 @@ class Watch(Service):
         if not self.kafka_answers:
             self._stalls.excuse(time.monotonic())
 
-    async def _answers(self, question: Awaitable[None]) -> bool:
+    async def _answers(self, question: Coroutine[Any, Any, None]) -> bool:
         # A question that is still open is not put again, and is not broken off: it may run in
         # the consumer's thread, which would stumble over a future that is gone.
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.ensure_future(question)
-            # Looked at: the worker may end before the answer comes.
-            self._asking.add_done_callback(lambda t: t.cancelled() or t.exception())
-        elif asyncio.iscoroutine(question):
+            self._asking = asyncio.create_task(_is_answered(question))
+        else:
             question.close()
         await asyncio.wait({self._asking}, timeout=PATIENCE)
-        if not self._asking.done():
-            return False
-        error = None if self._asking.cancelled() else self._asking.exception()
-        if error is not None:
-            logger.debug("Kafka does not answer: %r", error)
-        return error is None
+        return self._asking.done() and not self._asking.cancelled() and self._asking.result()
 
     async def _see(self, consumer: Consumer, tps: Iterable[TP]) -> None:
         seen = await consumer.outlook(tps)
@@ -185,3 +178,12 @@ class Watch(Service):
 
     def _see_thread(self) -> None:
         self._thread_seen = time.monotonic()
+
+
+async def _is_answered(question: Coroutine[Any, Any, None]) -> bool:
+    try:
+        await question
+    except Exception as error:  # of any kind: the consumer's thread may just have ended
+        logger.debug("Kafka does not answer: %r", error)
+        return False
+    return True

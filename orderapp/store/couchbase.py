@@ -38,7 +38,7 @@ READ_LIMIT = 1.9
 SCAN_LIMIT = 12.0
 COUNT_LIMIT = 32.0
 WRITE_LIMIT = 12.0
-CLOSE_LIMIT = 5.0
+CLOSE_LIMIT = 1.0
 
 # Couchbase's rule. The name is pasted into statements, where nothing but a backquote could
 # end it, so this check is also what keeps other text out of them.

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 # Seconds. An open may have to bring an older file up to date: 10 s for a million orders.
 OPEN_LIMIT = 600.0
-CLOSE_LIMIT = 10.0
+CLOSE_LIMIT = 1.0
 
 _PASSING = {
     sqlite3.SQLITE_BUSY: "locked by another process",

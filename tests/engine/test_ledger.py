@@ -97,3 +97,21 @@ def test_committed_offsets_never_pass_unfinished_work_and_reach_the_end(start, c
     if chunks:
         assert ledger.pending == []
         assert ledger.committable == offsets[-1] + 1
+
+
+def test_what_is_uncommitted_is_done_or_not_finished():
+    ledger = Ledger()
+    assert ledger.uncommitted(None) == (0, 0)
+    ledger.read(5, 9, "a")
+    ledger.read(10, 19, "b")
+    ledger.read(20, 29, "c")
+    assert ledger.uncommitted(None) == ledger.uncommitted(0) == (0, 25)
+
+    ledger.done(9)
+    ledger.done(29)  # not safe: what is before it is not done
+    assert ledger.uncommitted(None) == ledger.uncommitted(5) == (5, 20)
+    assert ledger.uncommitted(10) == (0, 20)
+
+    ledger.done(19)
+    assert ledger.uncommitted(10) == (20, 0)
+    assert ledger.uncommitted(30) == (0, 0)

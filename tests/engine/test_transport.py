@@ -237,9 +237,7 @@ async def test_a_drain_waits_for_what_was_read_commits_and_reads_no_more(consume
     reading.cancel()
 
 
-async def test_a_drain_gives_up_after_its_time_and_commits_what_is_done(
-    consumer, monkeypatch, caplog
-):
+async def test_a_drain_gives_up_after_its_time_and_commits_what_is_done(consumer, monkeypatch):
     commits = []
 
     async def commit(*_args, **_options):
@@ -249,13 +247,69 @@ async def test_a_drain_gives_up_after_its_time_and_commits_what_is_done(
     consumer.ack(consumer._to_message(TP0, chunk(0, 9)))
     unfinished = consumer._to_message(TP0, chunk(10, 19))
 
-    await consumer.drain(0.1)
+    left = await consumer.drain(0.1)
 
     assert commits == [10]
     assert (consumer.held_bytes, consumer.held_messages) == (0, 0)
     consumer.ack(unfinished)
     assert committable(consumer) is None
-    assert "1 deliveries are not finished; they will come again" in caplog.text
+    assert left == (
+        "readings 0: 10 records were done but not committed and 10 records were read but not "
+        "finished; they will come again"
+    )
+
+
+async def test_a_drain_after_which_all_is_committed_leaves_nothing(consumer):
+    consumer._thread = Group(True)
+    consumer.app.client_only = False
+    consumer.app.producer.flush = nothing
+    consumer.ack(consumer._to_message(TP0, chunk(3, 9)))
+
+    assert await consumer.drain(0.1) is None
+
+    assert consumer._thread.asked == [10]
+
+
+async def nothing():
+    """Nothing."""
+
+
+class Silent(Group):
+    """Kafka that does not answer a commit."""
+
+    async def commit(self, offsets):
+        self.asked.append(offsets[TP0])
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("under_way", [False, True])
+async def test_a_last_commit_that_is_not_answered_is_waited_for_in_vain_so_long(
+    consumer, under_way
+):
+    consumer._thread = Silent()
+    consumer.app.producer.flush = nothing
+    consumer.ack(consumer._to_message(TP0, chunk(3, 3)))
+    other = asyncio.create_task(consumer.commit()) if under_way else None
+    await asyncio.sleep(0.01)
+
+    async with asyncio.timeout(2):
+        left = await consumer.drain(0.0, 0.2)
+
+    assert left == "readings 0: 1 record was done but not committed; it will come again"
+    assert consumer._thread.asked == [4], "no other commit is begun when the first is given up"
+    if other is not None:
+        other.cancel()
+
+
+async def test_a_stopping_consumer_commits_nothing_after_the_drain(consumer, monkeypatch):
+    async def commit(*_args, **_options):
+        raise AssertionError("it would wait for Kafka without a bound")
+
+    monkeypatch.setattr(consumer, "commit", commit)
+    consumer.app._stopped.set()
+
+    await consumer.wait_empty()
+    await consumer.commit_and_end_transactions()
 
 
 async def test_partitions_that_come_while_the_worker_stops_change_nothing(
