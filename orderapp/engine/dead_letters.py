@@ -164,6 +164,19 @@ def sent_at(record: ConsumerRecord) -> int:
     return before.timestamp if before else int(record.timestamp)
 
 
+def seen_since(record: ConsumerRecord) -> int:
+    """Since when a record may have been processed, in ms of Unix time: since it was sent. A
+    replay may have been since its original was sent or failed first, by the earlier clock;
+    0 when nobody can tell."""
+    if not is_replay(record.headers or ()):
+        return int(record.timestamp)
+    before = _replayed(record)
+    if before is None:
+        return 0
+    failed = parse_time(before.first_failure, dates=True)
+    return min(before.timestamp, int(failed.timestamp() * 1000))
+
+
 def _replayed(record: ConsumerRecord) -> Origin | None:
     if not is_replay(record.headers or ()):
         return None

@@ -28,7 +28,7 @@ from faust.types.tuples import Message
 from orderapp.engine import tracing
 from orderapp.engine.batching import Batch
 from orderapp.engine.dead_letters import Failure, moment
-from orderapp.engine.errors import PartlyFailedError, RetryableError
+from orderapp.engine.errors import PartlyFailedError, RetryableError, TransientError
 from orderapp.engine.logs import Few, about
 from orderapp.engine.metrics import meter
 from orderapp.engine.retry import held_up, persist, waits
@@ -102,9 +102,11 @@ class _Turn:
 
     async def _try_again(self, batch: Batch[Any], errors: Mapping[int, Exception]) -> int:
         """Settle what failed; how many records became dead letters."""
-        first, pauses, buried = moment(), waits(), 0
-        while again := await self._give_up_or_keep(batch, errors, first):
+        first, pauses, buried, most = moment(), waits(), 0, self._policy.max_attempts
+        while again := await self._give_up_or_keep(batch, errors, first, most):
             buried += len(errors) - len(again)
+            # What failed for want of our own means has not used up an attempt.
+            most += not any(isinstance(error, RetryableError) for error in errors.values())
             batch, wait = again, next(pauses)
             meter(self.service, batch.topic).retried()
             if self._policy.few.room():
@@ -139,13 +141,14 @@ class _Turn:
         }
 
     async def _give_up_or_keep(
-        self, batch: Batch[Any], errors: Mapping[int, Exception], first: str
+        self, batch: Batch[Any], errors: Mapping[int, Exception], first: str, most: int
     ) -> Batch[Any] | None:
         # A record that the new owner processes must not become a dead letter here.
         self._check_wanted()
         kept, burials = [], []
         for index, error in sorted(errors.items()):
-            if isinstance(error, RetryableError) and batch.attempt < self._policy.max_attempts:
+            passes = isinstance(error, RetryableError) and batch.attempt < most
+            if passes or isinstance(error, TransientError):
                 kept.append(index)
             else:
                 logger.debug("%s: %s", self.service, type(error).__name__, exc_info=error)

@@ -20,7 +20,8 @@ class RetryableError(Exception):
 class PartlyFailedError(Exception):
     """Some records of a batch failed, and the others are done.
 
-    `errors` has the error of each that failed, by its index in the batch."""
+    `errors` has the error of each that failed, by its index in the batch; only those are tried
+    again, or given up."""
 
     def __init__(self, errors: Mapping[int, Exception]) -> None:
         super().__init__(f"{len(errors)} records failed")

@@ -97,6 +97,33 @@ def test_a_replay_was_sent_when_its_original_was():
     assert dead_letters.sent_at(record(timestamp=500, headers=[("a", b"1")])) == 500
 
 
+@pytest.mark.parametrize(
+    ("sent", "failed", "since"),
+    [
+        (5000, "1970-01-01T00:00:07+00:00", 5000),
+        (9000, "1970-01-01T00:00:07+00:00", 7000),  # its sender's clock is ahead
+        (9000, "1970-01-01T00:00:07", 7000),
+        (9000, "1970-01-01T01:00:07+01:00", 7000),
+        (9000, "1970-01-01", 0),
+        (9000, "0001-01-01T00:00:00+14:00", 0),  # damaged: nobody can tell
+    ],
+)
+def test_a_replay_may_have_been_processed_since_it_was_sent_or_failed(sent, failed, since):
+    values = {"original-timestamp": str(sent).encode(), "first-failure": failed.encode()}
+    headers = [(n, values.get(n, v)) for n, v in headers_for(dead_letter(), failure())]
+    replay = dead_letters.replay_headers(record(headers=headers), ["analytics"])
+
+    assert dead_letters.seen_since(record(timestamp=99_999, headers=replay)) == since
+
+
+def test_a_record_that_is_no_replay_may_have_been_processed_since_it_was_sent():
+    by_hand = [("replay-for", b"fraud"), ("x", b"y")]
+
+    assert dead_letters.seen_since(record(timestamp=500)) == 500
+    assert dead_letters.seen_since(record(timestamp=500, headers=[("a", b"1")])) == 500
+    assert dead_letters.seen_since(record(timestamp=500, headers=by_hand)) == 0
+
+
 @pytest.mark.parametrize("number", [b"9999999999999999999", b"9" * 20])
 def test_a_replay_with_a_timestamp_that_no_record_has_was_sent_at_its_own(number):
     headers = headers_for(dead_letter(), failure())

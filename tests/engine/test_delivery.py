@@ -252,6 +252,30 @@ async def test_only_the_records_that_failed_are_tried_again():
     assert event.acked
 
 
+async def test_records_that_fail_for_want_of_our_own_means_wait_and_use_up_no_attempt():
+    tries, bury = [], Bury()
+
+    async def work(batch):
+        tries.append(list(batch.values))
+        errors = {}
+        for index, value in enumerate(batch.values):
+            if value == "waits" and batch.attempt < 8:
+                errors[index] = TransientError("blocked")
+            elif value == "waits" and batch.attempt < 10:
+                errors[index] = RetryableError("busy")
+            elif value == "bad":
+                errors[index] = ValueError("no")
+        if errors:
+            raise PartlyFailedError(errors)
+
+    event = Event(["ok", "waits", "bad"])
+    await run(work, event, max_attempts=3, bury=bury)
+
+    assert tries == [["ok", "waits", "bad"], *[["waits"]] * 9]
+    assert bury.buried == [(b"bad", "no", "test")]
+    assert event.acked
+
+
 async def test_a_bad_record_does_not_spend_its_neighbours_tries():
     done, bury = [], Bury()
 
