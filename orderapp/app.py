@@ -8,6 +8,7 @@ from orderapp.engine.cluster import METADATA_MAX_AGE_MS, Cluster
 from orderapp.engine.embedded.service import EmbeddedKafka
 from orderapp.engine.errors import FatalError
 from orderapp.engine.logs import json_config
+from orderapp.gateways.keeper import GatewayKeeper, gateway_for
 from orderapp.settings import SERVICES, Settings, SettingsError
 from orderapp.store.keeper import StoreKeeper, store_for
 from orderapp.store.measured import MeasuredStore
@@ -107,6 +108,7 @@ app = BatchApp(
     web_metrics_enabled=False,
 )
 app.web = Web(app)
+gateway = gateway_for(settings)
 store = StoreKeeper(MeasuredStore(store_for(settings)), rejected=_fail)
 if embedded:
     app.resources.append(embedded)
@@ -114,3 +116,5 @@ if embedded:
 app.producer_only = settings.services == {"web"}
 if settings.services & {"analytics", "web"}:
     app.resources.append(store)
+if "payment" in settings.services:
+    app.resources.append(GatewayKeeper(gateway))

@@ -27,7 +27,7 @@ CLOCKS_AHEAD = Counter(
 )
 GATEWAY = Counter(
     "orderapp_gateway_requests",
-    "Requests to the payment gateway: answered or timeout.",
+    "Requests to the payment gateway, by what came of them.",
     ("result",),
     registry=REGISTRY,
 )
@@ -57,7 +57,10 @@ EVENT_STREAMS = Gauge(
 
 # Looked up once; the series are there, at 0, from the beginning.
 _alert, _clear = VERDICTS.labels("alert"), VERDICTS.labels("clear")
-_answered, _unanswered = GATEWAY.labels("answered"), GATEWAY.labels("timeout")
+_asked = {
+    result: GATEWAY.labels(result)
+    for result in ("answered", "timeout", "unavailable", "unreadable", "refused", "blocked")
+}
 _paid, _declined = PAYMENTS.labels("PAID"), PAYMENTS.labels("DECLINED")
 
 
@@ -68,17 +71,16 @@ def judged(orders: int, alerts: int) -> None:
 
 
 def charged(payments: list[Payment]) -> None:
-    """The gateway has answered, and the payments are sent."""
+    """These payments are sent."""
     amounts = [payment.amount for payment in payments if payment.status == "PAID"]
-    _answered.inc(len(payments))
     _paid.inc(len(amounts))
     _declined.inc(len(payments) - len(amounts))
     REVENUE.inc(sum(amounts))
 
 
-def unanswered(requests: int) -> None:
-    """The gateway did not answer so many requests."""
-    _unanswered.inc(requests)
+def asked(result: str, requests: int = 1) -> None:
+    """So many requests to the gateway came to this (see `gateways.GatewayError.result`)."""
+    _asked[result].inc(requests)
 
 
 def describe(settings: Settings) -> None:

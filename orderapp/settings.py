@@ -43,6 +43,21 @@ class Couchbase:
 
 
 @dataclass(frozen=True)
+class PaymentApi:
+    """A payment gateway over HTTP."""
+
+    #: Where charges are posted to; without a slash at the end.
+    url: str
+    token: str | None = field(default=None, repr=False)
+    #: Seconds until a request that has no answer is given up.
+    timeout: float = 10.0
+    #: Requests at one time.
+    requests: int = 100
+    #: Hours for which the gateway keeps idempotency keys.
+    key_hours: int = 24
+
+
+@dataclass(frozen=True)
 class Faults:
     """What is broken on purpose, for tests and for people who want to see it; all off.
 
@@ -87,6 +102,8 @@ class Settings:
     order_interval: float = 2.0
     #: Seconds that the simulated gateway takes for each order.
     payment_delay: float = 0.1
+    #: None: the simulated gateway.
+    payment_api: PaymentApi | None = None
     web_host: str = "127.0.0.1"
     api_token: str | None = field(default=None, repr=False)
     #: How often an order is tried at a gateway that does not answer, until it is given up.
@@ -116,6 +133,7 @@ class Settings:
             data_dir=Path(env.get("ORDERAPP_DATA_DIR", cls.data_dir)),
             order_interval=_seconds(env, "ORDERAPP_ORDER_INTERVAL", cls.order_interval, 0.001),
             payment_delay=_seconds(env, "ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
+            payment_api=_payment_api(env),
             web_host=_host(env),
             api_token=env.get("ORDERAPP_API_TOKEN"),
             max_attempts=_count(env, "ORDERAPP_MAX_ATTEMPTS", cls.max_attempts, 1, 1000),
@@ -195,6 +213,41 @@ def _couchbase(env: Mapping[str, str]) -> Couchbase | None:
     )
 
 
+def _payment_api(env: Mapping[str, str]) -> PaymentApi | None:
+    name, api = "ORDERAPP_PAYMENT_URL", PaymentApi
+    url, token = env.get(name), env.get("ORDERAPP_PAYMENT_TOKEN")
+    timeout = _seconds(env, "ORDERAPP_PAYMENT_TIMEOUT", api.timeout, 0.1, 30)
+    requests = _count(env, "ORDERAPP_PAYMENT_REQUESTS", api.requests, 1, 10_000)
+    key_hours = _count(env, "ORDERAPP_PAYMENT_KEY_HOURS", api.key_hours, 1, 1_000_000)
+    if url is None:
+        if token is not None:
+            raise SettingsError(f"{name} is not set, but ORDERAPP_PAYMENT_TOKEN is: set it too")
+        return None
+    if not _is_plain_url(url):
+        # What stands behind a question mark may be a secret.
+        _wrong(name, url.split("?")[0], "http[s]://host[:port][/path], and nothing else in it")
+    for fault in _faults(env).on():
+        if fault.startswith("gateway_"):
+            raise SettingsError(
+                f"ORDERAPP_FAULT_{fault.upper()} is set, but {name} is too: "
+                "only the simulated gateway can be broken on purpose"
+            )
+    if token is not None and not re.fullmatch(r"[!#-\[\]-~]{1,4096}", token):
+        raise SettingsError(
+            "ORDERAPP_PAYMENT_TOKEN is not allowed: up to 4096 ASCII characters, "
+            "without spaces, quotation marks and backslashes"
+        )
+    return PaymentApi(url.rstrip("/"), token, timeout, requests, key_hours)
+
+
+def _is_plain_url(url: str) -> bool:
+    match = re.fullmatch(r"https?://([^/?#@\\]+)(/[!-~]*)?", url, re.IGNORECASE)
+    if not match or "?" in url or "#" in url:
+        return False
+    host = _HOST_AND_PORT.fullmatch(match[1])
+    return host is not None and (host["port"] is None or _is_port(host["port"]))
+
+
 def _services(env: Mapping[str, str]) -> frozenset[str]:
     name = "ORDERAPP_SERVICES"
     wanted = frozenset(part.strip() for part in env.get(name, "all").split(","))
@@ -205,13 +258,15 @@ def _services(env: Mapping[str, str]) -> frozenset[str]:
     return wanted
 
 
-def _seconds(env: Mapping[str, str], name: str, default: float, least: float) -> float:
+def _seconds(
+    env: Mapping[str, str], name: str, default: float, least: float, most: float = 86_400
+) -> float:
     try:
         seconds = float(env.get(name, default))
     except ValueError:
         seconds = -1.0
-    if not least <= seconds <= 86_400:
-        _wrong(name, env[name], f"a number of seconds from {least:g} to 86400")
+    if not least <= seconds <= most:
+        _wrong(name, env[name], f"a number of seconds from {least:g} to {most:.0f}")
     return seconds
 
 

@@ -11,7 +11,7 @@ import pytest
 from orderapp import settings
 from orderapp.app import app
 from orderapp.engine.dead_letters import HEADERS
-from orderapp.settings import SERVICES, Settings
+from orderapp.settings import SERVICES, PaymentApi, Settings
 from orderapp.web.answers import OneOrder
 from tests.e2e.worker import FAUST
 
@@ -45,6 +45,10 @@ def test_documented_defaults_are_those_of_the_code():
     assert documented["ORDERAPP_DATA_DIR"] == f"`{defaults.data_dir}`"
     assert documented["ORDERAPP_ORDER_INTERVAL"] == f"`{defaults.order_interval}`"
     assert documented["ORDERAPP_PAYMENT_DELAY"] == f"`{defaults.payment_delay}`"
+    api = PaymentApi("")
+    assert documented["ORDERAPP_PAYMENT_TIMEOUT"] == f"`{api.timeout}`"
+    assert documented["ORDERAPP_PAYMENT_REQUESTS"] == f"`{api.requests}`"
+    assert documented["ORDERAPP_PAYMENT_KEY_HOURS"] == f"`{api.key_hours}`"
     assert documented["ORDERAPP_WEB_HOST"] == f"`{defaults.web_host}`"
     assert documented["ORDERAPP_MAX_ATTEMPTS"] == f"`{defaults.max_attempts}`"
     assert documented["ORDERAPP_STALL_SECONDS"] == f"`{defaults.stall_seconds}`"

@@ -50,7 +50,7 @@ def test_a_gateway_that_does_not_answer_is_no_payment():
     payments = value("orderapp_payments_total", status="PAID")
     timeouts = value("orderapp_gateway_requests_total", result="timeout")
 
-    metrics.unanswered(3)
+    metrics.asked("timeout", 3)
 
     assert value("orderapp_gateway_requests_total", result="timeout") == timeouts + 3
     assert value("orderapp_payments_total", status="PAID") == payments

@@ -4,7 +4,14 @@ import dataclasses
 
 import pytest
 
-from orderapp.settings import SERVICES, Couchbase, Faults, Settings, SettingsError
+from orderapp.settings import (
+    SERVICES,
+    Couchbase,
+    Faults,
+    PaymentApi,
+    Settings,
+    SettingsError,
+)
 
 COUCHBASE = {
     "COUCHBASE_HOST": "db1,db2:11210",
@@ -12,6 +19,9 @@ COUCHBASE = {
     "COUCHBASE_PASSWORD": "hush-hush",
     "COUCHBASE_BUCKET": "orders",
 }
+
+
+PAYMENT = {"ORDERAPP_PAYMENT_URL": "https://pay.example/charges"}
 
 
 def test_no_settings_at_all_are_the_defaults():
@@ -62,6 +72,47 @@ def test_every_setting_is_read():
     assert settings.framing == "schema-registry"
     assert settings.faults == Faults(0.1, 0.2, 0.3, 2.0, 0.4, 0.5, 1.0)
     assert "hush" not in repr(settings)
+
+
+def test_a_payment_gateway_over_http_is_read():
+    settings = Settings.from_env(
+        {
+            "ORDERAPP_PAYMENT_URL": "https://pay.example:8443/v1/charges/",
+            "ORDERAPP_PAYMENT_TOKEN": "hush~/+=|token",
+            "ORDERAPP_PAYMENT_TIMEOUT": "2.5",
+            "ORDERAPP_PAYMENT_REQUESTS": "7",
+            "ORDERAPP_PAYMENT_KEY_HOURS": "48",
+            "ORDERAPP_FAULT_GATEWAY_SLOW": "0",
+            "ORDERAPP_FAULT_POISON": "0.5",
+        }
+    )
+
+    assert settings.payment_api == PaymentApi(
+        "https://pay.example:8443/v1/charges", "hush~/+=|token", 2.5, 7, 48
+    )
+    assert "hush" not in repr(settings)
+
+
+def test_a_token_that_is_wrong_is_not_shown():
+    for token in ("hush hush", "hush\nhush", 'hush"', "hüsh hush", "hush" * 2000):
+        with pytest.raises(SettingsError) as error:
+            Settings.from_env({**PAYMENT, "ORDERAPP_PAYMENT_TOKEN": token})
+
+        assert str(error.value).startswith("ORDERAPP_PAYMENT_TOKEN is not allowed: ")
+        assert "sh" not in str(error.value).replace("backslashes", "")
+
+
+def test_a_secret_in_the_address_is_not_shown():
+    for url in ("https://me:hush@pay/x", "https://pay/x?key=hush", "https://hush@pay"):
+        with pytest.raises(SettingsError, match=r"^ORDERAPP_PAYMENT_URL=") as error:
+            Settings.from_env({"ORDERAPP_PAYMENT_URL": url})
+
+        assert "hush" not in str(error.value)
+
+
+def test_faults_of_the_simulated_gateway_are_refused_beside_another_one():
+    with pytest.raises(SettingsError, match=r"^ORDERAPP_FAULT_GATEWAY_SLOW is set, but "):
+        Settings.from_env({**PAYMENT, "ORDERAPP_FAULT_GATEWAY_SLOW": "0.1"})
 
 
 def test_only_faults_that_are_switched_on_are_on():
@@ -138,6 +189,19 @@ def test_workers_of_one_group_do_the_same_work(services, group):
         ("ORDERAPP_ORDER_INTERVAL", "nan"),
         ("ORDERAPP_ORDER_INTERVAL", "inf"),
         ("ORDERAPP_PAYMENT_DELAY", "-0.1"),
+        ("ORDERAPP_PAYMENT_URL", "pay.example"),
+        ("ORDERAPP_PAYMENT_URL", "ftp://pay.example"),
+        ("ORDERAPP_PAYMENT_URL", "https://"),
+        ("ORDERAPP_PAYMENT_URL", "https:///charges"),
+        ("ORDERAPP_PAYMENT_URL", "https://pay.example:0"),
+        ("ORDERAPP_PAYMENT_URL", "https://pay.example:port/"),
+        ("ORDERAPP_PAYMENT_URL", "https://pay.example/a b"),
+        ("ORDERAPP_PAYMENT_URL", "https://pay.example/a\nb"),
+        ("ORDERAPP_PAYMENT_URL", "https://pay.example/#part"),
+        ("ORDERAPP_PAYMENT_TIMEOUT", "0"),
+        ("ORDERAPP_PAYMENT_TIMEOUT", "31"),
+        ("ORDERAPP_PAYMENT_REQUESTS", "0"),
+        ("ORDERAPP_PAYMENT_KEY_HOURS", "0.5"),
         ("ORDERAPP_WEB_HOST", "http://x"),
         ("ORDERAPP_WEB_HOST", "127.0.0.1:80"),
     ],
@@ -161,6 +225,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(name, value):
             {"CONFLUENT_API_KEY": "k", "CONFLUENT_API_SECRET": "hush"},
             "KAFKA_BOOTSTRAP_SERVERS",
         ),
+        ({"ORDERAPP_PAYMENT_TOKEN": "hush"}, "ORDERAPP_PAYMENT_URL"),
         ({"COUCHBASE_HOST": "db"}, "COUCHBASE_USERNAME"),
         ({**COUCHBASE, "COUCHBASE_PASSWORD": ""}, "COUCHBASE_PASSWORD"),
         ({**COUCHBASE, "COUCHBASE_BUCKET": ""}, "COUCHBASE_BUCKET"),

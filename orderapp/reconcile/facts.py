@@ -11,7 +11,7 @@ from orderapp.engine.dead_letters import DamagedError, is_for, is_replay, read_h
 from orderapp.engine.letters import Letter
 from orderapp.engine.notes import decode_note, encode_note, read_note
 from orderapp.engine.times import parse_time
-from orderapp.gateway import DECLINED, PAID
+from orderapp.gateways import DECLINED, PAID
 from orderapp.models import DAY_MS, FraudAlert, Order, Payment
 from orderapp.reconcile import case
 from orderapp.reconcile.case import Fact

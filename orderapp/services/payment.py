@@ -1,17 +1,18 @@
-"""Payment: every order is charged at a (simulated) gateway."""
+"""Payment: every order is charged at the payment gateway."""
 
-import asyncio
+from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 from faust.types import StreamT
 
 from orderapp import metrics, topics
-from orderapp.app import app, settings
+from orderapp.app import app, gateway
 from orderapp.engine import tracing
 from orderapp.engine.batching import Batch
 from orderapp.engine.errors import PartlyFailedError
 from orderapp.engine.twins import twin
-from orderapp.gateway import Gateway, GatewayTimeoutError
+from orderapp.gateways import payment_id
 from orderapp.models import Order, Payment, PaymentStatus, now
 
 #: Batches whose waits overlap. At 100 ms for each order this is what lets orders be paid as
@@ -20,13 +21,6 @@ OVERLAP = 256
 
 PaymentTwin = twin(Payment)
 encode = msgspec.json.Encoder().encode
-gateway = Gateway(settings.payment_delay, settings.faults)
-
-
-def payment_id(order_id: int) -> str:
-    """The same for the same order, however often it is charged: gateways call it an
-    idempotency key, and charge once for each."""
-    return f"pay-{order_id}"
 
 
 def pay(order: Order, status: PaymentStatus, paid_at: str, attempts: int = 1) -> Payment:
@@ -45,36 +39,22 @@ def pay(order: Order, status: PaymentStatus, paid_at: str, attempts: int = 1) ->
 
 async def charge(orders: Batch[Order]) -> None:
     """Charge all orders of a batch at once, and report each as soon as it is answered."""
-    groups = gateway.groups(len(orders))
-    results = await asyncio.gather(
-        *(_charge(orders, *group) for group in groups), return_exceptions=True
-    )
-    failed: dict[int, Exception] = {}
-    for (_, _, which), error in zip(groups, results, strict=True):
-        if isinstance(error, GatewayTimeoutError):
-            failed |= dict.fromkeys(which, error)
-        elif isinstance(error, BaseException):
-            raise error
+    failed = await gateway.charge_all(orders, partial(report, orders))
     if failed:
         raise PartlyFailedError(failed)
 
 
-async def _charge(
-    orders: Batch[Order], seconds: float, answers: bool, which: list[int]
-) -> None:
-    await gateway.wait(seconds)
-    if not answers:
-        metrics.unanswered(len(which))
-        raise GatewayTimeoutError(f"the gateway did not answer within {seconds:g} s")
-    paid_at, attempt = now(), orders.attempt
+async def report(orders: Batch[Order], answers: Mapping[int, PaymentStatus]) -> None:
+    """Send the payments of the orders (by their index) that were answered."""
+    paid_at = now()
     payments = [
-        pay(order, gateway.answer(order), paid_at, attempt)
-        for order in (orders.values[index] for index in which)
+        pay(orders.values[index], status, paid_at, orders.attempt)
+        for index, status in answers.items()
     ]
     messages = [(b"%d" % payment.order_id, encode(payment)) for payment in payments]
     headers = tracing.onward(orders)
     if headers is not None:
-        headers = [headers[index] for index in which]
+        headers = [headers[index] for index in answers]
     await app.send_all("payments", orders.partition, messages, headers)
     metrics.charged(payments)
 

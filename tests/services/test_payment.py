@@ -7,7 +7,7 @@ import pytest
 
 from orderapp.engine.batching import Batch
 from orderapp.engine.errors import PartlyFailedError, SendFailedError
-from orderapp.gateway import Gateway
+from orderapp.gateways.simulated import SimulatedGateway
 from orderapp.models import Order
 from orderapp.services import payment
 from orderapp.services.payment import charge, encode, pay, payment_id
@@ -42,7 +42,7 @@ def use(monkeypatch):
     """Puts a gateway with these faults in place."""
 
     def put(delay, **faults):
-        monkeypatch.setattr(payment, "gateway", Gateway(delay, Faults(**faults)))
+        monkeypatch.setattr(payment, "gateway", SimulatedGateway(delay, Faults(**faults)))
 
     return put
 
@@ -51,8 +51,8 @@ def use(monkeypatch):
     ("amount", "status"),
     [(0, "PAID"), (500, "PAID"), (10_000, "PAID"), (10_000.01, "DECLINED")],
 )
-def test_the_gateway_declines_above_its_limit(amount, status):
-    assert Gateway(0.1, Faults()).answer(order(1, amount)) == status
+async def test_the_gateway_declines_above_its_limit(amount, status):
+    assert await SimulatedGateway(0, Faults()).charge(1, "pay-1", amount) == status
 
 
 def test_the_same_order_always_has_the_same_payment_id():
@@ -112,12 +112,18 @@ async def test_a_payment_that_could_not_be_sent_is_not_taken_for_done(monkeypatc
         await charge(batch(3))
 
 
-def test_a_declined_order_is_declined_each_time():
-    gateway = Gateway(0, Faults(gateway_decline=0.3))
+async def test_a_declined_order_is_declined_each_time():
+    def gateway():
+        return SimulatedGateway(0, Faults(gateway_decline=0.3))
 
-    first = [gateway.answer(order(n)) for n in range(1000)]
+    async def answers(gateway):
+        return [await gateway.charge(n, payment_id(n), 50.0) for n in range(1000)]
 
-    assert first == [gateway.answer(order(n)) for n in range(1000)]
+    same = gateway()
+    first = await answers(same)
+
+    assert first == await answers(same)
+    assert first == await answers(gateway())  # a restart changes nothing
     assert 200 < first.count("DECLINED") < 400
 
 

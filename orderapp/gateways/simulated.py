@@ -1,0 +1,146 @@
+"""The simulated payment gateway, with the faults that the settings ask for.
+
+It does what a real one does: the same idempotency key is charged once and always gets the same
+answer, another amount under it is refused, each request takes its time, and some requests get
+no answer at all. Whether an order is declined follows from the order, so a restart does not
+change it; which amounts were charged is kept in memory, for the last orders only.
+"""
+
+import asyncio
+import random
+from itertools import islice
+from zlib import crc32
+
+from orderapp import metrics
+from orderapp.engine.batching import Batch
+from orderapp.gateways import (
+    DECLINED,
+    PAID,
+    Charged,
+    GatewayTimeoutError,
+    KeyReusedError,
+    PaymentGateway,
+    Report,
+    payment_id,
+)
+from orderapp.models import Order, PaymentStatus
+from orderapp.settings import Faults
+
+#: The gateway declines charges above this amount.
+LIMIT = 10_000
+#: A request that gets no answer is given up after so many times the usual delay.
+PATIENCE = 10
+#: Charges that are remembered, so that the memory stays small (about 2 MB).
+MOST = 20_000
+
+
+class SimulatedGateway(PaymentGateway):
+    """Takes `delay` seconds for each charge; charges at one time do not wait for each other."""
+
+    def __init__(self, delay: float, faults: Faults) -> None:
+        self.delay = delay
+        self._faults = faults
+        self._fails = bool(faults.gateway_timeout or faults.gateway_slow)
+        #: The amounts, by order id: there is one key for each.
+        self._charged: dict[int, float] = {}
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def charge(self, order_id: int, key: str, amount: float) -> PaymentStatus:
+        """See `PaymentGateway`."""
+        ((seconds, answers, _),) = self._groups(1)
+        await self._answered(seconds, answers, 1)
+        before = self._charged.setdefault(order_id, amount)
+        if before != amount:
+            raise KeyReusedError(key, amount, before)
+        return self._answer(order_id, amount)
+
+    async def lookup(self, key: str) -> Charged | None:
+        """See `PaymentGateway`; what it has forgotten is None as well."""
+        order_id = int(key.removeprefix("pay-"))
+        amount = self._charged.get(order_id)
+        return None if amount is None else Charged(self._answer(order_id, amount), amount)
+
+    async def charge_all(self, orders: Batch[Order], report: Report) -> dict[int, Exception]:
+        """See `PaymentGateway`. A timer for each group of orders, not for each order."""
+        groups = self._groups(len(orders))
+        results = await asyncio.gather(
+            *(self._charge_group(orders, *group, report) for group in groups),
+            return_exceptions=True,
+        )
+        failed: dict[int, Exception] = {}
+        for (_, _, which), result in zip(groups, results, strict=True):
+            if isinstance(result, GatewayTimeoutError):
+                failed |= dict.fromkeys(which, result)
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                failed |= result
+        return failed
+
+    async def _charge_group(
+        self,
+        orders: Batch[Order],
+        seconds: float,
+        answers: bool,
+        which: list[int],
+        report: Report,
+    ) -> dict[int, Exception]:
+        await self._answered(seconds, answers, len(which))
+        charge, answer, values = self._charged.setdefault, self._answer, orders.values
+        said: dict[int, PaymentStatus] = {}
+        refused: dict[int, Exception] = {}
+        for index in which:
+            order = values[index]
+            order_id, amount = order.order_id, order.amount
+            if (before := charge(order_id, amount)) == amount:
+                said[index] = answer(order_id, amount)
+            else:
+                refused[index] = KeyReusedError(payment_id(order_id), amount, before)
+        self._forget()
+        if said:
+            await report(said)
+        return refused
+
+    def _groups(self, count: int) -> list[tuple[float, bool, list[int]]]:
+        """`count` requests by their fate: seconds, whether an answer comes, and their indices.
+
+        One group for all, as long as nothing is broken on purpose."""
+        if not self._fails:
+            return [(self.delay, True, list(range(count)))]
+        fates: dict[tuple[float, bool], list[int]] = {}
+        for index in range(count):
+            fates.setdefault(self._fate(), []).append(index)
+        return [(seconds, answers, which) for (seconds, answers), which in fates.items()]
+
+    def _fate(self) -> tuple[float, bool]:
+        if random.random() < self._faults.gateway_timeout:  # noqa: S311 - no secret
+            return self.delay * PATIENCE, False
+        if random.random() < self._faults.gateway_slow:  # noqa: S311 - no secret
+            return self.delay * self._faults.SLOW, True
+        return self.delay, True
+
+    async def _answered(self, seconds: float, answers: bool, count: int) -> None:
+        """The time that `count` requests take."""
+        if seconds:
+            await asyncio.sleep(seconds)
+        if not answers:
+            metrics.asked(GatewayTimeoutError.result, count)
+            raise GatewayTimeoutError(f"the gateway did not answer within {seconds:g} s")
+        metrics.asked("answered", count)
+
+    def _answer(self, order_id: int, amount: float) -> PaymentStatus:
+        """`PAID` or `DECLINED`, for the same order always the same."""
+        rate = self._faults.gateway_decline
+        if amount > LIMIT or (rate and crc32(b"%d" % order_id) < rate * 2**32):
+            return DECLINED
+        return PAID
+
+    def _forget(self) -> None:
+        if len(self._charged) > MOST:
+            for order_id in list(islice(self._charged, len(self._charged) - MOST // 2)):
+                del self._charged[order_id]
