@@ -16,6 +16,7 @@ from faust.types import TP
 from mode import Service
 
 from orderapp.engine.retry import held_up
+from orderapp.engine.stacks import LoopWatch, stacks
 from orderapp.engine.transport import Consumer
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Watch(Service):
         self._asking: asyncio.Task[bool] | None = None
         self._thread_seen = time.monotonic()
         self._told = False
+        self._loop_watch = LoopWatch(stall_seconds, self._loops)
         super().__init__()
 
     @property
@@ -96,6 +98,21 @@ class Watch(Service):
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         return f"{places}{more}: work waits, nothing committed for {self.stall_seconds:g} s"
 
+    async def on_start(self) -> None:
+        """Have the event loop watched too."""
+        self._loop_watch.start()
+
+    async def on_stop(self) -> None:
+        """No longer: a stop has a bound of its own."""
+        self._loop_watch.stop()
+
+    def _loops(self) -> dict[str, asyncio.AbstractEventLoop]:
+        consumer = self.app.running_consumer()
+        loops = {"the main loop": self.loop}
+        if consumer is not None:
+            loops["the consumer's loop"] = consumer.thread_loop
+        return loops
+
     @Service.task
     async def _watch(self) -> None:
         while not self.should_stop:
@@ -106,7 +123,8 @@ class Watch(Service):
     def _tell(self) -> None:
         stalled = self.stalled
         if stalled is not None and not self._told:
-            logger.error("stalled, /healthz says so: %s", stalled)
+            where = stacks(self._loops())
+            logger.error("stalled, /healthz says so: %s\n%s", stalled, where)
         elif stalled is None and self._told:
             logger.info("no longer stalled")
         self._told = stalled is not None
@@ -115,6 +133,7 @@ class Watch(Service):
     async def _ping(self) -> None:
         # Apart from the looks, which may wait for Kafka.
         while not self.should_stop:
+            self._loop_watch.tick()
             self._ping_thread()
             await self.sleep(min(EVERY, self.stall_seconds / 4))
 

@@ -1,5 +1,7 @@
 """What fails, and what one sees of it: faults on purpose, stalls, outages."""
 
+import json
+import re
 import time
 from collections import Counter
 
@@ -76,8 +78,15 @@ def test_a_gateway_that_never_answers_ends_in_the_dead_letters_of_payment_alone(
     assert status["payment"] is None
 
 
-def test_a_worker_whose_work_is_stuck_is_no_longer_healthy(start):
-    worker = start(app="tests.e2e.stuck_app", ORDERAPP_STALL_SECONDS="4").wait_ready()
+def test_a_worker_whose_work_is_stuck_is_no_longer_healthy_and_says_where(start):
+    settings = {"ORDERAPP_STALL_SECONDS": "4", "ORDERAPP_LOG_FORMAT": "json"}
+    worker = start(app="tests.e2e.stuck_app", **settings).wait_ready()
+
+    def stalls():
+        # Each event is one JSON object in one line.
+        events = [json.loads(line) for line in worker.log.splitlines() if line[:1] == "{"]
+        return [e["message"] for e in events if e["message"].startswith("stalled")]
+
     records.send(worker.kafka, [records.order(1)])
     eventually(lambda: worker.paid_order(1), "an order goes through")
     time.sleep(5)
@@ -90,7 +99,22 @@ def test_a_worker_whose_work_is_stuck_is_no_longer_healthy(start):
     )
     assert answer["status"] == "stalled"
     assert answer["reason"].startswith("orders[")
-    worker.terminate()
+    told = eventually(stalls, "its log says so")[0]
+    assert told.startswith(f"stalled, /healthz says so: {answer['reason']}\n")
+    assert re.search(
+        r"task of the main loop.*:\n(  .*\n)+  tests/e2e/stuck_app.py:\d+ hang\n", told
+    )
+    assert "task of the consumer's loop" in told
+
+    records.send(worker.kafka, [records.order(999)])
+
+    told = eventually(lambda: len(found := stalls()) == 2 and found, "the hang too")[1]
+    assert told.startswith("stalled, /healthz does not answer: the event loop has hung for ")
+    # The innermost call of the main thread.
+    where = r"thread MainThread:\n(  .*\n)+  tests/e2e/stuck_app.py:\d+ hang\n(?!  )"
+    assert re.search(where, told), told
+    assert worker.get("/healthz", 1)[0] == 0
+    worker.kill()
 
 
 def test_a_kafka_that_goes_away_makes_a_worker_unready_and_leaves_it_healthy(own_kafka, start):

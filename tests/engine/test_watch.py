@@ -163,7 +163,9 @@ async def test_records_that_nobody_reads_are_a_stall_that_names_them(watched):
     assert stalled == "readings[0]: work waits, nothing committed for 0.2 s"
 
 
-async def test_a_stall_and_its_end_are_one_line_each_in_the_log(watched, caplog):
+async def test_a_stall_and_its_end_are_told_once_each_the_stall_with_all_stacks(
+    watched, caplog
+):
     caplog.set_level("INFO", "orderapp.engine.watch")
     watched.thread.seen = {TP0: (3, 9)}
     for _ in range(20):
@@ -173,13 +175,15 @@ async def test_a_stall_and_its_end_are_one_line_each_in_the_log(watched, caplog)
     await look_for(watched, 0.02)
     watched._tell()
 
-    assert [(r.levelname, r.message) for r in caplog.records] == [
-        (
-            "ERROR",
-            "stalled, /healthz says so: readings[0]: work waits, nothing committed for 0.2 s",
-        ),
-        ("INFO", "no longer stalled"),
-    ]
+    stall, end = caplog.records
+    told, *stacks = stall.getMessage().splitlines()
+    assert (stall.levelname, told) == (
+        "ERROR",
+        "stalled, /healthz says so: readings[0]: work waits, nothing committed for 0.2 s",
+    )
+    assert "thread MainThread:" in stacks
+    assert "task of the main loop:" in stacks
+    assert (end.levelname, end.message) == ("INFO", "no longer stalled")
 
 
 async def test_a_delivery_that_is_never_done_is_a_stall(watched):
