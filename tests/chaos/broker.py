@@ -9,6 +9,7 @@ import psutil
 
 from orderapp.engine.embedded import EmbeddedBroker
 from orderapp.engine.embedded.ports import kafka_answers
+from tests.chaos import properties
 
 END_SECONDS = 15.0
 
@@ -17,6 +18,7 @@ class Broker:
     """Joined like a worker does, so that it lives as long as the run, and no longer."""
 
     def __init__(self, data_dir: Path) -> None:
+        properties.extend()
         self._directory = data_dir / "kafka"
         self._broker = EmbeddedBroker(data_dir)
         self.server = ""

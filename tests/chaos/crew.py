@@ -4,18 +4,23 @@ import asyncio
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.chaos.diary import Diary
 from tests.e2e.worker import Worker
 
+#: orderapp, on a broker that has rights.
+APP = "tests.chaos.app"
 LOOK_EVERY = 0.5
 #: Seconds until a worker that ended by itself is started again.
 RESTART_AFTER = 1.0
 #: Seconds that a stop in order may take; a worker promises to end within 8.
 STOP_SECONDS = 12.0
 READY_SECONDS = 60.0
+#: What a worker says that can't start the broker since the disk is full.
+FULL = "the embedded broker did not start: no space left"
 
 
 class Slot:
@@ -34,7 +39,7 @@ class Slot:
 
     def start(self) -> None:
         # A new one each time, with a log of its own.
-        self.worker = Worker(self._data_dir, **self._settings).start()
+        self.worker = Worker(self._data_dir, APP, **self._settings).start()
         self.ready = False
 
     @property
@@ -96,6 +101,8 @@ class Crew:
         self._data_dir = data_dir
         self._diary = diary
         self._numbers = 0
+        #: Held by who starts guests, and by who needs every worker.
+        self.turn = asyncio.Lock()
 
     def add(self, settings: Mapping[str, str]) -> Slot:
         """One more worker for the whole run."""
@@ -117,6 +124,23 @@ class Crew:
         free = [slot for slot in self.slots if slot.runs and not slot.busy]
         ready = [slot for slot in free if slot.ready] or free
         return ready[int(share * len(ready))] if ready else None
+
+    @asynccontextmanager
+    async def everyone(self) -> AsyncIterator[list[Slot]]:
+        """All workers, when no other fault is busy with any; those that do not run then are
+        started."""
+        async with self.turn:
+            while any(slot.busy or not slot.runs for slot in self.slots):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+            for slot in self.slots:
+                slot.busy = True
+            try:
+                yield self.slots
+            finally:
+                for slot in self.slots:
+                    if not slot.runs:
+                        slot.start()
+                    slot.busy = False
 
     async def look_after(self) -> None:
         """Start again what ended by itself; runs until it is cancelled."""
@@ -145,7 +169,10 @@ class Crew:
     async def _start_again(self, slot: Slot) -> None:
         assert slot.worker is not None
         how = f"{slot} ended with status {slot.process.poll()}: {slot.last_words()}"
-        self._diary.problem(how)  # none of the faults is a reason for a worker to end
+        if FULL in slot.worker.log:
+            self._diary.ended.append(how)
+        else:
+            self._diary.problem(how)  # no other fault is a reason for a worker to end
         self._diary.say(slot.worker.log[-5000:])
         await asyncio.sleep(RESTART_AFTER)
         if not slot.busy:

@@ -1,22 +1,22 @@
 """What is in Kafka and in the store after a run, read without the app."""
 
-import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from tests.chaos.sender import POISON_HEADER, Sent
+from tests.chaos.archive import Archive, Place, Taken
+from tests.chaos.sender import POISON_HEADER
+from tests.chaos.sent import Sent
 from tests.chaos.stores import Documents
-from tests.e2e import records
 
 TOPICS = ("orders", "fraud-alerts", "payments")
-READ_SECONDS = 120.0
+DEAD_LETTERS = "orders-dlq"
 
-Place = tuple[int, int]
+Records = Mapping[Place, ConsumerRecord]
 
 
 @dataclass
@@ -34,60 +34,65 @@ class Facts:
     #: Services and value of what was given up, by its place in `orders`.
     dead: dict[Place, list[tuple[str, bytes | None]]] = field(default_factory=dict)
     documents: Documents = field(default_factory=dict)
+    #: What retention deleted before it was committed.
+    taken: list[Taken] = field(default_factory=list)
+    #: By topic, the ids whose records were deleted, read or not.
+    gone: dict[str, set[int]] = field(default_factory=dict)
+
+    def was_taken(self, topic: str, place: Place) -> bool:
+        """Whether retention deleted the record before it was committed."""
+        return any(taken.topic == topic and place in taken for taken in self.taken)
 
 
-async def gather(server: str, sent: Sent, documents: Documents) -> Facts:
+async def gather(archive: Archive, sent: Sent, documents: Documents) -> Facts:
     """Read all topics."""
-    facts = Facts(sent, documents=documents)
-    _orders(facts, await _read(server, "orders"))
-    facts.alerts = _by_order(await _read(server, "fraud-alerts"))
-    facts.payments = _by_order(await _read(server, "payments"))
-    facts.dead = _dead(await _read(server, "orders-dlq"))
+    facts = Facts(sent, documents=documents, taken=archive.taken)
+    for topic in TOPICS:
+        left = await archive.keep(topic)
+        gone = {
+            place: record for place, record in archive.of(topic).items() if place not in left
+        }
+        facts.gone[topic] = _ids(gone)
+    await archive.keep(DEAD_LETTERS)
+    _orders(facts, archive.of("orders"))
+    facts.alerts = _by_order(archive.of("fraud-alerts"))
+    facts.payments = _by_order(archive.of("payments"))
+    facts.dead = _dead(archive)
     return facts
 
 
-async def _read(server: str, topic: str) -> list[ConsumerRecord]:
-    reading = asyncio.to_thread(records.read, server, topic)
-    return await asyncio.wait_for(reading, READ_SECONDS)
+def _ids(found: Records) -> set[int]:
+    return {
+        json.loads(record.value)["order_id"]
+        for record in found.values()
+        if POISON_HEADER not in record.headers
+    }
 
 
-def _orders(facts: Facts, found: Iterable[ConsumerRecord]) -> None:
+def _orders(facts: Facts, found: Records) -> None:
     facts.orders = defaultdict(list)
-    for record in found:
-        place = record.partition, record.offset
+    for place, record in found.items():
         if POISON_HEADER in record.headers:
             facts.poison[place] = record.value
         else:
             facts.orders[json.loads(record.value)["order_id"]].append(place)
 
 
-def _by_order(found: Iterable[ConsumerRecord]) -> dict[int, list[dict[str, Any]]]:
+def _by_order(found: Records) -> dict[int, list[dict[str, Any]]]:
     values = defaultdict(list)
-    for record in found:
-        place = {"kafka_partition": record.partition, "kafka_offset": record.offset}
-        value = json.loads(record.value) | place
+    for place, record in found.items():
+        where = {"kafka_partition": place.partition, "kafka_offset": place.offset}
+        value = json.loads(record.value) | where | {"epoch": place.epoch}
         values[value["order_id"]].append(value)
     return values
 
 
-def _dead(found: Iterable[ConsumerRecord]) -> dict[Place, list[tuple[str, bytes | None]]]:
+def _dead(archive: Archive) -> dict[Place, list[tuple[str, bytes | None]]]:
     dead = defaultdict(list)
-    for record in found:
+    for record in archive.of(DEAD_LETTERS).values():
         headers = dict(record.headers)
         if headers["original-topic"] == b"orders":
-            place = int(headers["original-partition"]), int(headers["original-offset"])
-            dead[place].append((headers["service"].decode(), record.value))
+            epoch = archive.epoch_at("orders", int(headers["original-timestamp"]))
+            where = int(headers["original-partition"]), int(headers["original-offset"])
+            dead[Place(epoch, *where)].append((headers["service"].decode(), record.value))
     return dead
-
-
-async def lag(server: str, groups: Sequence[str]) -> dict[str, int]:
-    """Records that are not committed, by group and topic; empty when all is done."""
-    left = {}
-    for group in groups:
-        for topic in TOPICS:
-            ends = await asyncio.to_thread(records.ends, server, topic)
-            done = await asyncio.to_thread(records.committed, server, group, topic)
-            behind = sum(end - max(0, done.get(part, 0)) for part, end in ends.items())
-            if behind:
-                left[f"{group} {topic}"] = behind
-    return left

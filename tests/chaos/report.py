@@ -2,10 +2,11 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict
 from typing import Any
 
+from tests.chaos.lost import Offset
 from tests.chaos.run import Result
 from tests.chaos.takeovers import Takeover
 from tests.chaos.verdict import HARMS
@@ -35,6 +36,11 @@ def failures(result: Result) -> list[str]:
         if found:
             examples = "; ".join(found[:EXAMPLES])
             why.append(f"{len(found)} {name.replace('_', ' ')}: {examples}")
+    if result.taken != result.reported:
+        why.append(
+            f"{_count(result.taken - result.reported)} deleted unread and not reported, "
+            f"{_count(result.reported - result.taken)} reported and not deleted unread"
+        )
     if result.reconcile is None:
         why.append("reconcile gave no answer")
     slowest = max(_alone(result.takeovers), default=0.0)
@@ -43,6 +49,13 @@ def failures(result: Result) -> list[str]:
     if not _rough(result):
         why += _gentle_failures(result)
     return why
+
+
+def _count(offsets: Set[Offset]) -> str:
+    examples = ", ".join(
+        f"{o.topic}[{o.partition}]@{o.offset}" for o in sorted(offsets)[:EXAMPLES]
+    )
+    return f"{len(offsets)} ({examples}, …)" if offsets else "0"
 
 
 def _rough(result: Result) -> list[str]:
@@ -61,8 +74,9 @@ def _gentle_failures(result: Result) -> list[str]:
 
 
 COLUMNS = (
-    "seed", "store", "orders", "faults", "lost", "double-charged", "wrong alerts",
-    "redelivered", "takeover p50 / max s", "hand-over p50 / max s", "verdict",
+    "seed", "store", "orders", "faults", "lost", "double-charged", "charged though aborted",
+    "wrong alerts", "taken / reported", "redelivered", "takeover p50 / max s",
+    "hand-over p50 / max s", "verdict",
 )  # fmt: skip
 
 
@@ -76,7 +90,9 @@ def row(result: Result) -> tuple[str, ...]:
         str(sum(result.diary.counts().values())),
         str(len(verdict.lost)),
         str(len(verdict.double)),
+        str(len(verdict.charged_though_aborted)),
         str(len(verdict.wrong_alerts)),
+        f"{len(result.taken):,} / {len(result.reported):,}",
         str(verdict.redelivered),
         _times(_alone(result.takeovers)),
         _times(_alone(result.handovers)),
@@ -101,6 +117,10 @@ def summary(result: Result) -> str:
         f"orders: {len(sent.orders):,} sent, {len(sent.confirmed):,} confirmed, "
         f"{sent.failed} sends failed, {sent.duplicates} sent again, "
         f"{len(sent.poison)} bad records",
+        f"in transactions: {len(sent.transactional):,}, of which "
+        f"{len(sent.transactional & sent.confirmed):,} were committed",
+        f"deleted unread: {len(result.taken):,}, reported: {len(result.reported):,}; "
+        f"{verdict.taken:,} orders are unpaid for that reason",
         f"redelivered: {verdict.redelivered}; given up: {len(verdict.given_up)}; "
         f"documents from an older record: {_examples(verdict.stale)}",
         f"takeovers after SIGKILL: {_list(_alone(result.takeovers))}",
@@ -157,11 +177,16 @@ def as_json(result: Result) -> dict[str, Any]:
         "failed_sends": sent.failed,
         "duplicates": sent.duplicates,
         "poison": len(sent.poison),
+        "transactional": len(sent.transactional),
+        "aborted": len(sent.transactional - sent.confirmed),
         "faults": result.diary.counts(),
         "lost": len(verdict.lost),
         "double_charged": len(verdict.double),
+        "charged_though_aborted": len(verdict.charged_though_aborted),
         "wrong_alerts": len(verdict.wrong_alerts),
         "wrong_documents": len(verdict.wrong_documents),
+        "taken_unread": len(result.taken),
+        "reported_lost": len(result.reported),
         "redelivered": verdict.redelivered,
         "given_up": verdict.given_up,
         "stale": verdict.stale,

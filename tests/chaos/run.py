@@ -5,15 +5,18 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.chaos import facts
+from tests.chaos import facts, lost, opinion
+from tests.chaos.archive import Archive
 from tests.chaos.broker import Broker
-from tests.chaos.crew import Crew
+from tests.chaos.crew import APP, Crew
 from tests.chaos.diary import Diary
 from tests.chaos.faults import FAULTS, KINDS
+from tests.chaos.lag import lag
+from tests.chaos.lost import Offset
 from tests.chaos.observer import Observer
 from tests.chaos.schedule import Strike, plan
 from tests.chaos.sender import Sender
@@ -23,10 +26,10 @@ from tests.chaos.verdict import Verdict, judge
 from tests.chaos.world import World
 from tests.e2e.worker import FAUST, environment
 
-GROUPS = ("orderapp",)
 #: Seconds after the faults: to confirm what was sent, and to work off what waits.
 CONFIRM_SECONDS, CATCH_UP_SECONDS = 90.0, 120.0
 RECONCILE_SECONDS = 120.0
+EXAMPLES = 100_000
 #: Beyond its own length a fault may take this long to heal.
 HEAL_SECONDS = 90.0
 
@@ -59,6 +62,10 @@ class Result:
     caught_up: float | None
     #: What `faust -A orderapp reconcile` says; None: it did not end.
     reconcile: dict[str, Any] | None
+    #: Offsets that retention deleted before they were committed, and those that the workers
+    #: have reported.
+    taken: set[Offset] = field(default_factory=set)
+    reported: set[Offset] = field(default_factory=set)
 
 
 async def run(options: Options, directory: Path) -> Result:
@@ -75,13 +82,17 @@ async def run(options: Options, directory: Path) -> Result:
             reconcile = await _reconcile(world)
             await asyncio.sleep(1)  # the observer's last look
         finally:
-            looking.cancel()
-            watching.cancel()
+            for task in (looking, watching):
+                if task.done():
+                    diary.problem(f"the run does not see any more: {task!r}")
+                task.cancel()
             await asyncio.wait([looking, watching], timeout=10)
         await world.crew.stop()
         documents = await asyncio.to_thread(world.store.documents)
-        found = await facts.gather(world.broker.server, world.sender.sent, documents)
         sent = world.sender.sent
+        found = await facts.gather(world.archive, sent, documents)
+        if reconcile is not None:
+            diary.problems += opinion.unexplained(reconcile, found)
         return Result(
             options,
             diary,
@@ -92,6 +103,8 @@ async def run(options: Options, directory: Path) -> Result:
             takeovers("term", diary, observer, sent),
             caught_up,
             reconcile,
+            lost.offsets(found.taken),
+            lost.reported(directory),
         )
 
 
@@ -106,7 +119,8 @@ async def _world(options: Options, directory: Path, diary: Diary) -> AsyncIterat
         for number in range(options.workers):
             crew.add(_settings(options, store.settings, number))
         sender = Sender(broker.server, options.rate, options.seed)
-        yield World(data_dir, store.settings, diary, broker, crew, store, sender)
+        archive = Archive(broker.server)
+        yield World(data_dir, store.settings, diary, broker, crew, store, sender, archive)
     finally:
         crew.kill()
         store.close()
@@ -158,7 +172,7 @@ async def _catch_up(world: World) -> float | None:
     left: object = "unknown"
     while time.monotonic() - began < CATCH_UP_SECONDS:
         try:
-            left = await asyncio.wait_for(facts.lag(world.broker.server, GROUPS), 30)
+            left = await asyncio.wait_for(lag(world.broker.server), 30)
         except Exception as error:  # Kafka may still be on its way back
             left = repr(error)
         if not left:
@@ -169,9 +183,10 @@ async def _catch_up(world: World) -> float | None:
 
 
 async def _reconcile(world: World) -> dict[str, Any] | None:
-    """The app's own opinion."""
+    """The app's own opinion, with every example."""
     # What is sent that is no order waits as dead letters; orders that do fail the verdict.
-    command = [FAUST, "-A", "orderapp", "reconcile", "--json", "--allow-dead-letters"]
+    options = ["--allow-dead-letters", "--json", "--limit", str(EXAMPLES)]
+    command = [FAUST, "-A", APP, "reconcile", *options]
     process = await asyncio.create_subprocess_exec(
         *command,
         env=environment(world.data_dir, world.settings),
@@ -185,11 +200,10 @@ async def _reconcile(world: World) -> dict[str, Any] | None:
         process.kill()
         world.diary.problem(f"reconcile took more than {RECONCILE_SECONDS:g} s")
         return None
-    if process.returncode:
-        text = (errors or output).decode(errors="replace").strip()
-        world.diary.problem(f"reconcile ended with status {process.returncode}: {text[-500:]}")
     try:
         answer = json.loads(output)
     except ValueError:
-        answer = {"output": output.decode(errors="replace")}
+        text = (errors or output).decode(errors="replace").strip()
+        world.diary.problem(f"reconcile ended with status {process.returncode}: {text[-500:]}")
+        return None
     return {"status": process.returncode, "answer": answer}

@@ -4,13 +4,17 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from tests.chaos import transactions
+from tests.chaos.archive import Place
 from tests.chaos.orders import Order, encoded, make_order, poison
+from tests.chaos.sent import Sent
 
 TOPIC = "orders"
 TICK = 0.02
@@ -18,21 +22,8 @@ TICK = 0.02
 PATIENCE = 60.0
 #: How verdicts know on purpose bad records from orders.
 POISON_HEADER = ("chaos", b"poison")
-
-
-@dataclass
-class Sent:
-    """What was sent, and what Kafka said."""
-
-    #: By order id; an order that was sent again counts once.
-    orders: dict[int, Order] = field(default_factory=dict)
-    #: When each was sent first (Unix time).
-    sent_at: dict[int, float] = field(default_factory=dict)
-    confirmed: set[int] = field(default_factory=set)
-    #: Place (partition, offset) and value of bad records that Kafka has confirmed.
-    poison: dict[tuple[int, int], bytes | None] = field(default_factory=dict)
-    duplicates: int = 0
-    failed: int = 0
+#: The first id of an order that is sent in a transaction.
+TRANSACTIONAL = 100_000_000
 
 
 class Sender:
@@ -40,12 +31,18 @@ class Sender:
 
     def __init__(self, server: str, rate: float, seed: int) -> None:
         self.sent = Sent()
+        #: How often the topic was deleted and made anew.
+        self.epoch = 0
         self._server = server
         self._rate = rate
         self._rng = random.Random(f"orders of {seed}")
         self._recent: deque[Order] = deque(maxlen=200)
         self._waiting: set[asyncio.Future[None]] = set()
         self._stopped = asyncio.Event()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._pausing = asyncio.Lock()
+        self._transactions = 0
         self._producer: AIOKafkaProducer
 
     async def run(self) -> None:
@@ -57,6 +54,8 @@ class Sender:
             # What is sent while the broker is away waits here, and the rate stays.
             max_batch_size=1024 * 1024,
             request_timeout_ms=int(PATIENCE * 1000),
+            # New partitions are soon used.
+            metadata_max_age_ms=3000,
         )
         await self._producer.start()
         try:
@@ -68,6 +67,18 @@ class Sender:
 
     def stop(self) -> None:
         self._stopped.set()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Nothing is sent meanwhile, and what was sent before is confirmed or has failed."""
+        async with self._pausing:
+            self._open.clear()
+            try:
+                while self._waiting:
+                    await asyncio.wait(self._waiting)
+                yield
+            finally:
+                self._open.set()
 
     async def _send_steadily(self) -> None:
         began, number = time.monotonic(), 0
@@ -97,6 +108,18 @@ class Sender:
             key, value = poison(number, rng)
             await self._send(key, value, headers=[POISON_HEADER])
 
+    async def send_transaction(
+        self, count: int, rng: random.Random, ending: transactions.Ending, seconds: float
+    ) -> None:
+        """Send new orders in one transaction that stays open for so long."""
+        await self._open.wait()
+        self._transactions += 1
+        first = TRANSACTIONAL + self._transactions * 1000
+        orders = [make_order(first + number, rng) for number in range(count)]
+        name = f"chaos-{self._transactions}"
+        sending = transactions.send(self._server, self.sent, name, orders, ending, seconds)
+        await self._await_confirmation(sending)
+
     async def _send(
         self,
         key: bytes | None,
@@ -104,17 +127,22 @@ class Sender:
         order_id: int | None = None,
         headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
+        await self._open.wait()
         try:
             future = await self._producer.send(TOPIC, value, key=key, headers=list(headers))
         except KafkaError:
             self.sent.failed += 1
             return
-        task = asyncio.ensure_future(self._confirm(future, order_id, value))
+        self._await_confirmation(self._confirm(future, order_id, value))
+
+    def _await_confirmation(self, confirming: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(confirming)
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
+        return task
 
     async def _confirm(
-        self, future: "asyncio.Future[object]", order_id: int | None, value: bytes | None
+        self, future: "asyncio.Future[Any]", order_id: int | None, value: bytes | None
     ) -> None:
         try:
             record = await future
@@ -122,6 +150,7 @@ class Sender:
             self.sent.failed += 1
         else:
             if order_id is None:
-                self.sent.poison[record.partition, record.offset] = value
+                place = Place(self.epoch, record.partition, record.offset)
+                self.sent.poison[place] = value
             else:
-                self.sent.confirmed.add(order_id)
+                self.sent.confirm(order_id, record.partition)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.chaos.diary import Diary, Event
 from tests.chaos.faults import KINDS
 from tests.chaos.observer import Observer
-from tests.chaos.sender import Sent
+from tests.chaos.sent import Sent
 
 #: Faults that take a member out of the group without a word; two at once take longer.
 SILENT = {"kill", "stop"}

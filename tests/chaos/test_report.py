@@ -3,6 +3,7 @@
 import pytest
 
 from tests.chaos.diary import Diary
+from tests.chaos.lost import Offset
 from tests.chaos.observer import Observer
 from tests.chaos.report import as_json, failures, summary
 from tests.chaos.run import Options, Result
@@ -61,3 +62,35 @@ def test_a_run_with_other_faults_says_that_hand_overs_were_not_held_against_thei
     assert failures(run) == []
     assert "not asked for in a run with kill, stop: a hand-over within 3 s" in summary(run)
     assert as_json(run)["gentle_limits_applied"] is False
+
+
+TAKEN = {Offset("orders", 3, 7), Offset("orders", 3, 8)}
+
+
+@pytest.mark.parametrize(
+    ("taken", "reported", "text"),
+    [
+        (TAKEN, set(), "2 (orders[3]@7, orders[3]@8, …) deleted unread and not reported, 0"),
+        (
+            set(),
+            TAKEN,
+            "0 deleted unread and not reported, 2 (orders[3]@7, orders[3]@8, …) rep",
+        ),
+        (TAKEN, {Offset("orders", 3, 7), Offset("orders", 3, 9)}, "1 (orders[3]@8, …) deleted"),
+    ],
+)
+def test_what_retention_took_has_to_be_reported_to_the_record(taken, reported, text):
+    run = result()
+    run.taken, run.reported = taken, reported
+
+    [why] = failures(run)
+    assert why.startswith(text)
+    assert f"FAILED: {why}" in summary(run)
+
+
+def test_a_run_in_which_all_that_was_taken_is_reported_is_good():
+    run = result()
+    run.taken, run.reported = TAKEN, set(TAKEN)
+
+    assert failures(run) == []
+    assert as_json(run)["taken_unread"] == as_json(run)["reported_lost"] == 2

@@ -4,9 +4,10 @@ import math
 
 from tests.chaos.diary import Diary, Event
 from tests.chaos.observer import PARTITIONS, Observer
-from tests.chaos.sender import Sent
+from tests.chaos.sent import Sent
 from tests.chaos.takeovers import takeovers
 
+SLOW = 3
 KILL = Event("kill", "worker 1", start=100.0, end=103.0)
 
 
@@ -16,9 +17,12 @@ def seen(slow_partition_after):
     for partition in range(PARTITIONS):
         for order_id, moment in ((partition, 99.0), (partition + 10, 101.0)):
             sent.sent_at[order_id] = moment
-        late = slow_partition_after if partition == 3 else 1.5
+            sent.confirm(order_id, partition)
+        late = slow_partition_after if partition == SLOW else 1.5
         # A payment of an order from before the fault proves nothing.
-        observer.arrivals[partition] += [(partition, 100.1), (partition + 10, 100.0 + late)]
+        observer.arrivals.append((partition, 100.1))
+        if late is not None:
+            observer.arrivals.append((partition + 10, 100.0 + late))
     sent.sent_at[1000] = 200.0
     return sent, observer
 
@@ -33,8 +37,7 @@ def test_the_last_partition_counts():
 
 
 def test_a_partition_that_nobody_works_on_is_never_taken_over():
-    sent, observer = seen(11.0)
-    observer.arrivals[3].pop()
+    sent, observer = seen(None)
 
     [takeover] = takeovers("kill", Diary([KILL]), observer, sent)
 
@@ -58,3 +61,13 @@ def test_a_kill_after_the_last_order_shows_nothing():
     late = Event("kill", "worker 1", start=300.0, end=301.0)
 
     assert takeovers("kill", Diary([late]), observer, sent) == []
+
+
+def test_a_partition_that_came_later_was_nobodys():
+    sent, observer = seen(11.0)
+    sent.confirm(1000, PARTITIONS)
+    observer.arrivals.append((1000, 201.0))
+
+    [takeover] = takeovers("kill", Diary([KILL]), observer, sent)
+
+    assert takeover.seconds == 11.0

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.facts import Facts, Place
+from tests.chaos.archive import Place
+from tests.chaos.facts import Facts
 from tests.chaos.orders import Order, is_risky, status_of
 
 REASON = "HIGH_AMOUNT_RISKY_COUNTRY"
 #: The lists of a verdict that have to be empty.
-HARMS = ("lost", "double", "wrong_alerts", "wrong_documents", "given_up")
+HARMS = (
+    "lost", "double", "charged_though_aborted", "wrong_alerts", "wrong_documents", "given_up",
+)  # fmt: skip
 
 
 @dataclass
@@ -18,6 +21,8 @@ class Verdict:
 
     lost: list[str] = field(default_factory=list)
     double: list[str] = field(default_factory=list)
+    #: Orders of transactions that were not committed, and of which something has come.
+    charged_though_aborted: list[str] = field(default_factory=list)
     wrong_alerts: list[str] = field(default_factory=list)
     wrong_documents: list[str] = field(default_factory=list)
     #: Orders that payment, fraud or analytics gave up: they are in the dead letters and not
@@ -29,6 +34,8 @@ class Verdict:
     stale: list[str] = field(default_factory=list)
     #: Payments beyond one for each record of an order.
     redelivered: int = 0
+    #: Orders that retention deleted unread, and of which nothing came.
+    taken: int = 0
 
     @property
     def is_good(self) -> bool:
@@ -52,6 +59,7 @@ def judge(facts: Facts) -> Verdict:
         verdict.redelivered += max(0, extra)
         verdict.stale += _stale(facts, order_id, places)
     verdict.lost += _missing_letters(facts)
+    verdict.charged_though_aborted += _aborted(facts)
     verdict.wrong_documents += _unknown(facts)
     return verdict
 
@@ -63,12 +71,24 @@ def _never_arrived(facts: Facts) -> Iterator[str]:
         yield f"bad record {place}: confirmed, and not in the topic"
 
 
+def _was_taken(facts: Facts, order_id: int) -> bool:
+    """Whether no service can have been asked to look at it."""
+    return all(facts.was_taken("orders", place) for place in facts.orders[order_id])
+
+
+def _were_taken(facts: Facts, topic: str, values: list[dict[str, Any]]) -> bool:
+    """Whether analytics can have seen none of these alerts or payments."""
+    return all(facts.was_taken(topic, _place(value)) for value in values)
+
+
 def _judge_payment(verdict: Verdict, facts: Facts, order: Order, given_up: set[str]) -> None:
     order_id = order["order_id"]
     payments = facts.payments.get(order_id, [])
     stored = facts.documents["payment"].get(order_id)
     if not payments:
-        if "payment" not in given_up:
+        if _was_taken(facts, order_id):
+            verdict.taken += 1
+        elif "payment" not in given_up:
             verdict.lost.append(f"order {order_id}: no payment")
         return
     ids = {payment["payment_id"] for payment in payments}
@@ -78,7 +98,8 @@ def _judge_payment(verdict: Verdict, facts: Facts, order: Order, given_up: set[s
     if {(payment["status"], payment["amount"]) for payment in payments} != {right}:
         verdict.wrong_documents.append(f"order {order_id}: not {right} in {payments}")
     if stored is None:
-        verdict.lost.append(f"order {order_id}: its payment is not stored")
+        if not _were_taken(facts, "payments", payments):
+            verdict.lost.append(f"order {order_id}: its payment is not stored")
     elif stored["payment_id"] not in ids or (stored["status"], stored["amount"]) != right:
         verdict.wrong_documents.append(f"order {order_id}: its payment is stored as {stored}")
 
@@ -91,10 +112,11 @@ def _judge_alert(verdict: Verdict, facts: Facts, order: Order, given_up: set[str
         if alerts or stored:
             verdict.wrong_alerts.append(f"order {order_id}: an alert without reason")
     elif not alerts:
-        if "fraud" not in given_up:
+        if "fraud" not in given_up and not _was_taken(facts, order_id):
             verdict.wrong_alerts.append(f"order {order_id}: no alert")
     elif stored is None:
-        verdict.wrong_alerts.append(f"order {order_id}: its alert is not stored")
+        if not _were_taken(facts, "fraud-alerts", alerts):
+            verdict.wrong_alerts.append(f"order {order_id}: its alert is not stored")
     elif any(not _agrees(order, alert) for alert in (*alerts, stored)):
         verdict.wrong_alerts.append(f"order {order_id}: alerts {alerts}, stored {stored}")
 
@@ -108,12 +130,11 @@ def _judge_document(verdict: Verdict, facts: Facts, order: Order, given_up: set[
     order_id = order["order_id"]
     stored = facts.documents["order"].get(order_id)
     if stored is None:
-        if "analytics" not in given_up:
+        if "analytics" not in given_up and not _was_taken(facts, order_id):
             verdict.lost.append(f"order {order_id}: not stored")
         return
-    place = stored["kafka_partition"], stored["kafka_offset"]
     differs = [name for name in order if stored[name] != order[name]]
-    if differs or place not in facts.orders[order_id]:
+    if differs or _where(stored) not in [place[1:] for place in facts.orders[order_id]]:
         verdict.wrong_documents.append(f"order {order_id}: {order} is stored as {stored}")
 
 
@@ -125,11 +146,16 @@ def _stale(facts: Facts, order_id: int, places: list[Place]) -> Iterator[str]:
     }
     for kind, known in made_from.items():
         stored = facts.documents[kind].get(order_id)
-        if stored and known and _place(stored) != max(known):
-            yield f"{kind} {order_id}: stored from {_place(stored)} of {known}"
+        if stored and known and _where(stored) != max(known)[1:]:
+            yield f"{kind} {order_id}: stored from {_where(stored)} of {sorted(known)}"
 
 
 def _place(value: dict[str, Any]) -> Place:
+    return Place(value["epoch"], *_where(value))
+
+
+def _where(value: dict[str, Any]) -> tuple[int, int]:
+    # A document does not know the epoch of its topic.
     return value["kafka_partition"], value["kafka_offset"]
 
 
@@ -137,14 +163,32 @@ def _missing_letters(facts: Facts) -> Iterator[str]:
     for place, value in facts.poison.items():
         letters = facts.dead.get(place, [])
         if not letters:
+            if facts.was_taken("orders", place):
+                continue
             yield f"bad record {place}: no dead letter"
         elif any(letter != value for _, letter in letters):
             yield f"bad record {place}: its dead letter has other bytes"
 
 
+def _aborted(facts: Facts) -> Iterator[str]:
+    """What came of orders of transactions that nobody committed. The topic shows it where the
+    producer was not told, and its word counts where it was."""
+    unconfirmed = facts.sent.transactional - facts.sent.confirmed - facts.orders.keys()
+    for order_id in sorted(facts.sent.aborted | unconfirmed):
+        if order_id in facts.payments:
+            yield f"order {order_id} was charged"
+        elif order_id in facts.alerts:
+            yield f"order {order_id} has an alert"
+        else:
+            for kind, documents in facts.documents.items():
+                if order_id in documents:
+                    yield f"the {kind} of order {order_id} is stored"
+
+
 def _unknown(facts: Facts) -> Iterator[str]:
+    known = facts.orders.keys() | facts.sent.transactional
     for kind in ("order", "alert", "payment"):
-        for order_id in sorted(facts.documents[kind].keys() - facts.orders.keys()):
+        for order_id in sorted(facts.documents[kind].keys() - known):
             yield f"{kind} {order_id} is stored, and no such order was sent"
-    for order_id in sorted(facts.payments.keys() - facts.orders.keys()):
+    for order_id in sorted(facts.payments.keys() - known):
         yield f"order {order_id} was charged, and never sent"

@@ -4,10 +4,11 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chaos.archive import Archive
 from tests.chaos.broker import Broker
 from tests.chaos.crew import Crew
 from tests.chaos.diary import Diary
-from tests.chaos.sender import Sender
+from tests.chaos.sender import TOPIC, Sender
 from tests.chaos.stores import Store
 
 
@@ -22,5 +23,14 @@ class World:
     crew: Crew
     store: Store
     sender: Sender
+    archive: Archive
     #: Held by the one fault that has to do with the store.
     store_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: Held by the one fault that changes topics or rights.
+    topic_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def begin_epoch(self, topic: str) -> None:
+        """The topic was made anew, and nothing is sent to it yet."""
+        self.archive.begin_epoch(topic)
+        if topic == TOPIC:
+            self.sender.epoch = self.archive.epoch(topic)

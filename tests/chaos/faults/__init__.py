@@ -21,4 +21,4 @@ def fault(name: str, kind: Kind) -> Callable[[Fault], Fault]:
     return register
 
 
-from tests.chaos.faults import kafka, records, stores, workers  # noqa: E402, F401
+from tests.chaos.faults import kafka, records, retention, stores, topics, workers  # noqa: E402, F401

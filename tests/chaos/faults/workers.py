@@ -32,7 +32,7 @@ async def _one(world: World, strike: Strike) -> AsyncIterator[Slot | None]:
 
 
 # Felt until the session of the killed one has expired.
-@fault("kill", Kind(seconds=(1, 6), settle=12, weight=4))
+@fault("kill", Kind(seconds=(1, 6), settle=12, weight=3))
 async def kill(world: World, strike: Strike) -> None:
     """SIGKILL; after a while a new one is started."""
     async with _one(world, strike) as slot:
@@ -98,13 +98,15 @@ async def pause(world: World, strike: Strike) -> None:
 async def storm(world: World, strike: Strike) -> None:
     """Workers join and leave every few seconds."""
     times = 2 + round(strike.size * 2)
-    with world.diary.event("storm", f"{times} workers come and go in {strike.seconds} s"):
-        guests = []
-        for _ in range(times):
-            guest = world.crew.extra(world.settings)
-            guests.append(asyncio.create_task(_visit(world, guest)))
-            await asyncio.sleep(strike.seconds / times)
-        await asyncio.gather(*guests)
+    what = f"{times} workers come and go in {strike.seconds} s"
+    async with world.crew.turn:
+        with world.diary.event("storm", what):
+            guests = []
+            for _ in range(times):
+                guest = world.crew.extra(world.settings)
+                guests.append(asyncio.create_task(_visit(world, guest)))
+                await asyncio.sleep(strike.seconds / times)
+            await asyncio.gather(*guests)
 
 
 async def _visit(world: World, guest: Slot) -> None:
