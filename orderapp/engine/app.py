@@ -195,6 +195,10 @@ class BatchApp(faust.App):
         super().__init__(group, Worker=Worker, **options)
         self.resources: list[Service] = []
         self.topic_specs: list[TopicSpec] = []
+        #: The topics that this worker reads, or may write to.
+        self.used_topics: set[str] = set()
+        #: Called with the name of a topic that has gone, was made anew, or has grown.
+        self.topic_listeners: list[Callable[[str], None]] = []
         self.failure: str | None = None
         self.ready = False
         #: Known once it was found; clients of one's own are made for it.
@@ -260,6 +264,9 @@ class BatchApp(faust.App):
         """See `delivery.deliver`; what can't be processed goes to the dead-letter topic."""
         for topic in stream.channel.topics:
             self._readers[topic].add(service)
+            self.uses(topic)
+            if self._dead_letter_topic:
+                self.uses(self._dead_letter_topic, notes_topic(self._dead_letter_topic))
             metrics.meter(service, topic)  # so that its series are there from the beginning
             metrics.LOST.labels(self.conf.id, topic)
         await deliver(
@@ -270,6 +277,10 @@ class BatchApp(faust.App):
             overlap=overlap,
             max_attempts=self._max_attempts,
         )
+
+    def uses(self, *topics: str) -> None:
+        """Say that this worker writes to these topics: it is not ready without them."""
+        self.used_topics.update(topics)
 
     async def send_all(
         self,
@@ -322,7 +333,9 @@ class BatchApp(faust.App):
         topic = self._dead_letter_topic
         if topic is None or self.cluster is None:
             raise RuntimeError("the app has no dead_letter_topic, or no cluster yet")
-        notes, left = notes_topic(topic), await first_left(self.cluster, losses)
+        of_topics = [loss for loss in losses if not loss.with_topic]
+        left = await first_left(self.cluster, of_topics) if of_topics else {}
+        notes = notes_topic(topic)
         for loss in losses:
             await self._note_loss(
                 notes, replace(loss, before=left.get((loss.topic, loss.partition)))

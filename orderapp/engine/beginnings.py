@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, UnknownTopicOrPartitionError
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
@@ -113,6 +114,7 @@ def name_topics(consumer: AIOKafkaConsumer, ids: Mapping[str, str]) -> None:
     commit = consumer.commit
 
     async def commit_with_ids(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        _refuse_gone(consumer._coordinator)
         await commit(
             {
                 tp: OffsetAndMetadata(at.offset, ids.get(tp.topic, ""))
@@ -121,6 +123,25 @@ def name_topics(consumer: AIOKafkaConsumer, ids: Mapping[str, str]) -> None:
         )
 
     consumer.commit = commit_with_ids
+
+
+def _refuse_gone(coordinator: Any) -> None:
+    """Let a commit for a topic that was deleted fail. aiokafka would try it on and on, and the
+    rebalance that takes the topic's partitions away waits for it."""
+    if "_do_commit_offsets" in vars(coordinator):
+        return
+    commit = coordinator._do_commit_offsets
+
+    async def commit_once(*args: Any) -> None:
+        try:
+            await commit(*args)
+        except UnknownTopicOrPartitionError as error:
+            # In words by which Faust knows that it has to be done again.
+            raise CommitFailedError(
+                "without a topic the group has already rebalanced"
+            ) from error
+
+    coordinator._do_commit_offsets = commit_once
 
 
 def tell(group: str, known: Mapping[TP, Known], starts: Mapping[TP, Start]) -> None:

@@ -64,6 +64,11 @@ class TopicSpec:
     partitions: int
     config: Mapping[str, str] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """The arguments of `kafka-topics` that make it."""
+        config = "".join(f" --config {name}={value}" for name, value in self.config.items())
+        return f"--create --topic {self.name} --partitions {self.partitions}{config}"
+
 
 @dataclass(frozen=True)
 class Cluster:

@@ -77,6 +77,7 @@ class Feed(Service):
         self._ready = asyncio.Event()
         self._wanted_at = 0.0
         self._published_at = 0.0
+        self._is_outdated = False
         self._begin()
         super().__init__()
 
@@ -114,6 +115,10 @@ class Feed(Service):
             return None
         return [message for message in self._kept if message.place.number > place.number]
 
+    def begin_anew(self) -> None:
+        """Read with a new consumer: a topic was made anew, or has other partitions."""
+        self._is_outdated = True
+
     def _is_wanted(self) -> bool:
         waited = asyncio.get_running_loop().time() - self._wanted_at
         return bool(self._listeners) or waited < LINGER
@@ -150,9 +155,10 @@ class Feed(Service):
                 for tp in consumer.assignment():
                     await consumer.position(tp)
             self._begin()
+            self._is_outdated = False
             self._ready.set()
             self._tell("the worker has begun to read anew")
-            while self._is_wanted() and not self.should_stop:
+            while self._is_wanted() and not (self.should_stop or self._is_outdated):
                 await self._turn(consumer)
         finally:
             await let_go(consumer.stop(), CLOSING)

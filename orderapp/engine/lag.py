@@ -141,6 +141,13 @@ class LagMonitor(Service):
             bounds.opened,
         )
 
+    def forget(self) -> None:
+        """Whatever is remembered: a topic was made anew, and its offsets mean other records."""
+        self._known = None
+        self.looks.clear()
+        if self._clients is not None:
+            self._clients.forget()
+
     async def _close(self) -> None:
         clients, self._clients = self._clients, None
         if clients is not None:
@@ -175,8 +182,9 @@ def _waiting(
     ends: Mapping[TopicPartition, int],
 ) -> dict[TopicPartition, int]:
     """The next offset of each partition in which something waits."""
-    # A topic that the group never committed may be one that its service does not read yet.
-    known = {tp.topic for tp in group.committed}
+    # A topic that the group neither reads nor has committed may be one that its service does
+    # not read yet. Of one that was made anew nothing is committed any more.
+    known = group.topics | {tp.topic for tp in group.committed}
     read = [tp for tp in ends if tp.topic in topics and (tp.topic in known or not known)]
     places = {tp: max(group.committed.get(tp, 0), begins[tp]) for tp in read}
     return {tp: at for tp, at in places.items() if at < ends[tp]}

@@ -1,12 +1,16 @@
 """Asks Kafka where consumer groups are, where partitions end, and how old a record is."""
 
 import asyncio
+import struct
 import time
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -45,6 +49,8 @@ class Group:
     committed: Mapping[TopicPartition, int]
     #: The same, with what was committed beside them.
     offsets: Mapping[TopicPartition, OffsetAndMetadata] = field(default_factory=dict)
+    #: What its members read.
+    topics: frozenset[str] = frozenset()
 
 
 class Clients:
@@ -63,7 +69,6 @@ class Clients:
         #: By place: the first record's timestamp, or up to where there is none.
         self._stamps: dict[Place, int] = {}
         self._empty: dict[Place, int] = {}
-        self._partitions: list[TopicPartition] = []
         self._open = OpenTransactions()
 
     async def start(self) -> None:
@@ -75,6 +80,11 @@ class Clients:
         """Let go of Kafka."""
         for closing in (self._consumer.stop, self._admin.close):
             await let_go(closing(), CLOSING)
+
+    def forget(self) -> None:
+        """What is known of the times of records."""
+        self._stamps.clear()
+        self._empty.clear()
 
     async def groups(self, names: Collection[str]) -> dict[str, Group]:
         """The groups that may be looked at, with all that they have committed."""
@@ -88,9 +98,9 @@ class Clients:
             offsets = await self._admin.list_consumer_group_offsets(name, coordinator)
         except GroupAuthorizationFailedError:
             return None
-        members = sum(len(g[5]) for answer in answers for g in answer.groups)
+        members = [member for answer in answers for g in answer.groups for member in g[5]]
         committed = {tp: at.offset for tp, at in offsets.items() if at.offset >= 0}
-        return Group(name, members, committed, offsets)
+        return Group(name, len(members), committed, offsets, _subscribed(members))
 
     async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
         """The ids of topics, by name; see `topic_ids`."""
@@ -99,7 +109,7 @@ class Clients:
 
     async def bounds(self, topics: Collection[str]) -> Bounds:
         """Where every partition begins and ends."""
-        partitions = self._partitions or await self._describe(topics)
+        partitions = await self._describe(topics)
         begins = await self._consumer.beginning_offsets(partitions)
         highs = await high_watermarks(self._consumer, partitions)
         # Afterwards: what is behind these and was there before belongs to open transactions.
@@ -109,14 +119,11 @@ class Clients:
         return Bounds(begins, ends, highs, self._open.began)
 
     async def _describe(self, topics: Collection[str]) -> list[TopicPartition]:
-        found = [
+        return [
             TopicPartition(topic["topic"], partition["partition"])
             for topic in await self._admin.describe_topics(list(topics))
             for partition in topic["partitions"]
         ]
-        if {tp.topic for tp in found}.issuperset(topics):
-            self._partitions = found  # else some are just being made
-        return found
 
     async def timestamps(
         self, places: Set[Place], ends: Mapping[TopicPartition, int]
@@ -155,3 +162,13 @@ class Clients:
                 self._empty[tp, at] = await consumer.position(tp)
             left = {place for place in left if self._is_open(place, ends)}
         consumer.pause(*places)  # or Kafka would be asked for more and more
+
+
+def _subscribed(members: Iterable[Any]) -> frozenset[str]:
+    """The topics that members of a group read, as Kafka describes them."""
+    found: set[str] = set()
+    for *_, metadata, _assignment in members:
+        # A member that is joining, or speaks another protocol, says nothing that can be read.
+        with suppress(ValueError, struct.error):
+            found.update(ConsumerProtocolMemberMetadata.decode(metadata).subscription)
+    return frozenset(found)

@@ -64,7 +64,12 @@ class OpenLetters(Service):
         await asyncio.wait({reading}, timeout=SOON)
         return self._count
 
+    def begin_anew(self) -> None:
+        """Read all again at the next count: a topic was made anew, or has other partitions."""
+        self._is_outdated = True
+
     def _forget(self) -> None:
+        self._is_outdated = False
         #: By partition and offset.
         self._letters: dict[int, dict[int, _Known]] = {}
         #: The offsets that are read next, of the letters and of the notes.
@@ -85,6 +90,9 @@ class OpenLetters(Service):
             self._read_at = time.monotonic()
 
     async def _open(self) -> TopicReader:
+        if self._is_outdated:
+            self._forget()
+            await self._close()
         if self._reader is None:
             cluster = self._cluster()
             if cluster is None:

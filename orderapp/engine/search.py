@@ -100,6 +100,11 @@ class Search(Service):
         turn.starts[tp] = min(start, turn.starts.get(tp, start))
         return (await asyncio.shield(turn.task)).get(wanted)
 
+    def forget(self, topic: str) -> None:
+        """Whatever was read of a topic: its offsets mean other records now."""
+        for tp in [tp for tp in self._seen if tp.topic == topic]:
+            del self._seen[tp]
+
     async def _begin(self, turn: _Turn, before: _Turn | None) -> dict[Wanted, ConsumerRecord]:
         if before is not None:
             await asyncio.wait({before.task})

@@ -10,7 +10,13 @@ from collections.abc import Collection, Mapping
 from io import BytesIO
 from typing import Any, NamedTuple
 
-from aiokafka.errors import KafkaConnectionError, KafkaError, NoError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    NoError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.metadata import MetadataRequest_v4
 from aiokafka.protocol.types import (
@@ -32,6 +38,11 @@ class TopicState(NamedTuple):
     id: str
     partitions: int
     error: type[KafkaError] | None = None
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether it may be there, and may not be seen."""
+        return self.error is TopicAuthorizationFailedError
 
 
 class _Uuid(AbstractType[bytes]):  # type: ignore[misc]

@@ -43,6 +43,8 @@ MAX_HELD_BYTES = 24 * 1024 * 1024
 #: (1,024 of them waited 2.5 s at 1,000 orders/s). It has to stay below Faust's
 #: `stream_buffer_maxsize`, so that no agent's queue is ever full.
 MAX_HELD_MESSAGES = 64
+#: Seconds that Kafka has to answer a look at partitions.
+ANSWER_SECONDS = 4.5
 # aiokafka's ConsumerRecord, its key, and the decoded value beside the raw one.
 _BYTES_PER_RECORD = 1024
 
@@ -360,8 +362,8 @@ class Consumer(driver.Consumer):
     async def outlook(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int]]:
         """Ask Kafka: the offset that is read next, and the end, of each of these partitions.
 
-        Partitions that were given up meanwhile are left out. Raises what aiokafka raises; it
-        has no time limit and must not be cancelled."""
+        Partitions that were given up meanwhile are left out. Raises what aiokafka raises, or
+        TimeoutError; it must not be cancelled."""
         result: dict[TP, tuple[int, int]] = await self._thread.call_thread(
             self._outlook, list(tps)
         )
@@ -369,15 +371,29 @@ class Consumer(driver.Consumer):
         self._reached = {tp: position for tp, (position, _) in result.items()}
         return result
 
+    async def renew_topics(self, *, rejoin: bool) -> None:
+        """Ask Kafka anew for topics and partitions; the group divides them again where their
+        numbers have changed, and always with `rejoin`."""
+        await self._thread.call_thread(self._renew_topics, rejoin)
+
+    async def _renew_topics(self, rejoin: bool) -> None:
+        consumer = self._thread._ensure_consumer()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await consumer._client.force_metadata_update()
+        if rejoin:
+            consumer._coordinator.request_rejoin()
+
     async def _outlook(self, tps: list[TP]) -> dict[TP, tuple[int, int]]:
         consumer = self._thread._ensure_consumer()
-        ends = await consumer.end_offsets(tps)
-        await self.open_transactions.look(consumer, self._thread.bounds())
-        return {
-            tp: (await consumer.position(tp), end)
-            for tp, end in ends.items()
-            if tp in consumer.assignment()
-        }
+        # aiokafka asks on and on for a partition that has just been deleted.
+        async with asyncio.timeout(ANSWER_SECONDS):
+            ends = await consumer.end_offsets(tps)
+            await self.open_transactions.look(consumer, self._thread.bounds())
+            return {
+                tp: (await consumer.position(tp), end)
+                for tp, end in ends.items()
+                if tp in consumer.assignment()
+            }
 
     @property
     def thread_loop(self) -> asyncio.AbstractEventLoop:

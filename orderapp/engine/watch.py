@@ -12,11 +12,13 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import Service
 
 from orderapp.engine.retry import held_up
 from orderapp.engine.stacks import LoopWatch, stacks
+from orderapp.engine.topic_watch import TopicWatch
 from orderapp.engine.transport import Consumer
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Watch(Service):
         #: Whether Kafka has answered lately.
         self.kafka_answers = True
         self._stalls = Stalls()
+        self._topics = TopicWatch(app)
         #: Since when the rebalance under way, by its number, could have ended.
         self._rebalance: tuple[int, float] | None = None
         self._asking: asyncio.Task[bool] | None = None
@@ -137,9 +140,23 @@ class Watch(Service):
             self._ping_thread()
             await self.sleep(min(EVERY, self.stall_seconds / 4))
 
+    @Service.task
+    async def _watch_topics(self) -> None:
+        # Apart too: one that is missing can hold up the others.
+        while not self.should_stop:
+            try:
+                await self._topics.look()
+            except (KafkaError, OSError, TimeoutError) as error:
+                logger.debug("the topics are not known: %r", error)
+            await self.sleep(min(EVERY, self.stall_seconds / 4))
+
     async def _look(self) -> None:
         consumer = self.app.running_consumer()
-        tps = consumer.assignment() if consumer else set()
+        tps = {
+            tp
+            for tp in (consumer.assignment() if consumer else ())
+            if self._topics.is_there(tp.topic)
+        }
         if consumer is None or not tps or self.app.rebalancing:
             self._stalls.look(time.monotonic(), {})
             self.kafka_answers = await self._answers(self._ask_producer())
@@ -162,6 +179,7 @@ class Watch(Service):
 
     async def _see(self, consumer: Consumer, tps: Iterable[TP]) -> None:
         seen = await consumer.outlook(tps)
+        self._topics.note(seen)
         consumer.open_transactions.tell()
         full = consumer.is_full and bool(held_up)
         sights = {

@@ -27,6 +27,7 @@ OVERLAP = 16
 
 Alert = twin(FraudAlert)
 encode = msgspec.json.Encoder().encode
+app.uses("fraud-alerts")
 
 
 def is_risky(order: Order) -> bool:

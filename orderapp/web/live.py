@@ -208,6 +208,7 @@ class Live(Feed):
 
 live = Live()
 app.resources.append(live)
+app.topic_listeners.append(lambda _: live.begin_anew())
 EVENT_STREAMS.set_function(lambda: len(live.streams))
 
 

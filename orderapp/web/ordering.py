@@ -15,10 +15,12 @@ from aiokafka.partitioner import murmur2
 from orderapp.app import app, store
 from orderapp.engine import tracing
 from orderapp.engine.batching import BAD_RECORD
+from orderapp.engine.blocked import blocked
 from orderapp.engine.errors import TransientError
 from orderapp.engine.lag import Look
 from orderapp.engine.logs import Few
 from orderapp.engine.search import Search
+from orderapp.engine.topic_watch import place as topic_place
 from orderapp.engine.twins import twin
 from orderapp.models import Order, now
 from orderapp.store import StoreError
@@ -117,6 +119,8 @@ class Desk:
         `trace` is the trace of the request, if it is part of one."""
         if not app.ready:
             raise _unavailable("Kafka is not reachable: the order was not sent")
+        if topic_place("orders") in blocked:
+            raise _unavailable("the topic 'orders' can't be used: the order was not sent")
         if key is None:
             return await self._send(_order(await _free_id(), wanted), key, trace)
         order_id = id_for(key)
@@ -246,11 +250,15 @@ async def _find(order_id: int) -> _Known | None:
 def _partition_of(look: Look, key: bytes) -> TopicPartition:
     """Where Kafka's own partitioner, which is ours too, puts a key."""
     partitions = sum(tp.topic == "orders" for tp in look.ends)
+    if not partitions:
+        raise _unavailable("the topic 'orders' does not exist: the order was not sent")
     return TopicPartition("orders", (murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 search = Search(lambda: app.cluster, may_be_ours)
 app.resources.append(search)
+app.uses("orders")
+app.topic_listeners.append(search.forget)
 desk = Desk()
 
 

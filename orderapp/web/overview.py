@@ -63,6 +63,7 @@ class _Shared:
 shared = _Shared()
 letters = OpenLetters(lambda: app.cluster, "orders-dlq")
 app.resources.append(letters)
+app.topic_listeners.append(lambda _: letters.begin_anew())
 
 
 @serve(ROUTE)

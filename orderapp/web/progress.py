@@ -17,6 +17,15 @@ monitor = LagMonitor(lambda: app.cluster, READERS)
 app.resources.append(monitor)
 
 
+def _forget(topic: str) -> None:
+    """Its offsets may mean other records now."""
+    monitor.forget()
+    _judged.clear()
+
+
+app.topic_listeners.append(_forget)
+
+
 async def look() -> Look | None:
     """How far everyone is, None when Kafka can't be asked in time."""
     try:
@@ -48,7 +57,8 @@ async def fraud_of(story: OrderStory) -> Fraud:
     return Fraud("CLEAR" if offset < _judged[partition] else "PENDING")
 
 
-#: By partition: what `judged` has said. It only ever grows, so that old orders ask nobody.
+#: By partition: what `judged` has said. It only grows as long as the topics stay what they are,
+#: so that old orders ask nobody.
 _judged: dict[int, int] = {}
 
 
