@@ -38,6 +38,7 @@ from orderapp.engine.stopping import (
     STOP_SECONDS,
     stopping,
 )
+from orderapp.engine.streams import BatchStream, Refused, refuse
 from orderapp.engine.transport import Consumer, Producer, Transport
 from orderapp.engine.watch import Watch
 
@@ -192,7 +193,7 @@ class BatchApp(faust.App):
         fetch_wait: float = 0.25,
         **options: Any,
     ) -> None:
-        super().__init__(group, Worker=Worker, **options)
+        super().__init__(group, Worker=Worker, Stream=BatchStream, **options)
         self.resources: list[Service] = []
         self.topic_specs: list[TopicSpec] = []
         #: The topics that this worker reads, or may write to.
@@ -240,6 +241,10 @@ class BatchApp(faust.App):
         self.topic_specs.append(TopicSpec(name, partitions))
         return self.topic(name, schema=self._schema)
 
+    def is_batched(self, topic: str) -> bool:
+        """Whether the records of a topic come in batches."""
+        return topic in self._decoders
+
     def decoder(self, topic: str) -> Decoder[Any]:
         """What decodes the records of a batched topic."""
         return self._decoders[topic]
@@ -262,6 +267,13 @@ class BatchApp(faust.App):
         self, service: str, stream: Any, work: Work[V], *, overlap: int = 1
     ) -> None:
         """See `delivery.deliver`; what can't be processed goes to the dead-letter topic."""
+        if not isinstance(stream, Refused) and stream.channel.schema is not self._schema:
+            topics = ", ".join(map(repr, stream.channel.topics))
+            line = f"{service!r} gives `deliver` the topic {topics}, which was not made by "
+            stream = refuse(self, f"{line}`batched_topic`: make it so, or use `async for`")
+        if isinstance(stream, Refused):
+            await anext(stream)
+        stream.is_delivered = True
         for topic in stream.channel.topics:
             self._readers[topic].add(service)
             self.uses(topic)

@@ -61,7 +61,15 @@ async def take(batch):
 @app.agent(readings, name="taker")
 async def taker(stream):
     """Take readings."""
-    await app.deliver("taker", stream, take)
+    match os.environ.get("ODD_READS"):
+        case "async for":
+            async for reading in stream:
+                seen.append(reading.sensor)
+        case "group_by":
+            async for reading in stream.group_by(Reading.sensor):
+                seen.append(reading.sensor)
+        case _:
+            await app.deliver("taker", stream, take)
 
 
 @app.agent(plain, name="beside")

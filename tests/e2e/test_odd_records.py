@@ -2,8 +2,12 @@
 
 import json
 import re
+from datetime import UTC, datetime
+
+import pytest
 
 from orderapp.engine.dead_letters import read_headers
+from orderapp.models import format_time
 from tests.e2e import records
 from tests.e2e.worker import eventually
 
@@ -50,3 +54,66 @@ def test_bugs_cost_their_records_and_a_flood_of_dead_letters_is_counted(kafka, s
     eventually(counted, "those that were left out are counted")
     assert worker.terminate() == 0
     assert "Traceback" not in worker.log
+
+
+@pytest.mark.parametrize("reads", ["async for", "group_by"])
+def test_an_agent_that_takes_batches_one_by_one_ends_the_start_with_one_line(
+    kafka, start, reads
+):
+    worker = start(
+        "tests.e2e.odd_app", KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap_servers, ODD_READS=reads
+    )
+
+    assert worker.process.wait(60) == 1
+    said = [line for line in worker.log.splitlines() if "CRITICAL" in line]
+    assert len(said) == 1
+    assert (
+        f"the agent 'taker' uses `{reads}` on the topic 'readings', whose records come in "
+        "batches: write `await app.deliver('taker', stream, work)`"
+    ) in said[0]
+    assert "Traceback" not in worker.log
+    assert "Worker ready" not in worker.log
+    assert "repartition" not in worker.log
+
+
+def framed(content):
+    """As Confluent's JSON serializers write it."""
+    return b"\0\0\0\0\x2a" + content
+
+
+def test_orders_as_they_are_in_the_field_are_paid_or_say_what_they_look_like(kafka, start):
+    worker = start(
+        KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap_servers,
+        ORDERAPP_FRAMING="schema-registry",
+        ORDERAPP_PAYMENT_DELAY="0",
+    ).wait_ready()
+
+    _, plain = records.order(1, created_at="2025-06-01t12:00:00z")
+    _, ahead = records.order(2, created_at="2999-01-01T00:00:00Z")
+    _, wrong = records.order(3, created_at="1796010112345")
+    sent = [(b"1", framed(plain)), (framed(b'"2"'), framed(ahead))]
+    odd = [
+        (framed(b'"3"'), framed(wrong), "'1796010112345' is no RFC 3339 time"),
+        (b"4", framed(b"\x02\x0cavro"), "Avro or Protobuf in the Schema Registry's framing"),
+        (b"5", b"\xef\xbb\xbf" + plain, "UTF-8 with a byte order mark"),
+        (b"6", plain.decode().encode("utf-16"), "UTF-16"),
+        (b"7", plain + b"\n" + plain, "several JSON values, as in newline-delimited JSON"),
+    ]
+    records.send(kafka.bootstrap_servers, [*sent, *((key, value) for key, value, _ in odd)])
+
+    first = eventually(lambda: worker.paid_order(1), "the first order is paid")
+    assert first["created_at"] == "2025-06-01T12:00:00.000000Z"
+    second = eventually(lambda: worker.paid_order(2), "the second order is paid")
+    assert second["created_at"] == format_time(
+        datetime.fromtimestamp(second["kafka_timestamp"] / 1000, UTC)
+    )
+    assert "created_at '2999-01-01T00:00:00Z' is more than a day ahead" in worker.log
+    metrics = worker.text("/metrics")
+    assert re.search(r"^orderapp_clocks_ahead_total [1-9]", metrics, re.MULTILINE)
+    dead = eventually(
+        lambda: len(found := records.read(kafka.bootstrap_servers, "orders-dlq")) == 5 and found,
+        "the others are dead letters",
+    )
+    texts = {letter.key: read_headers(letter.headers).error_text for letter in dead}
+    for key, _, text in odd:
+        assert text in texts[key]
