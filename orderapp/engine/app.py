@@ -9,13 +9,15 @@ import socket
 import sys
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 import faust
 from aiokafka import ConsumerRecord
 from faust.app.base import BootStrategy
-from faust.types import ServiceT
+from faust.types import TP, ServiceT
+from faust.types.tuples import Message
 from mode import Service
 from msgspec.structs import replace
 from yarl import URL
@@ -25,6 +27,7 @@ from orderapp.engine.batching import BatchSchema, Complete, Decoder, RawDecoder
 from orderapp.engine.cluster import Cluster, TopicSpec, let_go
 from orderapp.engine.dead_letters import Failure, is_for
 from orderapp.engine.delivery import Work, deliver
+from orderapp.engine.errand import Errand
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.framing import Framing
 from orderapp.engine.logs import Few, Quiet, say_rest
@@ -208,6 +211,7 @@ class BatchApp(faust.App):
         self._max_attempts = max_attempts
         self.watch = Watch(self, stall_seconds)
         self._dead_letter_topic: str | None = None
+        self._burials: set[asyncio.Task[None]] = set()
         self._few_letters = Few(dead_letters.logger, logging.WARNING, "dead letters")
         self._readers: defaultdict[str, set[str]] = defaultdict(set)
         self._decoders: dict[str, Decoder[Any]] = {}
@@ -288,6 +292,7 @@ class BatchApp(faust.App):
             self._bury,
             overlap=overlap,
             max_attempts=self._max_attempts,
+            set_aside=self._set_aside,
         )
 
     def uses(self, *topics: str) -> None:
@@ -304,13 +309,28 @@ class BatchApp(faust.App):
         """See `transport.Producer.send_all`."""
         await self._sender.send_all(topic, partition, messages, headers)
 
+    def _set_aside(self, tp: TP) -> AbstractContextManager[None]:
+        consumer = self.running_consumer()
+        return nullcontext() if consumer is None else consumer.set_aside(tp)
+
     @property
     def _sender(self) -> Producer:
         producer = self.producer
         assert isinstance(producer, Producer)  # noqa: S101 - made by our own transport
         return producer
 
-    async def _reject(self, bad: list[tuple[ConsumerRecord, Exception]]) -> None:
+    def _reject(
+        self, message: Message, bad: list[tuple[ConsumerRecord, Exception]]
+    ) -> asyncio.Task[None]:
+        with Errand(message, self._set_aside).current():
+            task = asyncio.create_task(self._bury_all(bad))
+        self._burials.add(task)
+        task.add_done_callback(self._burials.discard)
+        # Looked at: the partition may go, and nobody be left who waits for it.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+    async def _bury_all(self, bad: list[tuple[ConsumerRecord, Exception]]) -> None:
         burials = []
         for record, error in bad:
             readers = [r for r in sorted(self._readers[record.topic]) if is_for(record, r)]
@@ -329,13 +349,8 @@ class BatchApp(faust.App):
         if record.topic == topic:
             return  # it is there already, and would come again without end
         headers = dead_letters.headers_for(record, failure)
-        where = f"dead letter of {record.topic}[{record.partition}]@{record.offset}"
-        await persist(
-            where,
-            lambda: self._sender.send_record(
-                topic, key=record.key, value=record.value, headers=headers
-            ),
-            (record.topic, record.partition),
+        await self._sender.send_record(
+            topic, key=record.key, value=record.value, headers=headers
         )
         metrics.dead_letter(failure.service, failure.error)
 
@@ -469,6 +484,8 @@ class BatchApp(faust.App):
             logger.info("Worker stopping: what it has read is finished and committed first")
             stopping.begin()
         left = await self._drain()
+        for burial in self._burials:
+            burial.cancel()
         if self.in_worker:
             # Who has waited in vain already waits less for the rest.
             stopping.close_within(CLOSING_SECONDS / 2 if left else CLOSING_SECONDS)

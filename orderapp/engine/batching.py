@@ -6,6 +6,7 @@ schema turns it into one event whose value is a `Batch`. A batch is what has arr
 order; it is never waited for.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -30,8 +31,8 @@ BAD_RECORD = Exception
 #: Called with each decoded value and its record; returns the value to use (the same, as a
 #: rule), or raises ValueError to reject the record.
 Complete = Callable[[V, ConsumerRecord], V]
-#: Takes records that can't be decoded, with the reasons; returns when they are safe.
-Reject = Callable[[list[tuple[ConsumerRecord, Exception]]], Awaitable[None]]
+#: Takes records of a delivery that can't be decoded, with the reasons; done when they are safe.
+Reject = Callable[[Message, list[tuple[ConsumerRecord, Exception]]], asyncio.Task[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ class Batch(Generic[V]):
     attempt: int = 1
     #: The services that are through with it.
     done_by: set[str] = field(default_factory=set, compare=False)
+    #: Under way beside it, of records that came with these and can't be decoded: the delivery
+    #: is not done before. It is not waited for while reading, which would stop all partitions.
+    burial: asyncio.Task[None] | None = field(default=None, init=False, compare=False)
     #: Whether any of its records has headers.
     headed: bool = field(init=False, compare=False)
 
@@ -229,7 +233,7 @@ class BatchSchema(faust.Schema[Any, Any]):
             if not isinstance(value, Batch):
                 value, bad = decoders[message.topic].batch(value)
                 if bad:
-                    await reject(bad)
+                    object.__setattr__(value, "burial", reject(message, bad))
                 message.value = value
             return create_event(None, value, None, message)
 

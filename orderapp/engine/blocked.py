@@ -23,10 +23,12 @@ class Blocked:
             logger.critical("%s", reason)
         self._reasons[place] = reason
 
-    def free(self, place: Hashable) -> None:
-        """Note that `place` works; may be called when it was never blocked."""
+    def free(self, place: Hashable, *, mended: bool = True) -> None:
+        """Note that `place` works; may be called when it was never blocked.
+
+        Not `mended`: that this worker has no more to do with it."""
         reason = self._reasons.pop(place, None)
-        if reason is not None:
+        if reason is not None and mended:
             logger.warning("no longer blocked: %s", reason)
 
     @property

@@ -4,8 +4,9 @@ An agent hands its stream and a `work` function to `deliver`. A batch is acked w
 has returned, and only then. An exception in a Faust agent would ack the message and go on
 with the next, so none gets out of here:
 
-- an error of our own means (`TransientError`: store away, send not confirmed) is tried again
-  with growing waits, for as long as it takes; nothing is acked meanwhile;
+- an error of our own means (`TransientError`: store away) is tried again with growing waits,
+  for as long as it takes; nothing is acked meanwhile. (A send that is not confirmed is tried
+  again by itself, without the work that led to it: see `writing`);
 - an error of others that may pass (`RetryableError`: a gateway that does not answer) is tried
   again with growing waits, a limited number of times;
 - any other error, and one that did not pass in time, is cut down to the one record that causes
@@ -17,17 +18,19 @@ Work may therefore be repeated, and has to bear it.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from aiokafka import ConsumerRecord
-from faust.types import EventT, StreamT
-from faust.types.tuples import Message
+from faust.types import TP, EventT, StreamT
 
 from orderapp.engine import tracing
 from orderapp.engine.batching import Batch
 from orderapp.engine.dead_letters import Failure, moment
+from orderapp.engine.errand import Errand, ForgottenError, SetAside, nothing_set_aside
 from orderapp.engine.errors import PartlyFailedError, RetryableError, TransientError
 from orderapp.engine.logs import Few, about
 from orderapp.engine.metrics import meter
@@ -50,13 +53,15 @@ async def deliver(
     *,
     overlap: int = 1,
     max_attempts: int = 1,
+    set_aside: SetAside = nothing_set_aside,
 ) -> None:
     """Give every batch of `stream` to `work`, `overlap` batches at a time.
 
     With an overlap, batches that share a key still have their turns one after the other, and
-    so have two records of one key in a batch."""
+    so have two records of one key in a batch. What waits until somebody mends something is
+    `set_aside`, and then takes no room among the others."""
     few = Few(logger, logging.WARNING, f"times that {service} failed")
-    turns = _Turns(_Policy(service, work, bury, max_attempts, few), overlap)
+    turns = _Turns(_Policy(service, work, bury, max_attempts, few), overlap, set_aside)
     # The end of the loop body would ack, also when it ends by an exception or because the
     # worker stops. Acks are given by hand instead.
     stream.enable_acks = False
@@ -80,16 +85,12 @@ class _Policy:
     few: Few
 
 
-class _ForgottenError(Exception):
-    """The partition has gone to another worker, which does the work anew."""
-
-
 class _Turn:
     """What becomes of the records of one delivery."""
 
-    def __init__(self, policy: _Policy, message: Message) -> None:
+    def __init__(self, policy: _Policy, errand: Errand) -> None:
         self._policy = policy
-        self._message = message
+        self._check_wanted = errand.check_wanted
         self.service = policy.service
 
     async def settle(self, batch: Batch[Any]) -> None:
@@ -173,7 +174,7 @@ class _Turn:
 
         try:
             await persist(what, attempt, (batch.topic, batch.partition))
-        except _ForgottenError:
+        except ForgottenError:
             raise
         except PartlyFailedError as partly:
             if partly.errors.keys() <= set(range(len(batch))):
@@ -191,12 +192,6 @@ class _Turn:
             return await self._try_each(batch, error)
         return {}
 
-    def _check_wanted(self) -> None:
-        # Nobody has acked it but `Consumer.drain`, when it gave up waiting for us. A late try
-        # could put an old document over the one that the partition's new owner has written.
-        if self._message.acked:
-            raise _ForgottenError
-
     async def _try_each(self, batch: Batch[Any], error: Exception) -> Mapping[int, Exception]:
         """What failed as a whole by `error`, one by one: which record it is about."""
         if len(batch) == 1:
@@ -208,39 +203,70 @@ class _Turn:
         return errors
 
 
+@dataclass(slots=True)
+class _Running:
+    """A turn that is under way."""
+
+    tp: TP
+    keys: set[bytes | None]
+    has_room: bool
+
+
 class _Turns:
     """Runs batches side by side, and those that share a key one after the other."""
 
-    def __init__(self, policy: _Policy, overlap: int) -> None:
+    def __init__(self, policy: _Policy, overlap: int, set_aside: SetAside) -> None:
         self._policy = policy
         self._overlap = overlap
+        self._set_aside = set_aside
         self._room = asyncio.Semaphore(overlap)
-        self._running: dict[asyncio.Task[None], tuple[int, set[bytes]]] = {}
+        self._running: dict[asyncio.Task[None], _Running] = {}
+        # How much of each partition waits until somebody mends something.
+        self._aside: Counter[TP] = Counter()
 
     async def start(self, event: EventT[Any]) -> None:
         """Begin with a batch when there is room; with an overlap of 1, also end with it."""
         if self._overlap == 1:
             await self._turn(event)
             return
-        await self._room.acquire()
-        batch = cast(Batch[Any], event.value)
-        keys = {record.key for record in batch.records}
+        tp = event.message.tp
+        if needs_room := tp not in self._aside:
+            await self._room.acquire()
+        keys = {record.key for record in cast(Batch[Any], event.value).records}
         earlier = [
             task
-            for task, (partition, others) in self._running.items()
-            if partition == batch.partition and not keys.isdisjoint(others)
+            for task, other in self._running.items()
+            if other.tp == tp and not keys.isdisjoint(other.keys)
         ]
         task = asyncio.create_task(self._turn(event, earlier))
-        self._running[task] = batch.partition, keys
+        self._running[task] = _Running(tp, keys, needs_room)
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
-        self._room.release()
+        self._give_room(self._running.pop(task))
         if not task.cancelled() and (error := task.exception()):
             # Not one of `work`'s: the policy takes those. Nothing was acked.
             line = "%s: a turn ended by %s"
             logger.error(line, self._policy.service, type(error).__name__, exc_info=error)
+
+    def _give_room(self, turn: "_Running") -> None:
+        if turn.has_room:
+            turn.has_room = False
+            self._room.release()
+
+    @contextmanager
+    def _step_aside(self, tp: TP) -> Iterator[None]:
+        self._aside[tp] += 1
+        for turn in self._running.values():
+            if turn.tp == tp:  # also those that wait for it, for the sake of a key
+                self._give_room(turn)
+        try:
+            with self._set_aside(tp):
+                yield
+        finally:
+            self._aside[tp] -= 1
+            if not self._aside[tp]:
+                del self._aside[tp]
 
     def cancel(self) -> None:
         """Break off what is under way; it is not acked."""
@@ -248,19 +274,29 @@ class _Turns:
             task.cancel()
 
     async def _turn(
-        self, event: EventT[Any], earlier: list[asyncio.Task[None]] | None = None
+        self, event: EventT[Any], earlier: Collection[asyncio.Task[None]] = ()
     ) -> None:
         if earlier:
             await asyncio.wait(earlier)
-        turn = _Turn(self._policy, event.message)
+        errand = Errand(event.message, self._step_aside)
+        turn = _Turn(self._policy, errand)
         try:
-            for part in self._parts(event.value):
-                await turn.settle(part)
-        except _ForgottenError:
+            with errand.current():
+                for part in self._parts(event.value):
+                    await turn.settle(part)
+            await self._wait_for_burial(cast(Batch[Any], event.value))
+        except ForgottenError:
             logger.info("%s: left to the new owner: %s", self._policy.service, event.message.tp)
             return
         cast(Batch[Any], event.value).done_by.add(self._policy.service)
         event.ack()
+
+    async def _wait_for_burial(self, batch: Batch[Any]) -> None:
+        if batch.burial is None or batch.burial.done():
+            return
+        if turn := self._running.get(cast(asyncio.Task[None], asyncio.current_task())):
+            self._give_room(turn)
+        await asyncio.shield(batch.burial)  # others wait for it too
 
     def _parts(self, value: object) -> Iterator[Batch[Any]]:
         batch = cast(Batch[Any], value).addressed_to(self._policy.service)

@@ -12,6 +12,10 @@ class SendFailedError(TransientError):
     """Kafka did not confirm a send. It may or may not have been written: send it again."""
 
 
+class SendRefusedError(SendFailedError):
+    """Kafka refuses it as things stand. The text says what to mend; no part of the record."""
+
+
 class RetryableError(Exception):
     """Base for errors of others that may pass (a gateway that does not answer): tried again a
     limited number of times, then a dead letter."""

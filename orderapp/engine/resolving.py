@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import InvalidTimestampError, KafkaError
 
 from orderapp.engine.cluster import FORBIDDEN, Cluster
 from orderapp.engine.dead_letters import moment, replay_headers
 from orderapp.engine.errors import FatalError, SendFailedError
 from orderapp.engine.letters import Letter, note_for
 from orderapp.engine.notes import Action, encode_note, notes_topic
+from orderapp.engine.produce_errors import REFUSED, TOO_LARGE, InvalidRecordError
 from orderapp.engine.sending import send
 
 #: What is under way at one time, at most, in letters and in bytes.
 WINDOW, WINDOW_BYTES = 500, 8 * 1024 * 1024
-_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+# For these a topic refuses one record, and may take others.
+_REFUSED_ALONE = (*TOO_LARGE, InvalidRecordError, InvalidTimestampError)
 
 
 class Task(NamedTuple):
@@ -102,16 +104,15 @@ class Resolver:
     async def replay(self, tasks: Sequence[Task]) -> list[tuple[Task, str]]:
         """Send letters to where they came from, for these services only.
 
-        Returns those that do not fit into their topic any more, and why; the others are
-        done."""
+        Returns those that their topic does not take any more, and why; the others are done."""
         results = await self._send_all([self._replay(task) for task in tasks])
         pairs = list(zip(tasks, results, strict=True))
         await self._note("replayed", [task for task, error in pairs if error is None])
         for _, error in pairs:
-            if error is not None and not isinstance(error, _TOO_LARGE):
+            if error is not None and not isinstance(error, _REFUSED_ALONE):
                 raise self._failed(error) from error
         return [
-            (task, f"it is too large for its topic: {error}")
+            (task, f"its topic refuses it: {REFUSED[type(error)]} ({error})")
             for task, error in pairs
             if error is not None
         ]
@@ -160,7 +161,19 @@ class Resolver:
                 results[index] = answer
             elif isinstance(answer, BaseException):
                 raise answer
+        for index, message in enumerate(messages):
+            if isinstance(results[index], TOO_LARGE):
+                # Perhaps only together with others.
+                results[index] = await self._send_alone(message)
         return results
+
+    async def _send_alone(self, message: "_Message") -> Exception | None:
+        try:
+            await (await send(self._producer, **message._asdict()))
+        except KafkaError as error:
+            refusal: Exception = error
+            return refusal
+        return None
 
     def _failed(self, error: Exception) -> Exception:
         text = " ".join(str(error).split()) or type(error).__name__

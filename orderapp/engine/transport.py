@@ -6,9 +6,10 @@ Everything here that differs from faust-streaming 0.15.3 says why. It is all in 
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby, repeat
+from contextlib import contextmanager
+from itertools import groupby
 from typing import Any, ClassVar, NamedTuple
 
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -21,15 +22,15 @@ from orderapp.engine.batching import BatchScheduler, Decoder
 from orderapp.engine.beginnings import Known, Start, start_of
 from orderapp.engine.cluster import let_go
 from orderapp.engine.consumer_thread import ConsumerThread
-from orderapp.engine.errors import SendFailedError
+from orderapp.engine.errand import current
 from orderapp.engine.ledger import Ledger
 from orderapp.engine.lenient import read_any_header
 from orderapp.engine.losses import Loss
 from orderapp.engine.quiet import quieten_aiokafka
-from orderapp.engine.sending import send
 from orderapp.engine.stopping import CLOSING_SECONDS
 from orderapp.engine.tracing import Headers
 from orderapp.engine.transactions import OpenTransactions
+from orderapp.engine.writing import Part, write
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,8 @@ class Consumer(driver.Consumer):
         self._ends: dict[TP, int] = {}
         self._reached: dict[TP, int] = {}
         self.open_transactions = OpenTransactions()
+        # How much waits, of each partition, until somebody mends something.
+        self._aside: Counter[TP] = Counter()
         self._draining = False
         self._reading = False
         self._changed = asyncio.Event()
@@ -204,7 +207,32 @@ class Consumer(driver.Consumer):
     @property
     def is_full(self) -> bool:
         """Whether reading waits until more of what was read is done."""
-        return self.held_bytes >= MAX_HELD_BYTES or self.held_messages >= MAX_HELD_MESSAGES
+        size, count = self.held_bytes, self.held_messages
+        for tp in self._aside:
+            aside = self._ledgers[tp].pending
+            size, count = size - sum(held.size for held in aside), count - len(aside)
+        return size >= MAX_HELD_BYTES or count >= MAX_HELD_MESSAGES
+
+    @contextmanager
+    def set_aside(self, tp: TP) -> Iterator[None]:
+        """See `errand.SetAside`."""
+        self._aside[tp] += 1
+        self._changed.set()
+        try:
+            yield
+        finally:
+            self._aside[tp] -= 1
+            if not self._aside[tp]:
+                del self._aside[tp]
+            self._changed.set()
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        if active_partitions and self._aside:
+            active_partitions = active_partitions - self._aside.keys()
+            if not active_partitions:  # aiokafka would take that for all
+                await asyncio.sleep(0.1)
+                return {}
+        return await super()._getmany(active_partitions, timeout)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go back to what is committed; to the beginning where nothing is, and where what comes
@@ -536,45 +564,11 @@ class Producer(driver.Producer):
         `partition` is that of the records they come from: the same key in the same partition
         number keeps an order, its alert and its payment side by side, whatever partitioner
         the order's sender used. Where the topic has no such partition the key decides.
-        Raises `SendFailedError`; some may have been written then."""
-        try:
-            partitions = await self._ensure_producer().partitions_for(topic)
-            if partition is not None and partition in partitions:
-                await self._send_batches(topic, partition, messages, headers)
-            else:
-                await self._send_by_key(topic, messages, headers)
-        except KafkaError as error:
-            raise SendFailedError(f"sending to {topic!r} failed: {error!r}") from error
-
-    async def _send_batches(
-        self,
-        topic: str,
-        partition: int,
-        messages: Iterable[tuple[bytes, bytes]],
-        headers: Iterable[Headers] | None,
-    ) -> None:
-        producer = self._ensure_producer()
-        sent = []
-        timestamp = int(time.time() * 1000)
-        batch = producer.create_batch()
-        for (key, value), own in zip(messages, _each(headers), strict=False):
-            if batch.append(key=key, value=value, timestamp=timestamp, headers=own) is None:
-                sent.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=timestamp, headers=own)
-        if batch.record_count():
-            sent.append(await producer.send_batch(batch, topic, partition=partition))
-        await _all(sent)
-
-    async def _send_by_key(
-        self,
-        topic: str,
-        messages: Iterable[tuple[bytes, bytes]],
-        headers: Iterable[Headers] | None,
-    ) -> None:
-        producer = self._ensure_producer()
-        both = zip(messages, _each(headers), strict=False)
-        await _all([await producer.send(topic, v, k, headers=own) for (k, v), own in both])
+        See `writing.write` for how long it tries; `SendFailedError` when it does not."""
+        messages = list(messages)
+        own = None if headers is None else [*map(list, headers)]  # aiokafka takes lists only
+        part = Part(partition, messages, own)
+        await write(self._ensure_producer(), topic, part, current.get())
 
     async def send_record(
         self,
@@ -584,21 +578,13 @@ class Producer(driver.Producer):
         value: bytes | None,
         headers: list[tuple[str, bytes]],
     ) -> None:
-        """Send one record and return when Kafka has confirmed it, else `SendFailedError`."""
-        try:
-            producer = self._ensure_producer()
-            await (await send(producer, topic, key=key, value=value, headers=headers))
-        except KafkaError as error:
-            raise SendFailedError(f"sending to {topic!r} failed: {error!r}") from error
+        """The same for one record, of which the key decides where it goes."""
+        part = Part(None, [(key, value)], [headers])
+        await write(self._ensure_producer(), topic, part, current.get())
 
 
 def _records(count: int) -> str:
     return "1 record was" if count == 1 else f"{count} records were"
-
-
-def _each(headers: Iterable[Headers] | None) -> Iterable[list[tuple[str, bytes]]]:
-    # aiokafka takes lists only.
-    return repeat([]) if headers is None else map(list, headers)
 
 
 def _in_words(tps: Iterable[TP]) -> str:
@@ -615,16 +601,6 @@ def _ranges(numbers: list[int]) -> str:
     runs = groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
     ends = [[number for _, number in run] for _, run in runs]
     return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in ends)
-
-
-async def _all(futures: list[asyncio.Future[Any]]) -> None:
-    if len(futures) == 1:
-        await futures[0]
-        return
-    # All are awaited before the first error is raised, so that none is left behind.
-    for result in await asyncio.gather(*futures, return_exceptions=True):
-        if isinstance(result, BaseException):
-            raise result
 
 
 class Transport(driver.Transport):

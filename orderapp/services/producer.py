@@ -7,15 +7,16 @@ import time
 
 from faker import Faker
 
-from orderapp import topics
 from orderapp.app import app, settings
 from orderapp.engine import tracing
 from orderapp.engine.logs import Few
+from orderapp.engine.texts import one_line
 from orderapp.models import Order, now
 
 logger = logging.getLogger(__name__)
 #: With short intervals these are hundreds of lines a second.
 few = Few(logger, what="orders", most=50)
+few_unsent = Few(logger, logging.WARNING, "orders that were not sent", most=1, seconds=60)
 
 COUNTRIES = ("US", "CA", "DE", "IN", "GB")
 #: Seconds until an order that Kafka does not confirm is given up (a new one follows).
@@ -77,7 +78,9 @@ async def produce() -> None:
             trace_id = await send(order)
             await disturb(order)
     except Exception as error:  # an exception would end Faust's timer for good
-        logger.warning("order %d was not sent: %r", order.order_id, error, extra=about)
+        if few_unsent.room():
+            text = one_line(error) or repr(error)
+            logger.warning("order %d was not sent: %s", order.order_id, text, extra=about)
     else:
         if few.room():
             line = "order %d: %.2f from %s"
@@ -87,9 +90,9 @@ async def produce() -> None:
 
 async def send(order: Order) -> str:
     """Send an order and wait until Kafka has it; returns the id of its trace, if it has one."""
-    key = str(order.order_id)
-    with tracing.sending("orders", key.encode()) as headers:
-        await (await topics.orders.send(key=key, value=order, headers=headers or None))
+    key = b"%d" % order.order_id
+    with tracing.sending("orders", key) as headers:
+        await app.send_all("orders", None, [(key, order.dumps())], [headers])
     return tracing.trace_id(headers)
 
 

@@ -16,7 +16,7 @@ from orderapp.app import app, store
 from orderapp.engine import tracing
 from orderapp.engine.batching import BAD_RECORD
 from orderapp.engine.blocked import blocked
-from orderapp.engine.errors import TransientError
+from orderapp.engine.errors import SendRefusedError, TransientError
 from orderapp.engine.lag import Look
 from orderapp.engine.logs import Few
 from orderapp.engine.search import Search
@@ -172,6 +172,11 @@ class Desk:
             if _few.room():
                 line = "order %d: not confirmed: %r"
                 logger.warning(line, order.order_id, error, extra=about)
+            if isinstance(error, SendRefusedError):
+                raise _unavailable(
+                    "Kafka takes no orders as things stand: it was not written, and the log "
+                    "of the worker says what to mend"
+                ) from error
             again = (
                 "send it again with the same Idempotency-Key, which makes no second one"
                 if key

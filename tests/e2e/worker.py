@@ -100,6 +100,11 @@ class Worker:
         except OSError as error:
             return 0, str(error)
 
+    def text(self, path: str) -> str:
+        """An answer that is no JSON."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+
     def is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"the worker ended:\n{self.log[-5000:]}"

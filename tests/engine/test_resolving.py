@@ -105,10 +105,28 @@ async def test_one_that_is_too_large_stops_no_other():
     failed = await made.replay(tasks)
 
     assert [(task.letter.place.offset, why) for task, why in failed] == [
-        (3, "it is too large for its topic: [Error 10] MessageSizeTooLargeError: 2 MB")
+        (
+            3,
+            "its topic refuses it: a record is larger than the topic's max.message.bytes "
+            "allows: raise it ([Error 10] MessageSizeTooLargeError: 2 MB)",
+        )
     ]
     assert producer.noted() == [b"1:4"]
     assert made.done == 1
+
+
+async def test_what_is_too_large_only_together_with_others_is_sent_alone():
+    class Together(Producer):
+        async def send(self, topic, *args, **options):
+            answer = await super().send(topic, *args, **options)
+            self.fails.pop(topic, None)
+            return answer
+
+    producer = Together({"orders": MessageSizeTooLargeError("2 MB")})
+    made = resolver(producer)
+
+    assert await made.replay([Task(letter(3), ("payment",))]) == []
+    assert (producer.noted(), made.done) == ([b"1:3"], 1)
 
 
 async def test_what_kafka_does_not_allow_is_said_so():

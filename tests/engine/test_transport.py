@@ -357,7 +357,7 @@ class Kafka:
         self.headers += [headers for _, headers in batch.messages]
         return self._confirmation()
 
-    async def send(self, topic, value, key, *, headers):
+    async def send(self, topic, value, *, key, partition, headers):
         self.sent.append((None, [key]))
         self.headers.append(headers)
         return self._confirmation()

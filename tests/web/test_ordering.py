@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from orderapp.app import app, settings
-from orderapp.engine.errors import SendFailedError
+from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.lag import Look
 from orderapp.web import access, ordering
 from tests.records import record
@@ -156,6 +156,18 @@ async def test_without_kafka_it_is_503_and_a_key_makes_it_safe_to_try_again(
     topic.away = None
     assert (await post(client, key="k-3"))[0] == 202
     assert len(topic.sent) == 1
+
+
+async def test_an_order_that_kafka_refuses_is_503_and_nobody_is_told_to_send_it_again(
+    client, store, topic, caplog
+):
+    topic.away = SendRefusedError("topic 'orders': raise inside.bytes")
+    status, answer = await post(client)
+
+    assert status == 503
+    assert "was not written" in answer["detail"]
+    assert "inside" not in str(answer)
+    assert "raise inside.bytes" in caplog.text
 
 
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k-7"}])
