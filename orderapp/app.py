@@ -7,6 +7,7 @@ from orderapp.engine.app import BatchApp
 from orderapp.engine.cluster import METADATA_MAX_AGE_MS, Cluster
 from orderapp.engine.embedded.service import EmbeddedKafka
 from orderapp.engine.errors import FatalError
+from orderapp.engine.limit import GiveUp
 from orderapp.engine.logs import json_config
 from orderapp.gateways.keeper import GatewayKeeper, gateway_for
 from orderapp.settings import SERVICES, Settings, SettingsError
@@ -58,6 +59,7 @@ app = BatchApp(
     origin="orderapp",
     cluster=embedded.find if embedded else lambda: cluster,
     max_attempts=settings.max_attempts,
+    give_up=GiveUp(settings.dead_letter_limit, settings.dead_letter_share),
     stall_seconds=settings.stall_seconds,
     # Of one core an idle worker takes 0.5% at 1.5 s (Faust's value) and at 0.5 s, 0.6% at this,
     # 0.9% at 0.1 s. p50 and p99 at 200 and 1,000 orders/s are the same; what is shorter is the

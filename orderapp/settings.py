@@ -108,6 +108,10 @@ class Settings:
     api_token: str | None = field(default=None, repr=False)
     #: How often an order is tried at a gateway that does not answer, until it is given up.
     max_attempts: int = 8
+    #: Records a minute, and the share of its records, that a service may give up for reasons
+    #: that do not lie in them; above both it waits.
+    dead_letter_limit: int = 100
+    dead_letter_share: float = 0.5
     #: Seconds without progress, with work waiting, after which `/healthz` says so.
     stall_seconds: float = 120.0
     #: Kafka's `group.instance.id`: a worker that comes back under it keeps its partitions.
@@ -137,6 +141,15 @@ class Settings:
             web_host=_host(env),
             api_token=env.get("ORDERAPP_API_TOKEN"),
             max_attempts=_count(env, "ORDERAPP_MAX_ATTEMPTS", cls.max_attempts, 1, 1000),
+            dead_letter_limit=_count(
+                env, "ORDERAPP_DEAD_LETTER_LIMIT", cls.dead_letter_limit, 1, 10_000_000
+            ),
+            dead_letter_share=_share(
+                env,
+                "ORDERAPP_DEAD_LETTER_SHARE",
+                cls.dead_letter_share,
+                "a share from 0 to 1 (no limit)",
+            ),
             stall_seconds=_seconds(env, "ORDERAPP_STALL_SECONDS", cls.stall_seconds, 1),
             instance_id=_instance(env),
             framing=_choice(env, "ORDERAPP_FRAMING", ("none", "schema-registry")),
@@ -305,13 +318,17 @@ def _faults(env: Mapping[str, str]) -> Faults:
 
 
 def _rate(env: Mapping[str, str], name: str) -> float:
+    return _share(env, name, 0.0, "a rate from 0 (never) to 1 (always)")
+
+
+def _share(env: Mapping[str, str], name: str, default: float, allowed: str) -> float:
     try:
-        rate = float(env.get(name, 0))
+        share = float(env.get(name, default))
     except ValueError:
-        rate = -1.0
-    if not 0 <= rate <= 1:
-        _wrong(name, env[name], "a rate from 0 (never) to 1 (always)")
-    return rate
+        share = -1.0
+    if not 0 <= share <= 1:
+        _wrong(name, env[name], allowed)
+    return share
 
 
 def _is_ipv6(text: str) -> bool:

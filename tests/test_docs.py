@@ -51,6 +51,8 @@ def test_documented_defaults_are_those_of_the_code():
     assert documented["ORDERAPP_PAYMENT_KEY_HOURS"] == f"`{api.key_hours}`"
     assert documented["ORDERAPP_WEB_HOST"] == f"`{defaults.web_host}`"
     assert documented["ORDERAPP_MAX_ATTEMPTS"] == f"`{defaults.max_attempts}`"
+    assert documented["ORDERAPP_DEAD_LETTER_LIMIT"] == f"`{defaults.dead_letter_limit}`"
+    assert documented["ORDERAPP_DEAD_LETTER_SHARE"] == f"`{defaults.dead_letter_share}`"
     assert documented["ORDERAPP_STALL_SECONDS"] == f"`{defaults.stall_seconds}`"
     assert documented["ORDERAPP_FRAMING"] == f"`{defaults.framing}`"
     assert documented["ORDERAPP_LOG_FORMAT"] == f"`{defaults.log_format}`"

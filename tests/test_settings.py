@@ -46,6 +46,8 @@ def test_every_setting_is_read():
             "ORDERAPP_WEB_HOST": "0.0.0.0",
             "ORDERAPP_API_TOKEN": "hush-token",
             "ORDERAPP_MAX_ATTEMPTS": "3",
+            "ORDERAPP_DEAD_LETTER_LIMIT": "7",
+            "ORDERAPP_DEAD_LETTER_SHARE": "1",
             "ORDERAPP_STALL_SECONDS": "40",
             "ORDERAPP_INSTANCE_ID": "worker-1",
             "ORDERAPP_FRAMING": "schema-registry",
@@ -68,6 +70,7 @@ def test_every_setting_is_read():
     assert (settings.order_interval, settings.payment_delay) == (0.5, 0.0)
     assert (settings.web_host, settings.api_token) == ("0.0.0.0", "hush-token")
     assert (settings.max_attempts, settings.stall_seconds) == (3, 40.0)
+    assert (settings.dead_letter_limit, settings.dead_letter_share) == (7, 1.0)
     assert (settings.instance_id, settings.log_format) == ("worker-1", "json")
     assert settings.framing == "schema-registry"
     assert settings.faults == Faults(0.1, 0.2, 0.3, 2.0, 0.4, 0.5, 1.0)
@@ -175,6 +178,10 @@ def test_workers_of_one_group_do_the_same_work(services, group):
         ("ORDERAPP_MAX_ATTEMPTS", "0"),
         ("ORDERAPP_MAX_ATTEMPTS", "1.5"),
         ("ORDERAPP_MAX_ATTEMPTS", "9" * 5000),
+        ("ORDERAPP_DEAD_LETTER_LIMIT", "0"),
+        ("ORDERAPP_DEAD_LETTER_LIMIT", "many"),
+        ("ORDERAPP_DEAD_LETTER_SHARE", "1.1"),
+        ("ORDERAPP_DEAD_LETTER_SHARE", "nan"),
         ("ORDERAPP_STALL_SECONDS", "0"),
         ("ORDERAPP_INSTANCE_ID", "worker 1"),
         ("ORDERAPP_FRAMING", "avro"),

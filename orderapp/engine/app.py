@@ -30,6 +30,7 @@ from orderapp.engine.delivery import Work, deliver
 from orderapp.engine.errand import Errand
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.framing import Framing
+from orderapp.engine.limit import GiveUp
 from orderapp.engine.logs import Few, Quiet, say_rest
 from orderapp.engine.losses import Loss, encode_loss, first_left
 from orderapp.engine.notes import notes_topic
@@ -179,7 +180,8 @@ class BatchApp(faust.App):
     `cluster` is called once, in a thread, before anything is sent or read: it may start a
     broker. `resources` are services that are started before Kafka is looked for, and
     `topic_specs` are topics that are created when they are missing. `max_attempts` is how often
-    an error that may pass is tried (`errors.RetryableError`), and `stall_seconds` the time
+    an error that may pass is tried (`errors.RetryableError`), `give_up` how many records may
+    become dead letters for reasons that do not lie in them, and `stall_seconds` the time
     without progress after which `watch` calls the worker stalled. Kafka answers after
     `fetch_wait` seconds when there is nothing to read: so often an idle worker asks, and for
     so long a partition may have to wait that was left out of a request."""
@@ -192,6 +194,7 @@ class BatchApp(faust.App):
         *,
         cluster: Callable[[], Cluster],
         max_attempts: int = 1,
+        give_up: GiveUp = GiveUp(),  # noqa: B008 - frozen
         stall_seconds: float = 120.0,
         fetch_wait: float = 0.25,
         **options: Any,
@@ -209,6 +212,7 @@ class BatchApp(faust.App):
         self.cluster: Cluster | None = None
         self._find_cluster = cluster
         self._max_attempts = max_attempts
+        self._give_up = give_up
         self.watch = Watch(self, stall_seconds)
         self._dead_letter_topic: str | None = None
         self._burials: set[asyncio.Task[None]] = set()
@@ -293,6 +297,7 @@ class BatchApp(faust.App):
             overlap=overlap,
             max_attempts=self._max_attempts,
             set_aside=self._set_aside,
+            give_up=self._give_up,
         )
 
     def uses(self, *topics: str) -> None:

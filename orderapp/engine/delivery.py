@@ -10,7 +10,8 @@ with the next, so none gets out of here:
 - an error of others that may pass (`RetryableError`: a gateway that does not answer) is tried
   again with growing waits, a limited number of times;
 - any other error, and one that did not pass in time, is cut down to the one record that causes
-  it, and that record goes to the dead-letter topic. Its neighbours go on.
+  it, and that record goes to the dead-letter topic. Its neighbours go on. When that would be
+  too many, nothing is given up until the service works again: see `limit`.
 
 Work may therefore be repeated, and has to bear it.
 """
@@ -32,6 +33,7 @@ from orderapp.engine.batching import Batch
 from orderapp.engine.dead_letters import Failure, moment
 from orderapp.engine.errand import Errand, ForgottenError, SetAside, nothing_set_aside
 from orderapp.engine.errors import PartlyFailedError, RetryableError, TransientError
+from orderapp.engine.limit import GiveUp, Limit
 from orderapp.engine.logs import Few, about
 from orderapp.engine.metrics import meter
 from orderapp.engine.retry import held_up, persist, waits
@@ -54,6 +56,7 @@ async def deliver(
     overlap: int = 1,
     max_attempts: int = 1,
     set_aside: SetAside = nothing_set_aside,
+    give_up: GiveUp = GiveUp(),  # noqa: B008 - frozen
 ) -> None:
     """Give every batch of `stream` to `work`, `overlap` batches at a time.
 
@@ -61,7 +64,8 @@ async def deliver(
     so have two records of one key in a batch. What waits until somebody mends something is
     `set_aside`, and then takes no room among the others."""
     few = Few(logger, logging.WARNING, f"times that {service} failed")
-    turns = _Turns(_Policy(service, work, bury, max_attempts, few), overlap, set_aside)
+    policy = _Policy(service, work, bury, max_attempts, few, Limit(service, give_up))
+    turns = _Turns(policy, overlap, set_aside)
     # The end of the loop body would ack, also when it ends by an exception or because the
     # worker stops. Acks are given by hand instead.
     stream.enable_acks = False
@@ -83,6 +87,7 @@ class _Policy:
     bury: Bury
     max_attempts: int
     few: Few
+    limit: Limit
 
 
 class _Turn:
@@ -90,32 +95,82 @@ class _Turn:
 
     def __init__(self, policy: _Policy, errand: Errand) -> None:
         self._policy = policy
+        self._errand = errand
         self._check_wanted = errand.check_wanted
         self.service = policy.service
 
     async def settle(self, batch: Batch[Any]) -> None:
         """Return when each record is done or a dead letter."""
+        limit = self._policy.limit
+        if was_reached := limit.is_reached:
+            with self._standing_still(batch):
+                await limit.admit(self._check_wanted)
         began = time.perf_counter()
         with tracing.processing(self.service, batch):
             errors = await self._try(batch)
+            if was_reached:
+                limit.look(len(errors), len(batch))
             buried = await self._try_again(batch, errors) if errors else 0
         meter(self.service, batch.topic).settled(batch.records, began, buried)
 
     async def _try_again(self, batch: Batch[Any], errors: Mapping[int, Exception]) -> int:
         """Settle what failed; how many records became dead letters."""
         first, pauses, buried, most = moment(), waits(), 0, self._policy.max_attempts
-        while again := await self._give_up_or_keep(batch, errors, first, most):
-            buried += len(errors) - len(again)
+        while errors:
+            may_pass: tuple[type[Exception], ...] = (TransientError,)
+            if batch.attempt < most:
+                may_pass += (RetryableError,)
+            lost = [i for i in sorted(errors) if not isinstance(errors[i], may_pass)]
+            # A record that the new owner processes must not become a dead letter here.
+            self._check_wanted()
+            if lost and not self._allows(batch, errors, lost):
+                batch, errors = await self._stand_still(batch, errors)
+                continue
+            await self._bury(batch, errors, lost, first)
+            buried += len(lost)
+            if len(lost) == len(errors):
+                break
             # What failed for want of our own means has not used up an attempt.
             most += not any(isinstance(error, RetryableError) for error in errors.values())
-            batch, wait = again, next(pauses)
+            batch, wait = batch.again(sorted(errors.keys() - lost)), next(pauses)
             meter(self.service, batch.topic).retried()
             if self._policy.few.room():
                 self._say(batch, next(iter(errors.values())), wait)
             with held_up.waiting((batch.topic, batch.partition)):
                 await asyncio.sleep(wait)
                 errors = await self._try(batch)
-        return buried + len(errors)
+        return buried
+
+    def _allows(
+        self, batch: Batch[Any], errors: Mapping[int, Exception], lost: list[int]
+    ) -> bool:
+        settled = meter(self.service, batch.topic).total
+        done = len(batch) - len(errors)
+        return self._policy.limit.allows(len(lost), done, settled, errors[lost[0]])
+
+    async def _stand_still(
+        self, batch: Batch[Any], errors: Mapping[int, Exception]
+    ) -> tuple[Batch[Any], Mapping[int, Exception]]:
+        """Give nothing up until the service works again; what still fails then."""
+
+        async def attempt() -> tuple[int, int]:
+            nonlocal batch, errors
+            batch = batch.again(sorted(errors))
+            meter(self.service, batch.topic).retried()
+            errors = await self._try(batch)
+            return len(errors), len(batch)
+
+        limit, before = self._policy.limit, batch
+        with self._standing_still(batch), limit.waiting():
+            await limit.gone(attempt, self._check_wanted)
+        if batch is before:
+            await attempt()  # it was others who found that it works
+        return batch, errors
+
+    @contextmanager
+    def _standing_still(self, batch: Batch[Any]) -> Iterator[None]:
+        with held_up.waiting((batch.topic, batch.partition)), self._errand.aside():
+            yield
 
     def _say(self, batch: Batch[Any], error: Exception, wait: float) -> None:
         logger.warning(
@@ -141,23 +196,21 @@ class _Turn:
             "attempt": batch.attempt - 1,
         }
 
-    async def _give_up_or_keep(
-        self, batch: Batch[Any], errors: Mapping[int, Exception], first: str, most: int
-    ) -> Batch[Any] | None:
-        # A record that the new owner processes must not become a dead letter here.
-        self._check_wanted()
-        kept, burials = [], []
-        for index, error in sorted(errors.items()):
-            passes = isinstance(error, RetryableError) and batch.attempt < most
-            if passes or isinstance(error, TransientError):
-                kept.append(index)
-            else:
-                logger.debug("%s: %s", self.service, type(error).__name__, exc_info=error)
-                tracing.failed(batch.records[index], error)
-                failure = Failure(self.service, error, batch.attempt, first)
-                burials.append(self._policy.bury(batch.records[index], failure))
+    async def _bury(
+        self,
+        batch: Batch[Any],
+        errors: Mapping[int, Exception],
+        lost: list[int],
+        first: str,
+    ) -> None:
+        burials = []
+        for index in lost:
+            error, record = errors[index], batch.records[index]
+            logger.debug("%s: %s", self.service, type(error).__name__, exc_info=error)
+            tracing.failed(record, error)
+            failure = Failure(self.service, error, batch.attempt, first)
+            burials.append(self._policy.bury(record, failure))
         await asyncio.gather(*burials)  # one by one, a burst of them takes seconds
-        return batch.again(kept) if kept else None
 
     async def _try(self, batch: Batch[Any]) -> Mapping[int, Exception]:
         what = f"{self.service}: {len(batch)} from {batch.topic}[{batch.partition}]"

@@ -188,6 +188,11 @@ class Meter:
         self._seconds.observe(time.perf_counter() - began)
         self._ages.observe([record.timestamp for record in records], time.time())
 
+    @property
+    def total(self) -> float:
+        """How many records were settled."""
+        return float(self._done._value.get() + self._buried._value.get())
+
     def rejected(self) -> None:
         """A record could not even be decoded."""
         self._buried.inc()
