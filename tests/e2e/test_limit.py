@@ -19,7 +19,7 @@ def test_a_bad_deployment_buries_nothing_and_other_topics_are_read_on(kafka, sta
         lambda: "judge: too many" in str(worker.get("/readyz")), "it stands still and says so"
     )
     # A restart tries again, and meets the same.
-    assert worker.terminate() == 0
+    assert worker.terminate() == 1
     worker = start("tests.e2e.buggy_app", KAFKA_BOOTSTRAP_SERVERS=server)
     eventually(lambda: "judge: too many" in str(worker.get("/readyz")), "it still does")
     assert worker.log.count("CRITICAL") == 1

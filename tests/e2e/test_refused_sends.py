@@ -56,8 +56,9 @@ def test_payments_that_are_too_large_for_their_topic(server, payment):
     records.send(server, [records.order(n) for n in range(2000, 2060)])
     blocked_by(worker, "'payments'", "max.message.bytes")
     assert worker.log.count("CRITICAL") == 1
-    # A stop does not wait for it, and what was not sent is not committed.
-    assert worker.terminate() == 0
+    # A stop does not wait for it, and says that what was not sent will come again.
+    assert worker.terminate() == 1
+    assert "they will come again" in worker.log
     worker = payment()
     blocked_by(worker, "'payments'", "max.message.bytes")
     topic_settings.change(server, "payments")
