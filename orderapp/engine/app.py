@@ -279,6 +279,11 @@ class BatchApp(faust.App):
             topics = ", ".join(map(repr, stream.channel.topics))
             line = f"{service!r} gives `deliver` the topic {topics}, which was not made by "
             stream = refuse(self, f"{line}`batched_topic`: make it so, or use `async for`")
+        elif self._dead_letter_topic is None:
+            line = (
+                f"{service!r} reads a batched topic, and the app has no topic for what it can't"
+            )
+            stream = refuse(self, f"{line} process: make one with `app.dead_letter_topic`")
         if isinstance(stream, Refused):
             await anext(stream)
         stream.is_delivered = True

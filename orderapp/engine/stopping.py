@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from orderapp.engine.logs import say_rest
+
 logger = logging.getLogger(__name__)
 
 #: Seconds that a stop, or a rebalance, waits for the agents to finish what they have.
@@ -65,6 +67,7 @@ def _later(seconds: float, act: Callable[[], object]) -> threading.Timer:
 
 def _give_up() -> None:
     # Nothing is lost: what was not committed comes again.
+    say_rest()
     logger.error("the worker did not stop in %g s: it leaves as it is", STOP_SECONDS)
     os._exit(1)
 

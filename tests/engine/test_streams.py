@@ -104,6 +104,16 @@ async def test_a_topic_that_is_not_batched_is_not_delivered(app, failed, name):
     ]
 
 
+async def test_what_has_no_place_for_dead_letters_is_not_delivered(app, failed):
+    app._dead_letter_topic = None
+    stream = app.topic("readings", schema=app._schema).stream()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(app.deliver("keeper", stream, keep), 0.05)
+
+    assert "make one with `app.dead_letter_topic`" in failed[0]
+
+
 async def test_outside_of_a_worker_it_is_an_error(app):
     with pytest.raises(FatalError, match="a stream uses `async for` on the topic 'readings'"):
         await values(app.topic("readings").stream())
