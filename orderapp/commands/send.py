@@ -1,6 +1,7 @@
 """`faust -A orderapp send`: Faust's own, which says in one line why it can't send."""
 
 import asyncio
+import logging
 import math
 from typing import Any
 
@@ -87,6 +88,10 @@ class send(OneLineCommand, faust_send):  # noqa: N801 - the name of the command
 
     async def run(self, entity: str, value: str, *args: Any, **kwargs: Any) -> None:
         """Send message to topic/agent/channel."""
+        # Its failure is told in one line, and not by each client and future that it passes.
+        for library in ("aiokafka", "faust"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         target = self.to_topic(entity)
         channel = target.channel if isinstance(target, AgentT) else target
         topic = channel.get_topic_name()

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.e2e import records
+from tests.e2e import records, topic_settings
 from tests.e2e.worker import faust
 
 ORDER = '{"order_id":7,"customer_id":1234,"amount":350,"country":"DE"}'
@@ -28,6 +28,8 @@ def test_it_sends_and_says_where_or_says_in_one_line_why_not(tmp_path, own_kafka
 
     assert "the topic 'ordrs' does not exist" in refused("ordrs", ORDER)
     assert "no partition 99: it has 0 to 5" in refused("orders", ORDER, "--partition", "99")
+    topic_settings.create(own_kafka.bootstrap_servers, "small", max_message_bytes="100")
+    assert "MessageSizeTooLarge" in refused("small", ORDER)
     own_kafka.kill()
     assert own_kafka.bootstrap_servers in refused("orders", ORDER)
     own_kafka.restart()
