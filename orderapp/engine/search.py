@@ -127,7 +127,9 @@ class Search(Service):
         found = await _find_behind(consumer, turn, ends, highs)
         for wanted in turn.wanted - found.keys():
             place = self._seen[wanted.tp].places.get(wanted.key)
-            if place is not None and (record := await _fetch(consumer, wanted.tp, place)):
+            record = None if place is None else await _fetch(consumer, wanted.tp, place)
+            # Another key: the topic has just been made anew.
+            if record is not None and record.key == wanted.key:
                 found[wanted] = record
         return found
 

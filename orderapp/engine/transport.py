@@ -171,9 +171,8 @@ class Consumer(driver.Consumer):
         except OffsetOutOfRangeError as error:
             await self._begin_after_gap(error.args[0])
             return None, None
-        except NoOffsetForPartitionError:
-            # aiokafka has looked for itself; `seek_to_committed` says where to begin.
-            await asyncio.sleep(0.1)
+        except NoOffsetForPartitionError as error:
+            await self._begin_late(TP(*error.args[0]))
             return None, None
         if self._draining:
             # They are read again: who drains gives the partitions up or ends.
@@ -240,7 +239,23 @@ class Consumer(driver.Consumer):
         if self.app.conf.consumer_auto_offset_reset != "earliest":
             asked: Mapping[TP, int] = await super().seek_to_committed()
             return asked
-        known = await self._ask(self.assignment())
+        return await self._begin(self.assignment())
+
+    async def _begin_late(self, tp: TP) -> None:
+        """Begin where nothing is committed, unless it was done: aiokafka has looked for itself
+        before it was told. Or the broker that was asked did not know the new topic yet."""
+        if tp in self._begun or tp not in self.assignment():
+            return
+        try:
+            begun = await self._begin({tp})
+        except KafkaError as error:
+            logger.warning("Kafka does not say where partitions begin: %r", error)
+            begun = {}
+        if not begun:
+            await asyncio.sleep(0.1)
+
+    async def _begin(self, tps: set[TP]) -> Mapping[TP, int]:
+        known = await self._ask(tps)
         self.topic_ids.update({tp.topic: told.topic_id for tp, told in known.items()})
         starts = {tp: start_of(told) for tp, told in known.items()}
         beginnings.tell(self.app.conf.id, self._keeping(known), starts)
@@ -249,7 +264,10 @@ class Consumer(driver.Consumer):
 
     async def _begin_after_gap(self, places: Mapping[TP, int]) -> None:
         """Go on where Kafka does not have the offsets any more that are read next, or not yet:
-        that is so where the topic was made anew."""
+        that is so where the topic was made anew.
+
+        The id that is committed stays the old one: by it `topic_watch` sees that the topic's
+        other partitions have to begin anew too."""
         try:
             known = await self._ask({TP(*tp) for tp in places} & self.assignment())
         except KafkaError as error:
@@ -534,6 +552,7 @@ class Consumer(driver.Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Start reading again, unless the worker stops."""
         self._draining = self.app.should_stop
+        self._begun.clear()
         self._changed.set()
         logger.info("group %s: this worker reads %s", self.app.conf.id, _in_words(assigned))
         await super().on_partitions_assigned(assigned, generation_id)

@@ -14,6 +14,8 @@ EVERYONE = FRAUD | PAYING | ANALYTICS
 RISKY, REPLAY = 8, 16
 # … of a dead letter besides: it was given up for good
 DROPPED = 32
+# … of a document: it is older than what its topic has
+OLDER = 64
 # … of an alert; 0 is a reason that exists
 NO_REASON = 1
 # … of a payment; 0 is a status that does not exist
@@ -56,7 +58,7 @@ class Bounds:
 
     def is_retired(self, fact: Fact) -> bool:
         """Whether the topic does not hold the record any more."""
-        return fact.offset < self.begins.get(fact.partition, 0)
+        return bool(fact.state & OLDER) or fact.offset < self.begins.get(fact.partition, 0)
 
     def is_later(self, fact: Fact) -> bool:
         """Whether the record was not read since it came later."""

@@ -32,6 +32,11 @@ KINDS: dict[str, type[Document]] = {
     "alert": AlertDocument,
     "payment": PaymentDocument,
 }
+TOPIC_OF: dict[type[Document], str] = {
+    OrderDocument: "orders",
+    AlertDocument: "fraud-alerts",
+    PaymentDocument: "payments",
+}
 #: Documents in one answer of the store.
 PAGE = 5_000
 #: How often a page is asked for.
@@ -66,6 +71,8 @@ class Check:
         self._begins: dict[str, Offsets] = {}
         self._ends: dict[str, Offsets] = {}
         self._sure: dict[str, Offsets] = {}
+        #: The timestamps (ms) of the first record of each partition.
+        self._oldest: defaultdict[str, dict[int, int]] = defaultdict(dict)
         self._damaged = 0
 
     async def run(self, limit: int, wait: float) -> Report:
@@ -128,8 +135,9 @@ class Check:
         """Read on from where the last look ended."""
         self._records[topic] += 0
         reading = self._reader.read(topic, ends, self._ends.get(topic))
-        async for _, records in reading:
+        async for partition, records in reading:
             self._records[topic] += len(records)
+            self._oldest[topic].setdefault(partition, records[0].timestamp)
             self._keep(topic, records)
             self._step(len(records), f"reading {topic}")
         self._ends[topic] = ends
@@ -173,8 +181,9 @@ class Check:
 
     async def _scan(self, kind: type[Document]) -> int:
         count, after = 0, None
+        oldest = self._oldest[TOPIC_OF[kind]]
         while documents := await self._page(kind, after):
-            self._evidence.add_documents(map(facts.document_fact, documents))
+            self._evidence.add_documents(facts.document_facts(documents, oldest))
             count, after = count + len(documents), documents[-1].order_id
             self._step(len(documents), "reading the store")
         return count

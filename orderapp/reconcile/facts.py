@@ -1,6 +1,6 @@
 """Records and documents become facts: what is compared of them, in a few numbers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -135,6 +135,20 @@ def other_letter(record: ConsumerRecord) -> OtherLetter:
     """What is kept of a dead letter that is no order."""
     services = ",".join(Letter.of(record).services)
     return record.partition, record.offset, record.timestamp, services
+
+
+def document_facts(documents: Iterable[Any], oldest: Mapping[int, int]) -> Iterator[Fact]:
+    """The facts of documents. `oldest`: the timestamps (ms) of the first records that the topic
+    has in each partition.
+
+    The record of an older one is not there any more, though its offset may be one of the
+    topic's: the topic was deleted and made anew since."""
+    first = min(oldest.values(), default=0)
+    for document in documents:
+        fact = document_fact(document)
+        if 0 < document.kafka_timestamp < oldest.get(fact.partition, first):
+            fact = fact._replace(state=fact.state | case.OLDER)
+        yield fact
 
 
 def document_fact(document: Document) -> Fact:

@@ -23,6 +23,7 @@ from orderapp.reconcile.case import (
     EVERYONE,
     FRAUD,
     NO_REASON,
+    OLDER,
     ORDER,
     ORDER_DOCUMENT,
     PAID,
@@ -570,6 +571,26 @@ async def test_a_number_that_is_too_large_for_the_check_ends_it_with_one_line(mo
 
     with pytest.raises(FatalError, match="too large"):
         await reconcile._check(limit=1, wait=0)
+
+
+def test_a_document_of_a_topic_that_was_made_anew_is_older_than_what_the_topic_has():
+    sent, stored = 1000, examples.order(7, kafka_timestamp=1000)
+    place = stored.kafka_partition
+    times = [{place: sent}, {place: sent + 1}, {place + 1: sent}, {place + 1: sent + 1}, {}]
+    older = [
+        [bool(found.state & OLDER) for found in facts.document_facts([stored], oldest)]
+        for oldest in times
+    ]
+    assert older == [[False], [True], [False], [True], [False]]
+
+    # Its offset is one that the new topic has given to another order.
+    document = fact(ORDER_DOCUMENT, 20)
+    assert list(judge(Case([document]), BOUNDS, BOUNDS, BOUNDS)) == ["document_without_order"]
+    document = document._replace(state=OLDER)
+    assert list(judge(Case([document]), BOUNDS, BOUNDS, BOUNDS)) == ["retired"]
+    # One that was sent again, and has the time of its first record, is compared.
+    found = list(judge(Case([order(20, digest=2), document, *CHARGED]), BOUNDS, BOUNDS, BOUNDS))
+    assert found == ["document_differs"]
 
 
 # -- how it is told ---------------------------------------------------------------------

@@ -40,6 +40,7 @@ class Clients:
     made = 0
     error = None
     committed: dict = {}  # noqa: RUF012
+    topics = frozenset()
     unreadable = ()
     ends = {A0: 10, A1: 0, B0: 4}  # noqa: RUF012
     high = {A0: 15, A1: 0, B0: 4}  # noqa: RUF012
@@ -55,9 +56,12 @@ class Clients:
     async def close(self):
         self.closed = True
 
+    def forget(self):
+        self.forgotten = True
+
     async def groups(self, names):
         await asyncio.sleep(0)
-        return {name: Group(name, 1, self.committed) for name in names}
+        return {name: Group(name, 1, self.committed, {}, self.topics) for name in names}
 
     async def bounds(self, topics):
         return Bounds(dict.fromkeys(self.ends, 2), self.ends, self.high, {})
@@ -102,6 +106,20 @@ async def test_lag_is_what_lies_between_the_committed_offset_and_the_end(
     position = (await monitor.look()).services["service"]
 
     assert (position.group, position.lag, position.oldest) == ("group", waiting, oldest)
+
+
+async def test_all_of_a_topic_that_was_made_anew_waits_until_something_is_committed(
+    monitor, kafka
+):
+    kafka.committed = {A0: 10, A1: 2}
+    kafka.ends = {A0: 10, A1: 2, B0: 4}
+    assert (await monitor.look()).services["service"].lag == 0, "nobody reads b yet"
+
+    kafka.topics = frozenset({"a", "b"})
+    monitor.forget()
+    assert monitor._clients.forgotten
+    monitor._looked -= 2 * lag.FRESH
+    assert (await monitor.look()).services["service"].lag == 2, "2 and 3: it begins at 2"
 
 
 async def test_where_only_the_end_of_a_transaction_is_left_nothing_waits(monitor, kafka):

@@ -4,7 +4,11 @@ import asyncio
 
 import faust
 import pytest
-from aiokafka.errors import KafkaTimeoutError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    KafkaTimeoutError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -473,6 +477,25 @@ async def test_reading_begins_where_the_group_was_or_where_kafka_begins(consumer
     assert consumer.topic_ids == {"readings": "new"}
     assert consumer._committed_offset[TP("readings", 1)] == 7
     assert {p.tp.partition: lag(p) for p in consumer.progress()} == dict.fromkeys(range(5), 0)
+
+
+async def test_a_partition_that_no_broker_knew_yet_is_begun_later(consumer, lost, monkeypatch):
+    async def fetch(self, timeout):
+        raise NoOffsetForPartitionError(TP0)
+
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", fetch)
+    consumer._thread = Kept(p0=Known(None, 0, "new"))
+    ask, consumer._thread.known = consumer._thread.known, {}
+    monkeypatch.setattr(consumer._thread, "assignment", lambda: {TP0})
+    monkeypatch.setattr(consumer, "_ask", lambda tps: asyncio.sleep(0, consumer._thread.known))
+
+    await consumer._wait_next_records(1.0)
+    assert consumer._begun == {}
+    consumer._thread.known = ask
+    for _ in range(3):
+        assert await consumer._wait_next_records(1.0) == (None, None)
+
+    assert consumer._thread.gone[1:] == [({0: 0}, {TP0})], "once"
 
 
 async def test_what_is_deleted_while_it_waits_is_told_and_reading_goes_on_behind_it(

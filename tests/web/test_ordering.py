@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from orderapp.app import app, settings
+from orderapp.engine.blocked import Blocked
 from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.lag import Look
 from orderapp.web import access, ordering
@@ -183,6 +184,30 @@ async def test_before_kafka_is_there_nothing_is_sent(
 
     assert (answer.status, topic.sent) == (503, [])
     assert answer.headers["Retry-After"]
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k-8"}])
+async def test_while_the_topic_is_missing_nothing_is_sent(
+    client, store, topic, kafka, monkeypatch, key
+):
+    gone = Blocked()
+    gone.block(("topic", "orders"), "the topic orders does not exist")
+    monkeypatch.setattr(ordering, "blocked", gone)
+
+    answer = await client.post("/api/orders", json=GOOD, headers=key)
+
+    assert (answer.status, topic.sent) == (503, [])
+    assert "'orders'" in (await answer.json())["detail"]
+
+
+async def test_a_key_of_which_the_topic_has_just_gone_is_503(
+    client, store, topic, kafka, monkeypatch
+):
+    kafka.look = Look({}, {}, {})
+    monkeypatch.setattr(ordering, "_partition_of", PARTITION_OF)
+
+    assert (await post(client, key="k-9"))[0] == 503
+    assert topic.sent == []
 
 
 async def test_a_key_that_cannot_be_looked_up_is_503(client, store, topic, kafka):
