@@ -46,8 +46,9 @@ async def test_places_are_as_old_as_the_next_record_and_ends_of_transactions_are
     await send(kafka, 1000, 2000, 3000)
     await send(kafka, 4000, transactional_id="one")
     await asyncio.to_thread(records.wait_for_ends, kafka.bootstrap_servers, "topic", 5)
-    begins, ends = await asking.bounds(["topic"])
-    assert (begins, ends) == (dict.fromkeys(TPS, 0), dict.fromkeys(TPS, 5))
+    bounds = await asking.bounds(["topic"])
+    ends = bounds.ends
+    assert (bounds.begins, ends) == (dict.fromkeys(TPS, 0), dict.fromkeys(TPS, 5))
 
     wanted = {0: 1000, 2: 3000, 3: 4000, 4: None}
     found = await asking.timestamps({(tp, at) for tp in TPS for at in wanted}, ends)
@@ -56,7 +57,7 @@ async def test_places_are_as_old_as_the_next_record_and_ends_of_transactions_are
 
     # What is known is not read again, and what comes later is found.
     await send(kafka, 6000)
-    _, ends = await asking.bounds(["topic"])
+    ends = (await asking.bounds(["topic"])).ends
     places = {(TPS[0], 4), (TPS[1], 3)}
     assert await asking.timestamps(places, ends) == {(TPS[0], 4): 6000, (TPS[1], 3): 4000}
     assert asking._consumer.assignment() == {TPS[0]}
@@ -65,9 +66,9 @@ async def test_places_are_as_old_as_the_next_record_and_ends_of_transactions_are
 async def test_topics_that_are_just_being_made_are_asked_for_again(clients):
     asking, cluster = clients
     await cluster.prepare([TopicSpec("made-first", 1)])
-    assert set((await asking.bounds(["made-first", "made-next"]))[1]) == {
+    assert set((await asking.bounds(["made-first", "made-next"])).ends) == {
         TopicPartition("made-first", 0)
     }
     await cluster.prepare([TopicSpec("made-next", 1)])
 
-    assert len((await asking.bounds(["made-first", "made-next"]))[1]) == 2
+    assert len((await asking.bounds(["made-first", "made-next"])).ends) == 2
