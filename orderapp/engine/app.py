@@ -24,11 +24,12 @@ from yarl import URL
 
 from orderapp.engine import dead_letters, metrics, tracing
 from orderapp.engine.batching import BatchSchema, Complete, Decoder, RawDecoder
+from orderapp.engine.blocked import blocked
 from orderapp.engine.cluster import Cluster, TopicSpec, let_go
 from orderapp.engine.dead_letters import Failure, is_for
 from orderapp.engine.delivery import Work, deliver
 from orderapp.engine.errand import Errand
-from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.errors import FatalError, SendRefusedError, TransientError
 from orderapp.engine.framing import Framing
 from orderapp.engine.limit import GiveUp
 from orderapp.engine.logs import Few, Quiet, say_rest
@@ -380,11 +381,18 @@ class BatchApp(faust.App):
 
     async def _note_loss(self, topic: str, loss: Loss) -> None:
         key, value = loss.key, encode_loss(loss)
-        await persist(
-            f"note of lost records of {loss.topic}[{loss.partition}]",
-            lambda: self._sender.send_record(topic, key=key, value=value, headers=[]),
-            (loss.topic, loss.partition),
-        )
+
+        async def send() -> None:
+            try:
+                await self._sender.send_record(topic, key=key, value=value, headers=[])
+            except SendRefusedError as error:
+                line = "what was deleted unread can't be noted, and nothing behind it is read"
+                blocked.block(("note", topic), f"{line}: {error}")
+                raise
+            blocked.free(("note", topic))
+
+        what = f"note of lost records of {loss.topic}[{loss.partition}]"
+        await persist(what, send, (loss.topic, loss.partition))
         metrics.LOST.labels(loss.group, loss.topic).inc(loss.records)
         logger.error("%s (noted in %s)", loss, topic)
 

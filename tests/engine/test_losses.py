@@ -3,8 +3,14 @@
 import pytest
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
+from msgspec.structs import replace
 
+from orderapp.engine import app as engine_app
+from orderapp.engine import metrics, retry
 from orderapp.engine.beginnings import Known, Start, known_of, start_of
+from orderapp.engine.blocked import blocked
+from orderapp.engine.cluster import Cluster
+from orderapp.engine.errors import SendRefusedError
 from orderapp.engine.losses import Loss, encode_loss, lost_records, read_notes
 from orderapp.engine.notes import read_note
 from tests.records import record
@@ -92,3 +98,36 @@ def test_records_that_were_found_twice_are_lost_once():
 
     assert lost_records([LOSS, again, LOSS]) == {("g", "orders"): 10}
     assert lost_records([LOSS, *others]) == {("g", "orders"): 16, ("h", "orders"): 1}
+
+
+async def test_a_loss_is_told_when_its_note_is_confirmed_and_a_refusal_blocks(
+    monkeypatch, caplog
+):
+    place, sent, left = ("note", "dead-resolved"), [], {("orders", 3): 1_795_910_056_351}
+
+    class Refusing:
+        async def send_record(self, topic, **note):
+            assert metrics.LOST.labels("g", "orders")._value.get() == 0
+            sent.append((topic, note["key"], place in blocked))
+            if len(sent) < 3:
+                raise SendRefusedError("allow WRITE")
+
+    async def first_left(cluster, losses):
+        return left
+
+    monkeypatch.setattr(engine_app.BatchApp, "_sender", Refusing())
+    monkeypatch.setattr(engine_app, "first_left", first_left)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    app = engine_app.BatchApp("test", cluster=lambda: Cluster(("127.0.0.1:1",)))
+    app.dead_letter_topic("dead", partitions=6)
+    app.cluster = Cluster(("127.0.0.1:1",))
+
+    await app.report_lost([replace(LOSS, before=None)])
+
+    key = LOSS.key
+    assert sent == [("dead-resolved", key, n > 0) for n in range(3)]
+    assert place not in blocked
+    assert metrics.LOST.labels("g", "orders")._value.get() == 8
+    errors = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert errors == [f"{LOSS} (noted in dead-resolved)"]
+    assert "nothing behind it is read: allow WRITE" in caplog.text
