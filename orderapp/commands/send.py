@@ -16,7 +16,7 @@ from orderapp.app import app
 from orderapp.commands.one_line import OneLineCommand
 from orderapp.engine.app import COMMAND_PATIENCE
 from orderapp.engine.errors import FatalError
-from orderapp.engine.produce_errors import REFUSED
+from orderapp.engine.produce_errors import REFUSED, reason_for
 from orderapp.engine.texts import one_line
 
 
@@ -99,9 +99,10 @@ class send(OneLineCommand, faust_send):  # noqa: N801 - the name of the command
             await _check_topic(topic, kwargs["partition"])
             await super().run(entity, value, *args, **kwargs)
         except (FaustError, KafkaError, TimeoutError) as error:
-            text = one_line(error) or type(error).__name__
-            if remedy := REFUSED.get(type(error)):
-                text = f"{remedy} ({text})"
+            cause = error.__cause__ if isinstance(error.__cause__, KafkaError) else error
+            text = one_line(cause) or type(cause).__name__
+            if type(cause) in REFUSED:
+                text = reason_for(topic, cause)
             raise FatalError(
                 f"Kafka at {app.cluster} did not confirm a send to {topic!r}: {text}"
             ) from error

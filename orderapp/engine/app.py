@@ -46,6 +46,7 @@ from orderapp.engine.stopping import (
 from orderapp.engine.streams import BatchStream, Refused, refuse
 from orderapp.engine.transport import Consumer, Producer, Transport
 from orderapp.engine.watch import Watch
+from orderapp.engine.write_rights import WriteRights
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class Boot(BootStrategy):
             self.app.resources,
             [KafkaGate(self.app)],
             self.kafka_producer(),
+            [self.app.write_rights],
             [self.app.watch] if self.app.producer_only else [],
         )
 
@@ -216,6 +218,8 @@ class BatchApp(faust.App):
         self._give_up = give_up
         self.watch = Watch(self, stall_seconds)
         self._dead_letter_topic: str | None = None
+        self.write_rights = WriteRights(self)
+        self._written: set[str] = set()
         self._burials: set[asyncio.Task[None]] = set()
         self._few_letters = Few(dead_letters.logger, logging.WARNING, "dead letters")
         self._readers: defaultdict[str, set[str]] = defaultdict(set)
@@ -317,8 +321,24 @@ class BatchApp(faust.App):
         messages: Iterable[tuple[bytes, bytes]],
         headers: Iterable[tracing.Headers] | None = None,
     ) -> None:
-        """See `transport.Producer.send_all`."""
-        await self._sender.send_all(topic, partition, messages, headers)
+        """See `transport.Producer.send_all`; `writes` has to name the topic."""
+        try:
+            await self._sender.send_all(topic, partition, messages, headers)
+        except SendRefusedError:
+            self.write_rights.doubt(topic)
+            raise
+
+    def writes(self, topic: str) -> None:
+        """Say that this worker sends to `topic`: it is not ready without the right to."""
+        self._written.add(topic)
+
+    @property
+    def written(self) -> set[str]:
+        """The topics that this worker sends to; who reads may have dead letters."""
+        letters = (
+            {self._dead_letter_topic} if self._dead_letter_topic and self.agents else set()
+        )
+        return self._written | letters
 
     def _set_aside(self, tp: TP) -> AbstractContextManager[None]:
         consumer = self.running_consumer()

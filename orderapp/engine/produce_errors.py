@@ -10,6 +10,9 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 
+from orderapp.engine.rights import forbidden
+from orderapp.engine.texts import one_line
+
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]
     """Kafka's error 87, which aiokafka does not know: -1 would be "unknown", and may pass."""
@@ -37,8 +40,7 @@ REFUSED: dict[type[Exception], str] = {
     errors.InvalidTimestampError: "the topic takes no record of this time: look at its "
     "message.timestamp.before.max.ms and message.timestamp.after.max.ms, and at the clocks",
     errors.InvalidTopicError: "Kafka takes no record for a topic of this name",
-    errors.TopicAuthorizationFailedError: "WRITE is not allowed: give this worker's user the "
-    "right (kafka-acls --add --operation Write)",
+    errors.TopicAuthorizationFailedError: "Kafka does not allow WRITE on it: give the right",
     errors.ClusterAuthorizationFailedError: "Kafka does not allow this worker's user to write: "
     "give it the right IdempotentWrite on the cluster, or Write on the topic",
     errors.UnsupportedForMessageFormatError: "its message.format.version is too old for "
@@ -96,6 +98,14 @@ LASTING: dict[type[Exception], str] = {
 _LOOK = "look at the brokers' logs; if it stays, restart this worker"
 
 
-def lasting_remedy(error: Exception) -> str:
-    """What to look at when an error that may pass does not."""
-    return LASTING.get(type(error), _LOOK)
+def place_of(topic: str, error: Exception) -> tuple[str, type[Exception]]:
+    """What is blocked by an error: sends to a topic, as far as they meet it."""
+    return topic, type(error)
+
+
+def reason_for(topic: str, error: Exception) -> str:
+    """What is wrong and what to do, in one line."""
+    if isinstance(error, errors.TopicAuthorizationFailedError):
+        return str(forbidden("WRITE", "topic", topic))
+    remedy = REFUSED.get(type(error)) or LASTING.get(type(error), _LOOK)
+    return f"topic {topic!r}: {remedy} ({one_line(error) or type(error).__name__})"

@@ -24,7 +24,7 @@ from orderapp.engine.blocked import blocked
 from orderapp.engine.errand import Errand
 from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.logs import Few
-from orderapp.engine.produce_errors import AWAY, REFUSED, TOO_LARGE, lasting_remedy
+from orderapp.engine.produce_errors import AWAY, REFUSED, TOO_LARGE, place_of, reason_for
 from orderapp.engine.retry import held_up, waits
 from orderapp.engine.sending import send
 from orderapp.engine.texts import one_line
@@ -103,8 +103,8 @@ async def write(
 
 
 def _failed(topic: str, error: Exception) -> SendFailedError:
-    if remedy := REFUSED.get(type(error)):
-        return SendRefusedError(f"topic {topic!r}: {remedy} ({_text(error)})")
+    if type(error) in REFUSED:
+        return SendRefusedError(reason_for(topic, error))
     return SendFailedError(f"sending to {topic!r} failed: {error!r}")
 
 
@@ -139,7 +139,7 @@ class _Trouble:
         reason = self._reason(error)
         if reason is not None and not self._is_told:
             self._is_told = True
-            self._stack.enter_context(_blocked((self._topic, type(error)), reason))
+            self._stack.enter_context(_blocked(place_of(self._topic, error), reason))
             self._stack.enter_context(self._errand.aside())
         seconds = next(self._waits if reason is None else self._slow_waits)
         if reason is None and _few(self._topic).room():
@@ -149,12 +149,11 @@ class _Trouble:
 
     def _reason(self, error: Exception) -> str | None:
         """Why somebody has to mend something; None while it may be that nobody has."""
-        remedy = REFUSED.get(type(error))
-        if remedy is None:
-            if type(error) in AWAY or time.monotonic() - self._began < PATIENCE:
-                return None
-            remedy = lasting_remedy(error)
-        return f"topic {self._topic!r}: {remedy} ({_text(error)}); what has to be sent waits"
+        if type(error) not in REFUSED and (
+            type(error) in AWAY or time.monotonic() - self._began < PATIENCE
+        ):
+            return None
+        return reason_for(self._topic, error)
 
     async def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -80,6 +80,9 @@ def report(alerts: list[FraudAlert], headers: list[tracing.Headers] | None) -> N
         )
 
 
+app.writes("fraud-alerts")
+
+
 @app.agent(topics.orders, name="fraud")
 async def fraud(orders: StreamT[Batch[Order]]) -> None:
     """Raise an alert for each risky order."""

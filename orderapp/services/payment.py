@@ -60,6 +60,9 @@ async def report(orders: Batch[Order], answers: Mapping[int, PaymentStatus]) -> 
     metrics.charged(payments)
 
 
+app.writes("payments")
+
+
 @app.agent(topics.orders, name="payment")
 async def payment(orders: StreamT[Batch[Order]]) -> None:
     """Charge each order and report it."""

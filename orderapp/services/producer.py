@@ -65,6 +65,7 @@ def make_order(order_id: int) -> Order:
 
 
 order_ids = OrderIds()
+app.writes("orders")
 app.uses("orders")
 
 

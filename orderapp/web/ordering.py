@@ -265,6 +265,7 @@ app.resources.append(search)
 app.uses("orders")
 app.topic_listeners.append(search.forget)
 desk = Desk()
+app.writes("orders")
 
 
 @serve(ROUTE, seconds=REQUEST_PATIENCE)

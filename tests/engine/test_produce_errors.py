@@ -10,7 +10,7 @@ from orderapp.engine.produce_errors import (
     REFUSED,
     TOO_LARGE,
     InvalidRecordError,
-    lasting_remedy,
+    reason_for,
 )
 
 #: Answers to other requests than a send. Should one come all the same, it is tried again, and
@@ -117,4 +117,9 @@ def test_what_is_not_in_the_tables_may_pass():
         pass
 
     assert NewError not in REFUSED
-    assert "brokers" in lasting_remedy(NewError())
+    assert "brokers" in reason_for("t", NewError())
+
+
+@pytest.mark.parametrize("error", [*REFUSED, *LASTING])
+def test_every_reason_names_the_topic(error):
+    assert "'readings'" in reason_for("readings", error())
