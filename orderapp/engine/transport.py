@@ -100,6 +100,8 @@ class Consumer(driver.Consumer):
         self._is_committed = True
         # Of the commit under way, when it was refused: what was committed before.
         self._refused: dict[TP, int | None] = {}
+        #: Up to where each partition was committed last, also of those that were given up.
+        self.done: dict[TP, int] = {}
         self._last_timestamps: dict[TP, int] = {}
         #: Those of the topics that are read, by name; they are committed with the offsets.
         self.topic_ids: dict[str, str] = {}
@@ -312,7 +314,9 @@ class Consumer(driver.Consumer):
             await self._thread.call_thread(beginnings.go, consumer, starts, keep)
         except KafkaError as error:
             logger.debug("the beginnings are not committed: %r", error)
-        self._begun.update({tp: start.offset for tp, start in starts.items()})
+        begun = {tp: start.offset for tp, start in starts.items()}
+        self._begun.update(begun)
+        self.done.update(begun)
         self._committed_offset.update({tp: starts[tp].offset or None for tp in keep})
 
     # -- acking and committing ----------------------------------------------------------
@@ -352,6 +356,7 @@ class Consumer(driver.Consumer):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         done = await super()._commit(offsets)
         if done:
+            self.done.update(offsets)
             self.uncommitted_since = time.monotonic()
             self._is_committed = not any(self._ledgers.values())
         else:

@@ -30,7 +30,10 @@ class App:
         self.watch = SimpleNamespace(add_future=lambda future: future.send(None))
         self.rebalancing = False
         self.consumer = SimpleNamespace(
-            assignment=lambda: {TP("t", 0)}, topic_ids={"t": "old"}, renew_topics=self.renew
+            assignment=lambda: {TP("t", 0)},
+            topic_ids={"t": "old"},
+            renew_topics=self.renew,
+            done={},
         )
 
     def running_consumer(self):
@@ -103,6 +106,15 @@ async def test_a_missing_topic_blocks_the_worker_and_what_was_unread_is_lost(app
     assert (loss.topic, loss.partition, loss.first, loss.next) == ("t", 0, 7, 10)
     assert (loss.topic_id, loss.with_topic) == ("old", True)
     assert app.renewed == [False]
+
+
+@pytest.mark.parametrize(("done", "first"), [(6, [7]), (9, [9]), (10, []), (11, [])])
+async def test_what_was_done_since_the_last_look_is_not_lost(app, look, done, first):
+    app.consumer.done[TP("t", 0)] = done
+
+    await look(OLD, GONE, GONE)
+
+    assert [loss.first for loss in app.lost] == first
 
 
 async def test_a_topic_that_is_back_frees_the_worker_and_is_read_from_its_beginning(
