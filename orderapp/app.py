@@ -73,9 +73,8 @@ app = BatchApp(
     broker="kafka://" + ";kafka://".join(settings.kafka_bootstrap_servers or ("embedded",)),
     broker_credentials=cluster.credentials,
     # A killed worker's partitions move after this (default 60 s), or after twice this when it
-    # dies in the middle of a rebalance. 6 s is the least that brokers allow by default. Who has
-    # an instance id is waited for: it is to come back to its partitions.
-    broker_session_timeout=30.0 if settings.instance_id else 6.0,
+    # dies in the middle of a rebalance. 6 s is the least that brokers allow by default.
+    broker_session_timeout=settings.session_timeout,
     # A heartbeat is also how the others hear that a worker leaves: with 3 s between them a
     # clean stop hands over in 3.4 s at most, with 1 s in 1.3 s, with this in 0.9 s.
     broker_heartbeat_interval=0.5,

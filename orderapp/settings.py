@@ -18,6 +18,8 @@ SERVICES = ("producer", *CONSUMERS, "web")
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 #: Characters of a wrong value that an error shows.
 _MAX_SHOWN = 100
+#: Faust's time for one request to Kafka, which has to be longer.
+LONGEST_SESSION = 80.0
 # Couchbase's own rule for bucket names.
 _BUCKET = re.compile(r"[A-Za-z0-9_.%-]{1,100}")
 
@@ -118,6 +120,8 @@ class Settings:
     instance_id: str | None = None
     #: What may stand around the JSON of orders: `none` or `schema-registry`.
     framing: str = "none"
+    #: Seconds without a heartbeat after which Kafka gives a worker's partitions to others.
+    session_timeout: float = 6.0
     #: `text` or `json`.
     log_format: str = "text"
     faults: Faults = Faults()
@@ -153,6 +157,7 @@ class Settings:
             stall_seconds=_seconds(env, "ORDERAPP_STALL_SECONDS", cls.stall_seconds, 1),
             instance_id=_instance(env),
             framing=_choice(env, "ORDERAPP_FRAMING", ("none", "schema-registry")),
+            session_timeout=_session(env),
             log_format=_choice(env, "ORDERAPP_LOG_FORMAT", ("text", "json")),
             faults=_faults(env),
         )
@@ -303,6 +308,16 @@ def _instance(env: Mapping[str, str]) -> str | None:
     if value is not None and not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", value):
         _wrong(name, value, "1 to 200 letters, digits and . _ -")
     return value
+
+
+def _session(env: Mapping[str, str]) -> float:
+    name = "ORDERAPP_SESSION_TIMEOUT"
+    # Who has an instance id is waited for: it is to come back to its partitions.
+    default = 30.0 if "ORDERAPP_INSTANCE_ID" in env else Settings.session_timeout
+    seconds = _seconds(env, name, default, 2)
+    if seconds > LONGEST_SESSION:
+        _wrong(name, env[name], f"a number of seconds from 2 to {LONGEST_SESSION:g}")
+    return seconds
 
 
 def _faults(env: Mapping[str, str]) -> Faults:

@@ -55,6 +55,7 @@ def test_documented_defaults_are_those_of_the_code():
     assert documented["ORDERAPP_DEAD_LETTER_SHARE"] == f"`{defaults.dead_letter_share}`"
     assert documented["ORDERAPP_STALL_SECONDS"] == f"`{defaults.stall_seconds}`"
     assert documented["ORDERAPP_FRAMING"] == f"`{defaults.framing}`"
+    assert documented["ORDERAPP_SESSION_TIMEOUT"] == f"`{defaults.session_timeout}`"
     assert documented["ORDERAPP_LOG_FORMAT"] == f"`{defaults.log_format}`"
     assert defaults.faults.on() == {}
     assert ",".join(SERVICES) in README

@@ -51,6 +51,7 @@ def test_every_setting_is_read():
             "ORDERAPP_STALL_SECONDS": "40",
             "ORDERAPP_INSTANCE_ID": "worker-1",
             "ORDERAPP_FRAMING": "schema-registry",
+            "ORDERAPP_SESSION_TIMEOUT": "45",
             "ORDERAPP_LOG_FORMAT": "json",
             "ORDERAPP_FAULT_GATEWAY_TIMEOUT": "0.1",
             "ORDERAPP_FAULT_GATEWAY_DECLINE": "0.2",
@@ -71,8 +72,8 @@ def test_every_setting_is_read():
     assert (settings.web_host, settings.api_token) == ("0.0.0.0", "hush-token")
     assert (settings.max_attempts, settings.stall_seconds) == (3, 40.0)
     assert (settings.dead_letter_limit, settings.dead_letter_share) == (7, 1.0)
-    assert (settings.instance_id, settings.log_format) == ("worker-1", "json")
-    assert settings.framing == "schema-registry"
+    assert (settings.instance_id, settings.session_timeout) == ("worker-1", 45.0)
+    assert (settings.framing, settings.log_format) == ("schema-registry", "json")
     assert settings.faults == Faults(0.1, 0.2, 0.3, 2.0, 0.4, 0.5, 1.0)
     assert "hush" not in repr(settings)
 
@@ -185,6 +186,8 @@ def test_workers_of_one_group_do_the_same_work(services, group):
         ("ORDERAPP_STALL_SECONDS", "0"),
         ("ORDERAPP_INSTANCE_ID", "worker 1"),
         ("ORDERAPP_FRAMING", "avro"),
+        ("ORDERAPP_SESSION_TIMEOUT", "1"),
+        ("ORDERAPP_SESSION_TIMEOUT", "81"),
         ("ORDERAPP_LOG_FORMAT", "xml"),
         ("ORDERAPP_FAULT_POISON", "1.1"),
         ("ORDERAPP_FAULT_POISON", "nan"),

@@ -36,6 +36,7 @@ from orderapp.engine.logs import Few, Quiet, say_rest
 from orderapp.engine.losses import Loss, encode_loss, first_left
 from orderapp.engine.notes import notes_topic
 from orderapp.engine.retry import persist
+from orderapp.engine.rights import translated, until_allowed
 from orderapp.engine.stopping import (
     CLOSING_SECONDS,
     COMMIT_SECONDS,
@@ -209,6 +210,8 @@ class BatchApp(faust.App):
         self.used_topics: set[str] = set()
         #: Called with the name of a topic that has gone, was made anew, or has grown.
         self.topic_listeners: list[Callable[[str], None]] = []
+        #: The topics that are there since `prepare`.
+        self.prepared: set[str] = set()
         self.failure: str | None = None
         self.ready = False
         #: Known once it was found; clients of one's own are made for it.
@@ -430,13 +433,26 @@ class BatchApp(faust.App):
             self.cluster = cluster
             self.transport.url = [URL(f"kafka://{server}") for server in cluster.servers]
             topics = [*self.topic_specs, *self._leader_topic()]
-            if self.in_worker:
-                # A worker that reads nothing has no group, and need not be allowed one.
-                group = None if self.producer_only else self.conf.id
-                await persist("start", lambda: cluster.prepare(topics, group))
-            else:
-                await _soon(cluster, cluster.prepare(topics))
+            # Who reads nothing has no group, and need not be allowed one.
+            reads = self.in_worker and not self.producer_only
+            group = self.conf.id if reads else None
+            await self.insist("start", lambda: cluster.prepare(topics, group))
+            self.prepared = {topic.name for topic in topics}
             self.ready = True
+
+    async def insist(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Ask Kafka until it answers and allows it.
+
+        A worker waits as long as it takes, a command for `COMMAND_PATIENCE`, and not for
+        rights: it raises `FatalError`."""
+        if self.in_worker:
+            await until_allowed(what, attempt)
+        else:
+            await _soon(self.cluster, attempt())
+
+    def translated(self, error: Exception, operation: str, *topics: str) -> Exception:
+        """See `rights.translated`."""
+        return translated(error, operation, topics, self.conf.id)
 
     async def find_cluster(self) -> Cluster:
         """The cluster, for a command that only reads: no topic is created.
@@ -456,10 +472,10 @@ class BatchApp(faust.App):
         """What a command calls before it sends."""
         try:
             await self.prepare()
+            return await super().maybe_start_producer()
         except FatalError as error:
             # Faust would show an exception's traceback, twice.
             sys.exit(f"orderapp: {error}")
-        return await super().maybe_start_producer()
 
     @property
     def readers(self) -> Mapping[str, set[str]]:
@@ -564,7 +580,7 @@ def _quieten_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-async def _soon(cluster: Cluster, work: Awaitable[None]) -> None:
+async def _soon(cluster: Cluster | None, work: Awaitable[None]) -> None:
     try:
         async with asyncio.timeout(COMMAND_PATIENCE):
             await work

@@ -10,13 +10,12 @@ from functools import cached_property
 from typing import Any
 
 import faust
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     AuthenticationMethodNotSupported,
-    ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
     InvalidReplicationFactorError,
@@ -30,6 +29,7 @@ from aiokafka.errors import (
 )
 
 from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.rights import forbidden
 from orderapp.engine.stopping import stopping
 
 logger = logging.getLogger(__name__)
@@ -43,16 +43,12 @@ ISOLATION = "read_committed"
 #: minutes): a topic that was made anew or has grown is seen within two such times.
 METADATA_MAX_AGE_MS = 10_000
 
+_UNSEEN = TopicAuthorizationFailedError.errno
 _NOT_LET_IN = (
     SaslAuthenticationFailed,
     AuthenticationFailedError,
     AuthenticationMethodNotSupported,
     UnsupportedSaslMechanismError,
-)
-FORBIDDEN = (
-    TopicAuthorizationFailedError,
-    ClusterAuthorizationFailedError,
-    GroupAuthorizationFailedError,
 )
 
 
@@ -127,15 +123,55 @@ class Cluster:
         try:
             async with asyncio.timeout(3 * PATIENCE):
                 await admin.start()
-                await _create_missing(admin, topics)
+                await self._create_missing(admin, topics)
                 if group is not None:
-                    await _find_coordinator(admin, group)
-        except FORBIDDEN as error:
-            raise FatalError(f"Kafka does not allow this: {_text(error)}") from error
+                    await self._find_coordinator(admin, group)
         except (KafkaError, OSError, TimeoutError) as error:
             raise TransientError(f"Kafka at {self} is not ready: {_text(error)}") from error
         finally:
             await admin.close()
+
+    async def _create_missing(
+        self, admin: AIOKafkaAdminClient, topics: Iterable[TopicSpec]
+    ) -> None:
+        wanted = {topic.name: topic for topic in topics}
+        described = await admin.describe_topics(list(wanted))
+        codes = {topic["topic"]: topic["error_code"] for topic in described}
+        # Unseen is not missing: it may be there.
+        unseen = [name for name, code in codes.items() if code == _UNSEEN]
+        if unseen:
+            raise forbidden("DESCRIBE", "topic", *unseen)
+        for topic in described:
+            name, partitions = topic["topic"], len(topic["partitions"])
+            if codes[name] == NoError.errno and partitions < wanted[name].partitions:
+                logger.warning(
+                    "topic %s has %d partitions instead of %d: fewer workers can share it",
+                    name,
+                    partitions,
+                    wanted[name].partitions,
+                )
+        missing = [t for name, t in wanted.items() if codes.get(name) != NoError.errno]
+        if missing:
+            results = await _create(admin, missing)
+            created = [name for name, result in results.items() if result is NoError]
+            if created:
+                logger.info("created the topics %s", ", ".join(created))
+            refused = [n for n, r in results.items() if r is TopicAuthorizationFailedError]
+            if refused:
+                raise forbidden("CREATE", "topic", *refused)
+
+    async def _find_coordinator(self, admin: AIOKafkaAdminClient, group: str) -> None:
+        # A new cluster makes its offsets topic when it is asked first, and says no until then;
+        # the consumer would show that as an error.
+        while True:
+            try:
+                await admin.find_coordinator(group)
+            except GroupCoordinatorNotAvailableError:
+                await asyncio.sleep(0.1)
+            except GroupAuthorizationFailedError as error:
+                raise forbidden("READ", "group", group) from error
+            else:
+                return
 
     async def log_in(self) -> None:
         """Make one connection, to see whether the cluster is there and lets us in.
@@ -174,6 +210,19 @@ class Cluster:
         return ",".join(self.servers)
 
 
+async def connect(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Start a client; raises `TransientError` while the cluster is away, and closes it then."""
+    started = False
+    try:
+        await client.start()
+        started = True
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise TransientError(f"Kafka does not answer: {_text(error)}") from error
+    finally:
+        if not started:
+            await client.stop()
+
+
 async def let_go(closing: Awaitable[Any], seconds: float) -> None:
     """Await the end of a client, `seconds` at most, or what is left of the worker's stop; a
     cluster that is away can't hold it up."""
@@ -183,60 +232,33 @@ async def let_go(closing: Awaitable[Any], seconds: float) -> None:
             await closing
 
 
-async def _create_missing(admin: AIOKafkaAdminClient, topics: Iterable[TopicSpec]) -> None:
-    wanted = {topic.name: topic for topic in topics}
-    found = {
-        topic["topic"]: len(topic["partitions"])
-        for topic in await admin.describe_topics(list(wanted))
-        if topic["error_code"] == NoError.errno
-    }
-    for name, partitions in found.items():
-        if partitions < wanted[name].partitions:
-            logger.warning(
-                "topic %s has %d partitions instead of %d: fewer workers can share it",
-                name,
-                partitions,
-                wanted[name].partitions,
-            )
-    if missing := [topic for name, topic in wanted.items() if name not in found]:
-        await _create(admin, missing)
-
-
-async def _find_coordinator(admin: AIOKafkaAdminClient, group: str) -> None:
-    # A new cluster makes its offsets topic when it is asked first, and says no until then;
-    # the consumer would show that as an error.
-    while True:
-        try:
-            await admin.find_coordinator(group)
-        except GroupCoordinatorNotAvailableError:
-            await asyncio.sleep(0.1)
-        else:
-            return
-
-
-async def _create(admin: AIOKafkaAdminClient, topics: list[TopicSpec]) -> None:
+async def _create(
+    admin: AIOKafkaAdminClient, topics: list[TopicSpec]
+) -> dict[str, type[KafkaError]]:
     # -1 is the cluster's own default: 3 on Confluent Cloud, 1 on a single broker. A cluster
     # that knows no default (before Kafka 2.4) gets 3, or as many as it has brokers.
     try:
-        await _request(admin, topics, replication=-1)
+        return await _request(admin, topics, replication=-1)
     except InvalidReplicationFactorError:
         brokers = len((await admin.describe_cluster())["brokers"])
-        await _request(admin, topics, replication=min(3, brokers))
-    logger.info("created the topics %s", ", ".join(topic.name for topic in topics))
+        return await _request(admin, topics, replication=min(3, brokers))
 
 
 async def _request(
     admin: AIOKafkaAdminClient, topics: list[TopicSpec], replication: int
-) -> None:
+) -> dict[str, type[KafkaError]]:
+    """What became of each topic: created, there already, or not allowed."""
     wanted = [NewTopic(t.name, t.partitions, 1, topic_configs=dict(t.config)) for t in topics]
     for topic in wanted:
         topic.replication_factor = replication  # its constructor refuses -1
     answer = await admin.create_topics(wanted)
+    results = {}
     for name, code, *message in answer.topic_errors:
-        error = for_code(code)
+        error = results[name] = for_code(code)
         # Another worker may have been quicker.
-        if error not in (NoError, TopicAlreadyExistsError):
+        if error not in (NoError, TopicAlreadyExistsError, TopicAuthorizationFailedError):
             raise error(f"topic {name!r}: {message[0] if message else ''}")
+    return results
 
 
 def _text(error: BaseException) -> str:

@@ -1,22 +1,40 @@
 """The thread of a worker's consumer: how it reads, and how it ends.
 
 Faust makes aiokafka's consumer with values of its own: uncommitted records (unless it runs
-exactly-once) and fetches that wait for 1.5 s. Where Kafka has deleted what comes next, aiokafka
-goes on with the oldest record that is left, without a word. And Faust waits without a bound for
-its end, which aiokafka puts off while a broker is away.
+exactly-once) and fetches that wait for 1.5 s. And it crashes with every error that Kafka
+answers, be it one that passes or one that somebody has to mend. Where Kafka has deleted what
+comes next, aiokafka goes on with the oldest record that is left, without a word. And Faust
+waits without a bound for its end, which aiokafka puts off while a broker is away.
 """
 
 import asyncio
 import logging
+import time
+from collections.abc import Mapping
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.group_coordinator import LeaveGroupRequest
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 from mode.threads import ServiceThread, WorkerThread
 
 from orderapp.engine.beginnings import name_topics
-from orderapp.engine.cluster import ISOLATION, let_go
+from orderapp.engine.blocked import blocked
+from orderapp.engine.cluster import ISOLATION, connect, let_go
+from orderapp.engine.errors import FatalError
+from orderapp.engine.membership import Membership, place
+from orderapp.engine.readable import Readable
+from orderapp.engine.retry import persist
+from orderapp.engine.rights import RETRY_SECONDS
 from orderapp.engine.stopping import CLOSING_SECONDS, stopping
 
 logger = logging.getLogger(__name__)
@@ -40,6 +58,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     Worker = _Thread
     #: Seconds that the worker waits for it: longer than it waits itself.
     shutdown_timeout = 2 * CLOSING_SECONDS
+
+    _membership: Membership
+    _readable: Readable
+
+    async def on_start(self) -> None:
+        """Connect; a Kafka that has gone since it was found is waited for, or a stop."""
+        await self.wait_for_stopped(persist("start of the consumer", self._connect))
+
+    async def _connect(self) -> None:
+        consumer = self._create_consumer(self.thread_loop)
+        await connect(consumer)
+        self._consumer, self.time_started = consumer, time.monotonic()
+        self._membership = Membership(consumer, self._fail)
+        self._readable = Readable(consumer)
+
+    def _fail(self, error: FatalError) -> None:
+        self.parent_loop.call_soon_threadsafe(self.app.fail, error)  # type: ignore[attr-defined]
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
         consumer = super()._create_consumer(loop)
@@ -65,6 +100,38 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             for tp in consumer.assignment()
         }
         return {tp: (stable, end) for tp, (stable, end) in both.items() if stable is not None}
+
+    async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super()._fetch_records(*args, **kwargs)
+        except TopicAuthorizationFailedError as error:
+            self._readable.refuse(error.args[0])
+            return {}
+
+    @Service.task
+    async def _look_at_rights(self) -> None:
+        while not self.should_stop:
+            await self.sleep(RETRY_SECONDS)
+            self._readable.look()
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Whether Kafka has taken `offsets`. Else they are committed again, or come again."""
+        consumer, ours = self._ensure_consumer(), self.assignment()
+        try:
+            await consumer.commit(
+                {tp: OffsetAndMetadata(at, "") for tp, at in offsets.items() if tp in ours}
+            )
+        except (CommitFailedError, IllegalStateError):
+            return False  # a rebalance has taken the partitions
+        except TopicAuthorizationFailedError as error:
+            for topic in error.args[0]:
+                self._readable.refuse(topic)
+            return False
+        except KafkaError as error:
+            self._membership.report(error)
+            return False
+        blocked.free(place(self.app.conf.id))
+        return True
 
     async def on_thread_stop(self) -> None:
         """Leave the group and close; what has not ended in time is cancelled after it."""

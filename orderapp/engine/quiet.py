@@ -11,6 +11,19 @@ EVERY = 10.0
 MOST = 200
 
 
+#: What is said with its cause and its way out elsewhere (`membership.py`, `readable.py`).
+SAID_BETTER = (
+    "Not authorized to read from topic",
+    "Topic %s is not authorized",
+    "Attempt to join group failed due to fatal error",
+    "Unexpected error in join group",
+    "Unexpected error from SyncGroup",
+    "Heartbeat failed: %r",
+    "OffsetCommit failed for unauthorized topics",
+    "OffsetCommit failed for group %s - %s",
+)
+
+
 class Once(logging.Filter):
     """Lets the same line through once in `EVERY` seconds."""
 
@@ -22,6 +35,8 @@ class Once(logging.Filter):
         """Whether to show `record`; informational ones always are."""
         if record.levelno < logging.WARNING:
             return True
+        if str(record.msg).startswith(SAID_BETTER):
+            return False
         said = record.getMessage()
         if record.created - self._shown.get(said, -EVERY) < EVERY:
             return False

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from typing import Self
 
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from orderapp.engine.cluster import FORBIDDEN, Cluster
+from orderapp.engine.cluster import Cluster
 from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.rights import forbidden
 from orderapp.engine.transactions import high_watermarks
 
 #: Seconds without any progress after which the cluster counts as away.
@@ -59,7 +60,7 @@ class TopicReader:
     async def begins(self, topic: str) -> Offsets:
         """The first offset of each partition that retention has left."""
         partitions = self._of(topic)
-        with self._translated():
+        with self._translated(topic):
             async with asyncio.timeout(PATIENCE):
                 found = await self._consumer.beginning_offsets(partitions)
         return {tp.partition: offset for tp, offset in found.items()}
@@ -68,7 +69,7 @@ class TopicReader:
         """The offset behind the last record of each partition, as far as it is certain: not
         behind the beginning of an open transaction."""
         partitions = self._of(topic)
-        with self._translated():
+        with self._translated(topic):
             async with asyncio.timeout(PATIENCE):
                 found = await self._consumer.end_offsets(partitions)
         return {tp.partition: offset for tp, offset in found.items()}
@@ -115,7 +116,7 @@ class TopicReader:
     async def _next(
         self, topic: str, progress: float
     ) -> dict[TopicPartition, list[ConsumerRecord]]:
-        with self._translated():
+        with self._translated(topic):
             async with asyncio.timeout(PATIENCE):
                 chunks: dict[TopicPartition, list[ConsumerRecord]]
                 chunks = await self._consumer.getmany(timeout_ms=500, max_records=MAX_RECORDS)
@@ -130,7 +131,7 @@ class TopicReader:
         """Read on where something is left; the sum of the offsets that were reached."""
         # By the position and not by the last record: there may be none before the end, when
         # it was compacted away or belongs to a transaction.
-        with self._translated():
+        with self._translated(*{tp.topic for tp in left}):
             async with asyncio.timeout(PATIENCE):
                 reached = {tp: await self._position(tp) for tp in left}
         for tp in [tp for tp, end in left.items() if reached[tp] >= end]:
@@ -144,18 +145,18 @@ class TopicReader:
     def _of(self, topic: str) -> list[TopicPartition]:
         if not self.has(topic):
             raise FatalError(
-                f"the topic {topic!r} does not exist on Kafka at {self._cluster}: "
-                "a worker creates it when it starts"
+                f"the topic {topic!r} does not exist on Kafka at {self._cluster} (or is hidden "
+                "for lack of a right): a worker creates it when it starts"
             )
         partitions = sorted(self._metadata.partitions_for_topic(topic))
         return [TopicPartition(topic, partition) for partition in partitions]
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, *topics: str) -> Iterator[None]:
         try:
             yield
-        except FORBIDDEN as error:
-            raise FatalError(f"Kafka does not allow this: {error}") from error
+        except TopicAuthorizationFailedError as error:
+            raise forbidden("READ", "topic", *topics) from error
         except (KafkaError, OSError, TimeoutError) as error:
             text = " ".join(str(error).split()) or "it does not answer"
             raise TransientError(f"Kafka at {self._cluster} can't be read: {text}") from error

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidTimestampError, KafkaError
+from aiokafka.errors import InvalidTimestampError, KafkaError, TopicAuthorizationFailedError
 
-from orderapp.engine.cluster import FORBIDDEN, Cluster
+from orderapp.engine.cluster import Cluster
 from orderapp.engine.dead_letters import moment, replay_headers
-from orderapp.engine.errors import FatalError, SendFailedError
+from orderapp.engine.errors import SendFailedError
 from orderapp.engine.letters import Letter, note_for
 from orderapp.engine.notes import Action, encode_note, notes_topic
 from orderapp.engine.produce_errors import REFUSED, TOO_LARGE, InvalidRecordError
+from orderapp.engine.rights import forbidden
 from orderapp.engine.sending import send
 
 #: What is under way at one time, at most, in letters and in bytes.
@@ -95,7 +96,7 @@ class Resolver:
         try:
             await self._producer.start()
         except (KafkaError, OSError) as error:
-            raise self._failed(error) from error
+            raise self._failed(error, self._topic) from error
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -105,12 +106,13 @@ class Resolver:
         """Send letters to where they came from, for these services only.
 
         Returns those that their topic does not take any more, and why; the others are done."""
-        results = await self._send_all([self._replay(task) for task in tasks])
+        messages = [self._replay(task) for task in tasks]
+        results = await self._send_all(messages)
         pairs = list(zip(tasks, results, strict=True))
         await self._note("replayed", [task for task, error in pairs if error is None])
-        for _, error in pairs:
+        for message, error in zip(messages, results, strict=True):
             if error is not None and not isinstance(error, _REFUSED_ALONE):
-                raise self._failed(error) from error
+                raise self._failed(error, message.topic) from error
         return [
             (task, f"its topic refuses it: {REFUSED[type(error)]} ({error})")
             for task, error in pairs
@@ -144,7 +146,7 @@ class Resolver:
         self.done += results.count(None)
         for error in results:
             if error is not None:
-                raise self._failed(error) from error
+                raise self._failed(error, topic) from error
 
     async def _send_all(self, messages: Sequence["_Message"]) -> list[Exception | None]:
         """Send all at once; the error of each, in their order."""
@@ -175,10 +177,10 @@ class Resolver:
             return refusal
         return None
 
-    def _failed(self, error: Exception) -> Exception:
+    def _failed(self, error: Exception, topic: str) -> Exception:
         text = " ".join(str(error).split()) or type(error).__name__
-        if isinstance(error, FORBIDDEN):
-            return FatalError(f"Kafka does not allow this: {text}")
+        if isinstance(error, TopicAuthorizationFailedError):
+            return forbidden("WRITE", "topic", topic)
         return SendFailedError(f"Kafka at {self._cluster} did not confirm it: {text}")
 
 

@@ -7,10 +7,10 @@ import asyncio
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
@@ -20,17 +20,25 @@ from faust.types.transports import ConsumerT, ProducerT
 from orderapp.engine import beginnings
 from orderapp.engine.batching import BatchScheduler, Decoder
 from orderapp.engine.beginnings import Known, Start, start_of
-from orderapp.engine.cluster import let_go
+from orderapp.engine.blocked import blocked
+from orderapp.engine.cluster import connect, let_go
 from orderapp.engine.consumer_thread import ConsumerThread
 from orderapp.engine.errand import current
 from orderapp.engine.ledger import Ledger
 from orderapp.engine.lenient import read_any_header
 from orderapp.engine.losses import Loss
+from orderapp.engine.membership import place
 from orderapp.engine.quiet import quieten_aiokafka
+from orderapp.engine.rights import until_allowed
 from orderapp.engine.stopping import CLOSING_SECONDS
 from orderapp.engine.tracing import Headers
 from orderapp.engine.transactions import OpenTransactions
 from orderapp.engine.writing import Part, write
+
+if TYPE_CHECKING:
+    from orderapp.engine.app import BatchApp
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -239,9 +247,10 @@ class Consumer(driver.Consumer):
         """Go back to what is committed; to the beginning where nothing is, and where what comes
         next was deleted. That is told."""
         if self.app.conf.consumer_auto_offset_reset != "earliest":
-            asked: Mapping[TP, int] = await super().seek_to_committed()
-            return asked
-        return await self._begin(self.assignment())
+            return await self._insist("start of reading", super().seek_to_committed)
+        return await self._begin(
+            await self._insist("start of reading", lambda: self._ask(self.assignment()))
+        )
 
     async def _begin_late(self, tp: TP) -> None:
         """Begin where nothing is committed, unless it was done: aiokafka has looked for itself
@@ -249,15 +258,14 @@ class Consumer(driver.Consumer):
         if tp in self._begun or tp not in self.assignment():
             return
         try:
-            begun = await self._begin({tp})
+            begun = await self._begin(await self._ask({tp}))
         except KafkaError as error:
             logger.warning("Kafka does not say where partitions begin: %r", error)
             begun = {}
         if not begun:
             await asyncio.sleep(0.1)
 
-    async def _begin(self, tps: set[TP]) -> Mapping[TP, int]:
-        known = await self._ask(tps)
+    async def _begin(self, known: Mapping[TP, Known]) -> Mapping[TP, int]:
         self.topic_ids.update({tp.topic: told.topic_id for tp, told in known.items()})
         starts = {tp: start_of(told) for tp, told in known.items()}
         beginnings.tell(self.app.conf.id, self._keeping(known), starts)
@@ -318,6 +326,33 @@ class Consumer(driver.Consumer):
         self._begun.update(begun)
         self.done.update(begun)
         self._committed_offset.update({tp: starts[tp].offset or None for tp in keep})
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """The ends of partitions, of which Faust's tables ask."""
+        ask = super().highwaters
+        return await self._insist("ends of tables", lambda: ask(*partitions), partitions)
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """The beginnings of partitions, of which Faust's tables ask."""
+        ask = super().earliest_offsets
+        return await self._insist("beginnings of tables", lambda: ask(*partitions), partitions)
+
+    async def _insist(
+        self, what: str, ask: Callable[[], Awaitable[Mapping[TP, T]]], tps: Iterable[TP] = ()
+    ) -> Mapping[TP, T]:
+        """Kafka's answer, or an empty one when the worker is stopped before it comes."""
+        answer: dict[TP, T] = {}
+
+        async def attempt() -> None:
+            try:
+                answer.update(await ask())
+            except (KafkaError, OSError, TimeoutError) as error:
+                app: BatchApp = self.app  # type: ignore[assignment]
+                topics = {tp.topic for tp in tps or self.assignment()}
+                raise app.translated(error, "DESCRIBE", *topics) from error
+
+        await self.wait_for_stopped(until_allowed(what, attempt))
+        return answer
 
     # -- acking and committing ----------------------------------------------------------
 
@@ -559,12 +594,43 @@ class Consumer(driver.Consumer):
         self._draining = self.app.should_stop
         self._begun.clear()
         self._changed.set()
+        blocked.free(place(self.app.conf.id))
         logger.info("group %s: this worker reads %s", self.app.conf.id, _in_words(assigned))
         await super().on_partitions_assigned(assigned, generation_id)
 
 
 class Producer(driver.Producer):
-    """Sends whole batches: one future for each, not one for each message."""
+    """Sends whole batches: one future for each, not one for each message.
+
+    What Faust asks of Kafka while it starts is asked until it is answered."""
+
+    async def on_start(self) -> None:
+        """Connect; a Kafka that has gone since it was found is waited for."""
+        await super(driver.Producer, self).on_start()
+        await self._app.insist("start of the producer", self._connect)
+
+    async def _connect(self) -> None:
+        producer = self._new_producer()
+        await connect(producer)
+        self._producer = producer
+
+    async def create_topic(self, topic: str, *args: Any, **options: Any) -> None:
+        """Create a topic of Faust's own, such as a table's; ours are there already."""
+        if topic in self._app.prepared:
+            return
+
+        async def ask() -> None:
+            try:
+                await super(Producer, self).create_topic(topic, *args, **options)
+            except (KafkaError, OSError, TimeoutError, RuntimeError) as error:
+                raise self._app.translated(error, "CREATE", topic) from error
+
+        await self._app.insist(f"creating the topic {topic}", ask)
+
+    @property
+    def _app(self) -> "BatchApp":
+        app: BatchApp = self.app  # type: ignore[assignment]
+        return app
 
     async def on_stop(self) -> None:
         """Send what waits, and let go of Kafka."""

@@ -16,7 +16,9 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import Service
 
+from orderapp.engine.blocked import blocked
 from orderapp.engine.retry import held_up
+from orderapp.engine.rights import FORBIDDEN
 from orderapp.engine.stacks import LoopWatch, stacks
 from orderapp.engine.topic_watch import TopicWatch
 from orderapp.engine.transport import Consumer
@@ -164,7 +166,7 @@ class Watch(Service):
             return
         self._rebalance = None
         self.kafka_answers = await self._answers(self._see(consumer, tps))
-        if not self.kafka_answers:
+        if not self.kafka_answers or blocked:
             self._stalls.excuse(time.monotonic())
 
     async def _answers(self, question: Coroutine[Any, Any, None]) -> bool:
@@ -198,7 +200,9 @@ class Watch(Service):
         number = self.app.rebalancing_count
         if not self.app.rebalancing:
             self._rebalance = None
-        elif not self.kafka_answers or self._rebalance is None or self._rebalance[0] != number:
+            return
+        excused = blocked or not self.kafka_answers
+        if excused or self._rebalance is None or self._rebalance[0] != number:
             self._rebalance = number, time.monotonic()
 
     async def _ask_producer(self) -> None:
@@ -222,5 +226,5 @@ async def _is_answered(question: Coroutine[Any, Any, None]) -> bool:
         await question
     except Exception as error:  # of any kind: the consumer's thread may just have ended
         logger.debug("Kafka does not answer: %r", error)
-        return False
+        return isinstance(error, FORBIDDEN)  # a refusal is an answer
     return True

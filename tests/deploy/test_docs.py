@@ -46,7 +46,7 @@ def test_the_rights_are_those_of_the_script():
     ("text", "path"),
     [
         ("did not accept CONFLUENT_API_KEY", "orderapp/engine/cluster.py"),
-        ("Kafka does not allow this", "orderapp/engine/cluster.py"),
+        ("Kafka does not allow this", "orderapp/engine/rights.py"),
         ("Kafka is not reachable", "orderapp/engine/cluster.py"),
         ("is not trusted", "orderapp/engine/cluster.py"),
         (
