@@ -86,6 +86,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         name_topics(consumer, self.consumer.topic_ids)  # type: ignore[attr-defined]
         return consumer
 
+    def assignment(self) -> set[TP]:
+        """The partitions that this worker reads; none until it is connected."""
+        return super().assignment() if self._consumer is not None else set()
+
     def highwater(self, tp: TP) -> int:
         """Where the partition ends for us: what is behind it belongs to open transactions."""
         end: int = self._ensure_consumer().last_stable_offset(tp)

@@ -28,22 +28,13 @@ class Readable:
 
     def look(self) -> None:
         """Try again what was refused; to be called every few seconds."""
-        denied = self._denied()
-        for topic in denied:
-            self.refuse(topic)
         for topic, since in list(self._refused.items()):
             if since is None:
                 self._refused[topic] = time.time() * 1000
                 self._consumer.resume(*self._partitions(topic))
-            elif topic not in denied and self._was_read(topic, since):
+            elif self._was_read(topic, since):
                 del self._refused[topic]
                 blocked.free(("read", topic))
-
-    def _denied(self) -> set[str]:
-        # Who may not even see a topic is not assigned its partitions.
-        subscription = self._consumer._subscription.subscription
-        topics: set[str] = set(subscription.topics) if subscription is not None else set()
-        return topics.intersection(self._consumer._client.cluster.unauthorized_topics)
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         return [tp for tp in self._consumer.assignment() if tp.topic == topic]

@@ -15,6 +15,7 @@ from faust.types import TP
 
 from orderapp.engine.blocked import blocked
 from orderapp.engine.losses import Loss
+from orderapp.engine.rights import forbidden
 from orderapp.engine.topic_ids import TopicState, topic_states
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class TopicWatch:
         if state.error is not None:
             self._misses[topic] += 1
             if self._misses[topic] >= LOOKS:
-                self._tell_lost(topic)
+                if not state.is_forbidden:
+                    self._tell_lost(topic)
                 blocked.block(place(topic), self._reason(topic, state))
             return self._misses[topic] == LOOKS
         was_missing = self._misses.pop(topic, 0) >= LOOKS
@@ -115,7 +117,7 @@ class TopicWatch:
 
     def _reason(self, topic: str, state: TopicState) -> str:
         if state.is_forbidden:
-            return f"Kafka does not allow DESCRIBE on the topic {topic}: allow it"
+            return str(forbidden("DESCRIBE", "topic", topic))
         spec = next((spec for spec in self._app.topic_specs if spec.name == topic), None)
         way = f"create it again (kafka-topics {spec})" if spec else "create it again"
         return (

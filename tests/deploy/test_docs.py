@@ -47,6 +47,7 @@ def test_the_rights_are_those_of_the_script():
     [
         ("did not accept CONFLUENT_API_KEY", "orderapp/engine/cluster.py"),
         ("Kafka does not allow this", "orderapp/engine/rights.py"),
+        ("can't be a member of group", "orderapp/engine/membership.py"),
         ("Kafka is not reachable", "orderapp/engine/cluster.py"),
         ("is not trusted", "orderapp/engine/cluster.py"),
         (

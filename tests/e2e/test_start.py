@@ -91,10 +91,18 @@ def outages(tmp_path):
 def test_a_broker_that_goes_away_at_each_step_is_waited_for(outages, start):
     outages.is_on = True
     worker = start(KAFKA_BOOTSTRAP_SERVERS=outages.server)
-    eventually(
-        lambda: not outages.end_one(0.5) and worker.is_ready(), "the worker is ready", 120
-    )
+    statuses = set()
+
+    def ready():
+        assert worker.process.poll() is None, worker.log[-5000:]
+        has_ended = outages.end_one(0.2)
+        status = worker.get("/readyz")[0]
+        statuses.add(status)
+        return status == 200 and not has_ended
+
+    eventually(ready, "the worker is ready", 120)
     outages.stop()
+    assert statuses <= {0, 200, 503}
 
     asked = {(who, name) for who, name, _ in outages.steps}
     assert {("faust", "JoinGroup"), ("faust", "OffsetFetch"), ("faust", "Fetch")} <= asked

@@ -149,5 +149,5 @@ async def test_a_topic_that_may_not_be_seen_says_which_right_is_missing(look, ca
     caplog.set_level(logging.CRITICAL)
     await look(FORBIDDEN, FORBIDDEN)
 
-    assert reasons() == ["Kafka does not allow DESCRIBE on the topic t: allow it"]
+    assert [reason for reason in reasons() if "DESCRIBE on topic 't'" in reason]
     assert place("t") in topic_watch.blocked

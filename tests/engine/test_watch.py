@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
+from aiokafka.errors import TopicAuthorizationFailedError
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orderapp.engine import watch
 from orderapp.engine.app import BatchApp
+from orderapp.engine.blocked import blocked
 from orderapp.engine.cluster import Cluster
 from orderapp.engine.retry import held_up
 from orderapp.engine.watch import Sight, Stalls
@@ -208,6 +210,27 @@ async def test_full_buffers_are_excused_while_anything_is_held_up(watched, monke
     with held_up.waiting(("others", 0)):
         assert await look_for(watched, 0.3) is None
     assert await look_for(watched, 0.3) is not None
+
+
+@pytest.mark.parametrize("rebalancing", [True, False])
+async def test_a_worker_that_is_blocked_has_not_stalled(watched, rebalancing):
+    watched.thread.seen = {TP0: (3, 9)}
+    watched.app.rebalancing = rebalancing
+
+    blocked.block("a right", "it is missing")
+    try:
+        assert await look_for(watched, 0.3) is None
+    finally:
+        blocked.free("a right")
+    assert await look_for(watched, 0.3) is not None
+
+
+async def test_a_refusal_is_an_answer(watched):
+    watched.thread.seen = TopicAuthorizationFailedError("readings")
+
+    await watched._look()
+
+    assert watched.kafka_answers
 
 
 @pytest.mark.parametrize("answer", [ConnectionError("away"), None])
