@@ -523,6 +523,10 @@ class BatchApp(faust.App):
 
     def fail(self, error: FatalError) -> None:
         """End the worker in order, with this one line and exit status 1."""
+        if self.should_stop:
+            # It was told to end, and that is why something it waited for did not come.
+            logger.info("%s", error)
+            return
         self.failure = str(error)
         logger.critical("%s", error)
         signal.raise_signal(signal.SIGTERM)

@@ -81,6 +81,17 @@ def test_before_it_has_met_kafka_it_ends_at_once_and_well(start, kafka, how):
     assert took < 4, log
 
 
+def test_while_the_embedded_kafka_starts_it_ends_at_once_and_well(start):
+    worker = start()
+    eventually(lambda: "Starting the embedded Kafka" in worker.log, "it starts Kafka")
+
+    status, took, log = stop(worker)
+
+    assert status == 0, log
+    assert took < 4, log
+    assert "CRITICAL" not in log
+
+
 def test_what_is_done_and_can_not_be_committed_is_told(start, kafka):
     worker = start(
         KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap_servers,

@@ -2,13 +2,16 @@
 
 import asyncio
 import io
+import signal
 from types import SimpleNamespace
 
 import faust
 import pytest
 from mode.worker import exiting
 
-from orderapp.engine.app import Worker
+from orderapp.engine.app import BatchApp, Worker
+from orderapp.engine.cluster import Cluster
+from orderapp.engine.errors import FatalError
 
 
 @pytest.fixture
@@ -80,3 +83,17 @@ async def test_what_the_app_said_itself_is_not_told_again(end, caplog):
     assert end(None, failure="the store says no") == 1
 
     assert caplog.messages == ["Worker stopped"] * 2
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_what_fails_because_of_the_stop_is_no_failure(monkeypatch, stopping):
+    signals = []
+    monkeypatch.setattr(signal, "raise_signal", signals.append)
+    app = BatchApp("test", cluster=lambda: Cluster(("127.0.0.1:1",)))
+    if stopping:
+        app._stopped.set()
+
+    app.fail(FatalError("the broker was left before it was up"))
+
+    assert app.failure == (None if stopping else "the broker was left before it was up")
+    assert signals == ([] if stopping else [signal.SIGTERM])
