@@ -200,7 +200,7 @@ class BatchApp(faust.App):
         max_attempts: int = 1,
         give_up: GiveUp = GiveUp(),  # noqa: B008 - frozen
         stall_seconds: float = 120.0,
-        fetch_wait: float = 0.25,
+        fetch_wait: float = 0.5,
         **options: Any,
     ) -> None:
         super().__init__(group, Worker=Worker, Stream=BatchStream, **options)
