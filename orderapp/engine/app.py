@@ -254,7 +254,8 @@ class BatchApp(faust.App):
         `framing="schema-registry"` values may stand behind a schema's id. The topic is created
         with so many partitions if it is missing."""
         self._decoders[name] = Decoder(record, complete, framing)
-        self.topic_specs.append(TopicSpec(name, partitions))
+        # A compacted topic drops all but the last record of a key, and refuses one without.
+        self.topic_specs.append(TopicSpec(name, partitions, {"cleanup.policy": "delete"}))
         return self.topic(name, schema=self._schema)
 
     def is_batched(self, topic: str) -> bool:
@@ -272,7 +273,7 @@ class BatchApp(faust.App):
         `<name>-resolved` notes what was replayed or dropped."""
         self._dead_letter_topic = name
         self._decoders[name] = RawDecoder()
-        forever = {"retention.ms": "-1", "retention.bytes": "-1"}
+        forever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
         size = {"max.message.bytes": str(DEAD_LETTER_BYTES)}
         self.topic_specs.append(TopicSpec(name, partitions, size | forever))
         compact = {"cleanup.policy": "compact"}

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,6 +31,7 @@ from aiokafka.errors import (
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.rights import forbidden
 from orderapp.engine.stopping import stopping
+from orderapp.engine.topic_settings import warn_of
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class Cluster:
             "sasl_plain_password": self.secret,
         }
 
-    async def prepare(self, topics: Iterable[TopicSpec], group: str | None = None) -> None:
+    async def prepare(self, topics: Collection[TopicSpec], group: str | None = None) -> None:
         """Log in, create the topics that are missing, and find the consumer group's
         coordinator.
 
@@ -123,9 +124,10 @@ class Cluster:
         try:
             async with asyncio.timeout(3 * PATIENCE):
                 await admin.start()
-                await self._create_missing(admin, topics)
+                found = await self._create_missing(admin, topics)
                 if group is not None:
                     await self._find_coordinator(admin, group)
+                    await warn_of(admin, topics, found, str(self))
         except (KafkaError, OSError, TimeoutError) as error:
             raise TransientError(f"Kafka at {self} is not ready: {_text(error)}") from error
         finally:
@@ -133,7 +135,8 @@ class Cluster:
 
     async def _create_missing(
         self, admin: AIOKafkaAdminClient, topics: Iterable[TopicSpec]
-    ) -> None:
+    ) -> dict[str, int]:
+        """How many replicas each topic has that was there already."""
         wanted = {topic.name: topic for topic in topics}
         described = await admin.describe_topics(list(wanted))
         codes = {topic["topic"]: topic["error_code"] for topic in described}
@@ -159,6 +162,11 @@ class Cluster:
             refused = [n for n, r in results.items() if r is TopicAuthorizationFailedError]
             if refused:
                 raise forbidden("CREATE", "topic", *refused)
+        return {
+            topic["topic"]: min(len(part["replicas"]) for part in topic["partitions"])
+            for topic in described
+            if topic["error_code"] == NoError.errno
+        }
 
     async def _find_coordinator(self, admin: AIOKafkaAdminClient, group: str) -> None:
         # A new cluster makes its offsets topic when it is asked first, and says no until then;
