@@ -144,9 +144,8 @@ class _Turn:
     def _allows(
         self, batch: Batch[Any], errors: Mapping[int, Exception], lost: list[int]
     ) -> bool:
-        settled = meter(self.service, batch.topic).total
-        done = len(batch) - len(errors)
-        return self._policy.limit.allows(len(lost), done, settled, errors[lost[0]])
+        well, done = meter(self.service, batch.topic).well, len(batch) - len(errors)
+        return self._policy.limit.allows(len(lost), done, well, errors[lost[0]])
 
     async def _stand_still(
         self, batch: Batch[Any], errors: Mapping[int, Exception]
@@ -345,7 +344,7 @@ class _Turns:
         event.ack()
 
     async def _wait_for_burial(self, batch: Batch[Any]) -> None:
-        if batch.burial is None or batch.burial.done():
+        if batch.burial is None:
             return
         if turn := self._running.get(cast(asyncio.Task[None], asyncio.current_task())):
             self._give_room(turn)

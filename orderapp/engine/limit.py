@@ -37,8 +37,8 @@ class GiveUp:
 class _Seen(NamedTuple):
     at: float
     failed: int
-    #: All that the service was through with by then.
-    settled: float
+    #: All that had gone well by then.
+    well: float
 
 
 class Limit:
@@ -53,12 +53,11 @@ class Limit:
         self._waiting = 0
         self.is_reached = False
 
-    def allows(self, failed: int, done: int, settled: float, error: Exception) -> bool:
+    def allows(self, failed: int, done: int, well: float, error: Exception) -> bool:
         """Whether `failed` more records may be given up, the first of them for `error`.
 
-        `done` are those that came with them and went well, `settled` all that the service was
-        through with before."""
-        if not self.is_reached and self._is_too_much(failed, done, settled):
+        `done` are those that came with them and went well, `well` all that did before."""
+        if not self.is_reached and self._is_too_much(failed, done, well):
             self.is_reached, self._wait = True, FIRST_WAIT
             blocked.block(
                 self,
@@ -68,14 +67,13 @@ class Limit:
             )
         return not self.is_reached
 
-    def _is_too_much(self, failed: int, done: int, settled: float) -> bool:
+    def _is_too_much(self, failed: int, done: int, well: float) -> bool:
         now = time.monotonic()
         while self._window and now - self._window[0].at > WINDOW:
             self._window.popleft()
-        self._window.append(_Seen(now, failed, settled))
+        self._window.append(_Seen(now, failed, well))
         total = sum(seen.failed for seen in self._window)
-        # What is under way besides is not settled yet, hence `max`.
-        among = max(settled - self._window[0].settled + failed + done, total)
+        among = total + done + well - self._window[0].well
         return total > self._give_up.most and total > self._give_up.share * among
 
     @contextmanager

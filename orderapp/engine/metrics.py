@@ -189,9 +189,9 @@ class Meter:
         self._ages.observe([record.timestamp for record in records], time.time())
 
     @property
-    def total(self) -> float:
-        """How many records were settled."""
-        return float(self._done._value.get() + self._buried._value.get())
+    def well(self) -> float:
+        """How many records are done, and no dead letters."""
+        return float(self._done._value.get())
 
     def rejected(self) -> None:
         """A record could not even be decoded."""

@@ -9,6 +9,7 @@ import pytest
 from orderapp.engine import retry
 from orderapp.engine.batching import Batch
 from orderapp.engine.delivery import deliver
+from orderapp.engine.errand import ForgottenError
 from orderapp.engine.errors import (
     PartlyFailedError,
     RetryableError,
@@ -52,6 +53,15 @@ class Stream:
         for event in self._events:
             self.current_event = event
             yield event.value
+
+
+class Open(Stream):
+    """Stays open until it is closed."""
+
+    async def __aiter__(self):
+        async for value in super().__aiter__():
+            yield value
+        await asyncio.Event().wait()
 
 
 class Bury:
@@ -521,3 +531,27 @@ def test_waits_grow_to_a_bound():
     assert seen[0] < 0.002
     assert all(0 < seconds <= retry.LONGEST_WAIT * 1.25 for seconds in seen)
     assert min(seen[10:]) >= retry.LONGEST_WAIT * 0.75
+
+
+@pytest.mark.parametrize("error", [None, ForgottenError(), RuntimeError("no topic for it")])
+async def test_a_delivery_is_done_when_what_could_not_be_decoded_is_buried(error):
+    bury = asyncio.get_running_loop().create_future()
+    event = Event([1])
+    object.__setattr__(event.value, "burial", bury)
+    done = []
+
+    async def work(batch):
+        done.extend(batch.values)
+
+    running = asyncio.create_task(deliver("test", Open(event), work, Bury(), overlap=2))
+    await asyncio.sleep(0.05)
+    assert (done, event.acked) == ([1], False)
+
+    if error is None:
+        bury.set_result(None)
+    else:
+        bury.set_exception(error)
+    await asyncio.sleep(0.05)
+
+    assert event.acked is (error is None)
+    running.cancel()

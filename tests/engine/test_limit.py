@@ -10,7 +10,7 @@ from orderapp.engine.blocked import blocked
 from orderapp.engine.errors import RetryableError
 from orderapp.engine.limit import GiveUp, Limit
 from orderapp.engine.retry import held_up
-from tests.engine.test_delivery import Bury, Event, Stream, deliver
+from tests.engine.test_delivery import Bury, Event, Open, Stream, deliver
 from tests.records import record
 
 BUG = KeyError("country")
@@ -29,10 +29,10 @@ def quick(monkeypatch):
 @pytest.mark.parametrize(
     ("give_up", "failures", "is_reached"),
     [
-        # (failed, done with them, settled before) of each time
+        # (failed, done with them, done before) of each time
         (GiveUp(100, 0.5), [(1, 0, 0)], False),
-        (GiveUp(100, 0.5), [(1, 0, n) for n in range(100)], False),
-        (GiveUp(100, 0.5), [(1, 0, n) for n in range(101)], True),
+        (GiveUp(100, 0.5), [(1, 0, 0)] * 100, False),
+        (GiveUp(100, 0.5), [(1, 0, 0)] * 101, True),
         (GiveUp(100, 0.5), [(101, 0, 0)], True),
         (GiveUp(100, 0.5), [(101, 101, 0)], False),
         (GiveUp(100, 0.5), [(101, 100, 0)], True),
@@ -84,15 +84,6 @@ def events(*sizes):
         found.append(event)
         first += size
     return found
-
-
-class Open(Stream):
-    """Stays open until it is closed."""
-
-    async def __aiter__(self):
-        async for value in super().__aiter__():
-            yield value
-        await asyncio.Event().wait()
 
 
 async def until(check):
