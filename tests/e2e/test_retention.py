@@ -3,11 +3,13 @@
 import asyncio
 import json
 import re
+import time
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from orderapp.engine.watch import EVERY
 from tests.e2e import records
 from tests.e2e.test_metrics import Scrape
 from tests.e2e.worker import eventually, faust
@@ -38,6 +40,26 @@ def send_to_each(server, first_id, count, topic="orders"):
     ids = range(first_id, first_id + count * PARTITIONS)
     records.send(server, map(records.order, ids), partitioner=_in_turn())
     return ids
+
+
+def send_to_first(server, ids):
+    """Orders to the first partition, a few thousand at a time."""
+    ids = list(ids)
+    for start in range(0, len(ids), 5_000):
+        some = [records.order(n, country="x" * 60) for n in ids[start : start + 5_000]]
+        records.send(server, some, partitioner=lambda key, every, available: every[0])
+
+
+def delete_topic(server, topic):
+    """Delete it, and all that it has."""
+
+    async def run():
+        admin = AIOKafkaAdminClient(bootstrap_servers=server)
+        await admin.start()
+        await admin.delete_topics([topic])
+        await admin.close()
+
+    asyncio.run(run())
 
 
 def _in_turn():
@@ -93,22 +115,22 @@ def test_what_is_deleted_while_the_worker_is_behind_is_told(own_kafka, start, tm
     slow = {
         "KAFKA_BOOTSTRAP_SERVERS": server,
         "ORDERAPP_SERVICES": "payment,web",
-        "ORDERAPP_PAYMENT_DELAY": "3",
+        "ORDERAPP_PAYMENT_DELAY": "8",
     }
     worker = start(**slow).wait_ready()
-    big = "x" * 60
-    for first in range(0, 30_000, 5_000):
-        records.send(
-            server,
-            [records.order(first + n, country=big) for n in range(5_000)],
-            partitioner=lambda key, every, available: every[0],
-        )
+    send_to_first(server, range(30_000))
     delete_records(server, "orders", ends={0: 30_002})
-    records.send(
-        server, [records.order(99_999)], partitioner=lambda key, every, available: every[0]
-    )
+    send_to_first(server, [99_999])
     eventually(lambda: "were deleted" in worker.log, "it is told", 60)
     (first, last) = re.search(r"orders\[0\]: .* offsets (\d+) to (\d+)", worker.log).groups()
     assert 0 < int(first) < int(last) == 29_999
     found = int(last) + 1 - int(first)
     assert Scrape(worker)("orderapp_records_lost_total", group="payment-group") == found
+
+    # The same for what goes with its topic.
+    send_to_first(server, range(100_000, 130_000))
+    time.sleep(1.2 * EVERY)  # the watch has seen how much there is
+    delete_topic(server, "orders")
+    eventually(lambda: "with their topic" in worker.log, "it is told", 30)
+    notes = records.read(server, "orders-dlq-resolved")
+    assert any(b'"with_topic":true' in note.value for note in notes)
