@@ -61,7 +61,8 @@ class SimulatedGateway(PaymentGateway):
 
     async def lookup(self, key: str) -> Charged | None:
         """See `PaymentGateway`; what it has forgotten is None as well."""
-        order_id = int(key.removeprefix("pay-"))
+        digits = key.removeprefix("pay-")
+        order_id = int(digits) if digits.isdecimal() else -1
         amount = self._charged.get(order_id)
         return None if amount is None else Charged(self._answer(order_id, amount), amount)
 

@@ -41,7 +41,8 @@ def worker(kafka, port, tmp_path_factory):
             ORDERAPP_SERVICES="payment",
             ORDERAPP_PAYMENT_URL=f"http://127.0.0.1:{port}/charges",
             ORDERAPP_PAYMENT_TOKEN=TOKEN,
-            ORDERAPP_PAYMENT_TIMEOUT="1",
+            ORDERAPP_PAYMENT_TIMEOUT="5",
+            ORDERAPP_MAX_ATTEMPTS="20",
         ).wait_ready()
 
 

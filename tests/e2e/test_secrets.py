@@ -24,7 +24,15 @@ WRONG_KAFKA = "xWRONGKAFKAx/+="
 WRONG_COUCHBASE = "xWRONGCOUCHBASEx p@ss"
 TOKEN = "xAPITOKENx-0123456789"
 OTEL = "xOTELHEADERx"
-MARKS = ("WRONGKAFKA", "WRONGCOUCHBASE", "APITOKEN", "OTELHEADER", "SENTBYCLIENT")
+PAYMENT = "xPAYMENTTOKENx"
+MARKS = (
+    "WRONGKAFKA",
+    "WRONGCOUCHBASE",
+    "APITOKEN",
+    "OTELHEADER",
+    "PAYMENTTOKEN",
+    "SENTBYCLIENT",
+)
 POISON = [
     b"",
     b"no json",
@@ -166,7 +174,7 @@ def test_secrets_show_nowhere_however_much_breaks(tmp_path):
         couchbase_double("--password", "xRIGHTCOUCHBASEx") as double,
     ):
         double.password = "xRIGHTCOUCHBASEx"
-        search = Search(kafka.api_secret, double.password, TOKEN, OTEL)
+        search = Search(kafka.api_secret, double.password, TOKEN, OTEL, PAYMENT)
         access = {
             "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "CONFLUENT_API_KEY": kafka.api_key,
@@ -177,15 +185,20 @@ def test_secrets_show_nowhere_however_much_breaks(tmp_path):
         more = {
             "ORDERAPP_API_TOKEN": TOKEN,
             "ORDERAPP_MAX_ATTEMPTS": "2",
-            "ORDERAPP_FAULT_GATEWAY_TIMEOUT": "0.3",
             "ORDERAPP_FAULT_STORE_REFUSE": "0.3",
             "ORDERAPP_PAYMENT_DELAY": "0.01",
             # Nobody listens there.
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://user:{OTEL}@127.0.0.1:{free_port()}",
             "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{OTEL}",
         }
+        # Nobody listens there either.
+        payment = {
+            "ORDERAPP_PAYMENT_URL": f"http://127.0.0.1:{free_port()}",
+            "ORDERAPP_PAYMENT_TOKEN": PAYMENT,
+        }
         with workers(data), ThreadPoolExecutor() as beside:
-            loud = started(data, "debug", **access, **more)
+            loud = started(data, "debug", **access, **more, **payment)
+            more = {**more, "ORDERAPP_FAULT_GATEWAY_TIMEOUT": "0.3"}
             lines = started(data, "info", ORDERAPP_LOG_FORMAT="json", **access, **more)
             try:
                 for worker in (loud, lines):

@@ -22,8 +22,11 @@ async def test_a_charge_is_paid_or_declined(gateway, amount, status):
     assert await gateway.lookup("pay-7") == Charged(status, amount)
 
 
-async def test_what_was_not_charged_is_not_known(gateway):
-    assert await gateway.lookup("pay-8") is None
+@pytest.mark.parametrize("key", ["pay-8", "pay-", "7"])
+async def test_what_was_not_charged_is_not_known(gateway, key):
+    await gateway.charge(70, "pay-70", 50.0)
+
+    assert await gateway.lookup(key) is None
 
 
 async def test_a_charge_may_be_repeated(gateway):
