@@ -50,10 +50,12 @@ class OneByOneGateway(PaymentGateway):
                 async with self._turn:
                     await self._begin(charges, tasks)
             await asyncio.gather(*tasks)
+            await asyncio.gather(*charges.reports)
         finally:
-            for task in tasks:
+            left = [*tasks, *charges.reports]
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
         return charges.failed
 
     async def _begin(self, charges: "_Charges", tasks: list[asyncio.Task[None]]) -> None:
@@ -94,20 +96,25 @@ class _Charges:
         self.failed: dict[int, Exception] = {}
         self._gateway = gateway
         self._report = report
-        self._reporting = asyncio.Lock()
         self._answered: dict[int, PaymentStatus] = {}
+        #: One after the other. Apart from the charges: while Kafka takes no payments of this
+        #: partition, those of others have the room to be charged.
+        self.reports: list[asyncio.Task[None]] = []
 
     async def settle(self, index: int) -> None:
-        """Charge the order with this index, and report it."""
+        """Charge the order with this index, and see that it is reported."""
         with self._noting(index):
             order, since = self.orders.values[index], seen_since(self.orders.records[index])
             self._answered[index] = await self._gateway.charge_or_recall(order, since)
             blocked.free(PLACE)
+        if self._answered and (not self.reports or self.reports[-1].done()):
+            self.reports.append(asyncio.create_task(self._report_all()))
+
+    async def _report_all(self) -> None:
         # What is answered while one report is under way goes along with the next.
-        async with self._reporting:
-            if self._answered:
-                ready, self._answered = self._answered, {}
-                await self._report(ready)
+        while self._answered:
+            ready, self._answered = self._answered, {}
+            await self._report(ready)
 
     @contextmanager
     def _noting(self, index: int) -> Iterator[None]:

@@ -336,6 +336,30 @@ async def test_a_slow_answer_holds_up_no_other(http, double, reports):
     assert 3 in reports
 
 
+async def test_a_report_that_waits_takes_no_room_from_other_batches(server, reports):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(answers):
+        begun.set()
+        await go_on.wait()
+        await reports(answers)
+
+    async with opened(server.make_url("/charges"), requests=2) as gateway:
+        waiting = asyncio.create_task(gateway.charge_all(batch(*ORDERS), wait))
+        others = {}
+
+        async def report(answers):
+            others.update(answers)
+
+        async with asyncio.timeout(8):
+            await begun.wait()
+            await gateway.charge_all(batch(*((n, 1.0) for n in range(100, 120))), report)
+        assert (len(others), len(reports), waiting.done()) == (20, 0, False)
+        go_on.set()
+        assert await waiting == {}
+    assert len(reports) == 20
+
+
 async def test_answers_that_come_together_are_reported_together(http):
     sizes = []
 
