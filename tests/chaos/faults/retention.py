@@ -8,9 +8,11 @@ from aiokafka import TopicPartition
 
 from tests.chaos import admin, clients
 from tests.chaos.archive import Taken
+from tests.chaos.facts import TOPICS
 from tests.chaos.faults import fault
 from tests.chaos.lag import committed
 from tests.chaos.schedule import Kind, Strike
+from tests.chaos.sender import TOPIC
 from tests.chaos.world import World
 
 #: Chances that the workers are killed instead of stopped, and that what comes of orders is
@@ -24,7 +26,24 @@ async def retention(world: World, strike: Strike) -> None:
     """While no worker runs, orders arrive, and some partitions lose the first, or all, of what
     waits in them."""
     rng = random.Random(strike.pick)
-    async with world.topic_turn, world.crew.everyone() as slots:
+    async with world.topic_turn:
+        await _begun(world)
+        await _strike(world, strike, rng)
+
+
+async def _begun(world: World) -> None:
+    """Until the group has committed something: in a topic that was just made anew there is
+    nothing that it could miss."""
+    while not any(tp.topic == TOPIC for tp in await _committed(world)):  # noqa: ASYNC110
+        await asyncio.sleep(0.3)
+
+
+async def _committed(world: World) -> Mapping[TopicPartition, int]:
+    return await admin.until_there(lambda: committed(world.broker.server))
+
+
+async def _strike(world: World, strike: Strike, rng: random.Random) -> None:
+    async with world.crew.everyone() as slots:
         with world.diary.event("retention", f"after {strike.seconds} s without workers"):
             if rng.random() < KILLED:
                 for slot in slots:
@@ -32,14 +51,14 @@ async def retention(world: World, strike: Strike) -> None:
             else:
                 await asyncio.gather(*(slot.stop(world.diary) for slot in slots))
             await asyncio.sleep(strike.seconds)
-            for topic in ("orders", "payments", "fraud-alerts"):
-                if topic == "orders" or rng.random() < MORE:
+            for topic in TOPICS:
+                if topic == TOPIC or rng.random() < MORE:
                     await _delete(world, topic, rng)
 
 
 async def _delete(world: World, topic: str, rng: random.Random) -> None:
     server = world.broker.server
-    done = await admin.until_there(lambda: committed(server))
+    done = await _committed(world)
     ends = await admin.until_there(lambda: clients.ends(server, topic))
     # First what is to be known of it.
     await admin.until_there(lambda: world.archive.keep(topic))
