@@ -141,11 +141,17 @@ class Report:
             if count := self.found[name]:
                 yield _line(words, count, self.examples.get(name, []))
         yield ""
-        found = f"{self.disagreements:,} disagreements" if not self.agrees else "all agree"
-        lost = f"; up to {self.records_lost:,} records were lost" if self.lost else ""
+        yield f"{self.orders:,} orders: {'; '.join(self._in_short())}."
+
+    def _in_short(self) -> Iterator[str]:
+        if self.is_well:
+            yield "all agree"
+        if not self.agrees:
+            yield f"{self.disagreements:,} disagreements"
         if self.waits and not self.allow_dead_letters:
-            found += "; dead letters are open (`faust -A orderapp dlq list`)"
-        yield f"{self.orders:,} orders: {found}{lost}."
+            yield "dead letters are open (`faust -A orderapp dlq list`)"
+        if self.lost:
+            yield f"up to {self.records_lost:,} records were lost"
 
     def _line_of_others(self) -> str:
         counts = [f"{self.other_letters[done]:,} {done}" for done in ("open", "dropped")]
