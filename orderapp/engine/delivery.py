@@ -11,7 +11,8 @@ with the next, so none gets out of here:
   again with growing waits, a limited number of times;
 - any other error, and one that did not pass in time, is cut down to the one record that causes
   it, and that record goes to the dead-letter topic. Its neighbours go on. When that would be
-  too many, nothing is given up until the service works again: see `limit`.
+  too many, nothing is given up until the service works again: see `limit`. (An error that
+  lies in the record, `RecordError`, does not count.)
 
 Work may therefore be repeated, and has to bear it.
 """
@@ -20,7 +21,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -32,7 +33,12 @@ from orderapp.engine import tracing
 from orderapp.engine.batching import Batch
 from orderapp.engine.dead_letters import Failure, moment
 from orderapp.engine.errand import Errand, ForgottenError, SetAside, nothing_set_aside
-from orderapp.engine.errors import PartlyFailedError, RetryableError, TransientError
+from orderapp.engine.errors import (
+    PartlyFailedError,
+    RecordError,
+    RetryableError,
+    TransientError,
+)
 from orderapp.engine.limit import GiveUp, Limit
 from orderapp.engine.logs import Few, about
 from orderapp.engine.metrics import meter
@@ -109,7 +115,7 @@ class _Turn:
         with tracing.processing(self.service, batch):
             errors = await self._try(batch)
             if was_reached:
-                limit.look(len(errors), len(batch))
+                limit.look(_failed(errors.values()), len(batch))
             buried = await self._try_again(batch, errors) if errors else 0
         meter(self.service, batch.topic).settled(batch.records, began, buried)
 
@@ -145,7 +151,9 @@ class _Turn:
         self, batch: Batch[Any], errors: Mapping[int, Exception], lost: list[int]
     ) -> bool:
         well, done = meter(self.service, batch.topic).well, len(batch) - len(errors)
-        return self._policy.limit.allows(len(lost), done, well, errors[lost[0]])
+        failed = _failed(errors[index] for index in lost)
+        cause = min(lost, key=lambda index: isinstance(errors[index], RecordError))
+        return self._policy.limit.allows(failed, done, well, errors[cause])
 
     async def _stand_still(
         self, batch: Batch[Any], errors: Mapping[int, Exception]
@@ -157,7 +165,7 @@ class _Turn:
             batch = batch.again(sorted(errors))
             meter(self.service, batch.topic).retried()
             errors = await self._try(batch)
-            return len(errors), len(batch)
+            return _failed(errors.values()), len(batch)
 
         limit, before = self._policy.limit, batch
         with self._standing_still(batch), limit.waiting():
@@ -253,6 +261,11 @@ class _Turn:
             for error in (await self._try(batch.part(index, index + 1))).values():
                 errors[index] = error
         return errors
+
+
+def _failed(errors: Iterable[Exception]) -> int:
+    """How many of them say something about the service, and not about their record alone."""
+    return sum(not isinstance(error, RecordError) for error in errors)
 
 
 @dataclass(slots=True)

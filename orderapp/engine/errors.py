@@ -21,6 +21,11 @@ class RetryableError(Exception):
     limited number of times, then a dead letter."""
 
 
+class RecordError(Exception):
+    """Base for errors that lie in the record itself: a dead letter at once, like any other
+    error, but no sign that the service is broken (`limit`)."""
+
+
 class PartlyFailedError(Exception):
     """Some records of a batch failed, and the others are done.
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar, Final, NamedTuple, Protocol
 
 from orderapp.engine.batching import Batch
-from orderapp.engine.errors import RetryableError, TransientError
+from orderapp.engine.errors import RecordError, RetryableError, TransientError
 from orderapp.models import Order, PaymentStatus
 
 PAID: Final = "PAID"
@@ -97,8 +97,9 @@ class ChargeRefusedError(GatewayError):
     result = "refused"
 
 
-class KeyReusedError(ChargeRefusedError):
-    """The key was charged with another amount before; `charged` is that, where it is known."""
+class KeyReusedError(ChargeRefusedError, RecordError):
+    """The key was charged with another amount before: the order was sent again, changed.
+    `charged` is that amount, where it is known."""
 
     def __init__(
         self, key: str, amount: float, charged: float | None, detail: str = ""

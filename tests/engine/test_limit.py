@@ -7,7 +7,7 @@ import pytest
 from orderapp.engine import limit as limits
 from orderapp.engine.batching import Batch
 from orderapp.engine.blocked import blocked
-from orderapp.engine.errors import RetryableError
+from orderapp.engine.errors import RecordError, RetryableError
 from orderapp.engine.limit import GiveUp, Limit
 from orderapp.engine.retry import held_up
 from tests.engine.test_delivery import Bury, Event, Open, Stream, deliver
@@ -132,6 +132,28 @@ async def test_what_still_fails_when_the_cause_is_gone_is_a_dead_letter():
 
     assert sorted(key for key, _, _ in bury.buried) == [b"3", b"44"]
     assert blocked.reasons == []
+    running.cancel()
+
+
+async def test_errors_that_lie_in_the_record_are_dead_letters_however_many_they_are():
+    service, bury, given = Service(RecordError("sent again, changed")), Bury(), events(300, 1)
+    running = opened(service, given, bury, give_up=GiveUp(20, 0.5))
+
+    await until(lambda: all(event.acked for event in given))
+
+    assert (len(bury.buried), blocked.reasons) == (301, [])
+    running.cancel()
+
+
+async def test_errors_that_lie_in_the_record_do_not_keep_a_service_that_works_again():
+    service, bury, given = Service(), Bury(), events(30, 30)
+    running = opened(service, given, bury, give_up=GiveUp(20, 0.5))
+    await until(lambda: blocked.reasons)
+
+    service.error = RecordError("sent again, changed")
+    await until(lambda: all(event.acked for event in given))
+
+    assert (len(bury.buried), blocked.reasons) == (60, [])
     running.cancel()
 
 
