@@ -298,9 +298,9 @@ class BatchApp(faust.App):
         stream.is_delivered = True
         for topic in stream.channel.topics:
             self._readers[topic].add(service)
-            self.uses(topic)
-            if self._dead_letter_topic:
-                self.uses(self._dead_letter_topic, notes_topic(self._dead_letter_topic))
+            self.used_topics.add(topic)
+            if letters := self._dead_letter_topic:
+                self.used_topics |= {letters, notes_topic(letters)}
             metrics.meter(service, topic)  # so that its series are there from the beginning
             metrics.LOST.labels(self.conf.id, topic)
         await deliver(
@@ -313,10 +313,6 @@ class BatchApp(faust.App):
             set_aside=self._set_aside,
             give_up=self._give_up,
         )
-
-    def uses(self, *topics: str) -> None:
-        """Say that this worker writes to these topics: it is not ready without them."""
-        self.used_topics.update(topics)
 
     async def send_all(
         self,
@@ -333,8 +329,9 @@ class BatchApp(faust.App):
             raise
 
     def writes(self, topic: str) -> None:
-        """Say that this worker sends to `topic`: it is not ready without the right to."""
+        """Say that this worker sends to `topic`: not ready without it, or the right to."""
         self._written.add(topic)
+        self.used_topics.add(topic)
 
     @property
     def written(self) -> set[str]:

@@ -27,7 +27,6 @@ OVERLAP = 16
 
 Alert = twin(FraudAlert)
 encode = msgspec.json.Encoder().encode
-app.uses("fraud-alerts")
 
 
 def is_risky(order: Order) -> bool:

@@ -21,7 +21,6 @@ OVERLAP = 256
 
 PaymentTwin = twin(Payment)
 encode = msgspec.json.Encoder().encode
-app.uses("payments")
 
 
 def pay(order: Order, status: PaymentStatus, paid_at: str, attempts: int = 1) -> Payment:

@@ -66,7 +66,6 @@ def make_order(order_id: int) -> Order:
 
 order_ids = OrderIds()
 app.writes("orders")
-app.uses("orders")
 
 
 @app.timer(settings.order_interval, on_leader=True)  # type: ignore[untyped-decorator]

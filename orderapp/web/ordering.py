@@ -262,7 +262,6 @@ def _partition_of(look: Look, key: bytes) -> TopicPartition:
 
 search = Search(lambda: app.cluster, may_be_ours)
 app.resources.append(search)
-app.uses("orders")
 app.topic_listeners.append(search.forget)
 desk = Desk()
 app.writes("orders")
