@@ -17,7 +17,7 @@ from orderapp.commands.one_line import OneLineCommand
 from orderapp.engine.app import COMMAND_PATIENCE
 from orderapp.engine.errors import FatalError
 from orderapp.engine.produce_errors import REFUSED, reason_for
-from orderapp.engine.texts import one_line
+from orderapp.engine.texts import one_line, text_or_class
 
 
 class send(OneLineCommand, faust_send):  # noqa: N801 - the name of the command
@@ -100,7 +100,7 @@ class send(OneLineCommand, faust_send):  # noqa: N801 - the name of the command
             await super().run(entity, value, *args, **kwargs)
         except (FaustError, KafkaError, TimeoutError) as error:
             cause = error.__cause__ if isinstance(error.__cause__, KafkaError) else error
-            text = one_line(cause) or type(cause).__name__
+            text = text_or_class(cause)
             if type(cause) in REFUSED:
                 text = reason_for(topic, cause)
             raise FatalError(

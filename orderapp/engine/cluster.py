@@ -31,6 +31,7 @@ from aiokafka.errors import (
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.rights import forbidden
 from orderapp.engine.stopping import stopping
+from orderapp.engine.texts import text_or_class
 from orderapp.engine.topic_settings import warn_of
 
 logger = logging.getLogger(__name__)
@@ -129,7 +130,9 @@ class Cluster:
                     await self._find_coordinator(admin, group)
                     await warn_of(admin, topics, found, str(self))
         except (KafkaError, OSError, TimeoutError) as error:
-            raise TransientError(f"Kafka at {self} is not ready: {_text(error)}") from error
+            raise TransientError(
+                f"Kafka at {self} is not ready: {text_or_class(error)}"
+            ) from error
         finally:
             await admin.close()
 
@@ -200,7 +203,7 @@ class Cluster:
             except _NOT_LET_IN as error:
                 raise FatalError(
                     f"Kafka at {server} did not accept CONFLUENT_API_KEY {self.key!r} and its "
-                    f"secret: {_text(error)}"
+                    f"secret: {text_or_class(error)}"
                 ) from error
             except ssl.SSLCertVerificationError as error:
                 raise FatalError(
@@ -208,7 +211,7 @@ class Cluster:
                     f"{error.verify_message} (SSL_CERT_FILE names other CA certificates)"
                 ) from error
             except (KafkaError, OSError, TimeoutError) as error:
-                errors.append(f"{server}: {_text(error)}")
+                errors.append(f"{server}: {text_or_class(error)}")
             else:
                 conn.close()
                 return
@@ -225,7 +228,7 @@ async def connect(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
         await client.start()
         started = True
     except (KafkaError, OSError, TimeoutError) as error:
-        raise TransientError(f"Kafka does not answer: {_text(error)}") from error
+        raise TransientError(f"Kafka does not answer: {text_or_class(error)}") from error
     finally:
         if not started:
             await client.stop()
@@ -267,8 +270,3 @@ async def _request(
         if error not in (NoError, TopicAlreadyExistsError, TopicAuthorizationFailedError):
             raise error(f"topic {name!r}: {message[0] if message else ''}")
     return results
-
-
-def _text(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text or type(error).__name__

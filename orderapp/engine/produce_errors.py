@@ -11,7 +11,7 @@ from aiokafka.errors import (
 )
 
 from orderapp.engine.rights import forbidden
-from orderapp.engine.texts import one_line
+from orderapp.engine.texts import text_or_class
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]
@@ -108,4 +108,4 @@ def reason_for(topic: str, error: Exception) -> str:
     if isinstance(error, errors.TopicAuthorizationFailedError):
         return str(forbidden("WRITE", "topic", topic))
     remedy = REFUSED.get(type(error)) or LASTING.get(type(error), _LOOK)
-    return f"topic {topic!r}: {remedy} ({one_line(error) or type(error).__name__})"
+    return f"topic {topic!r}: {remedy} ({text_or_class(error)})"

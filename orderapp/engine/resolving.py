@@ -21,6 +21,7 @@ from orderapp.engine.notes import Action, encode_note, notes_topic
 from orderapp.engine.produce_errors import REFUSED, TOO_LARGE, InvalidRecordError
 from orderapp.engine.rights import forbidden
 from orderapp.engine.sending import send
+from orderapp.engine.texts import text_or_class
 
 #: What is under way at one time, at most, in letters and in bytes.
 WINDOW, WINDOW_BYTES = 500, 8 * 1024 * 1024
@@ -178,10 +179,11 @@ class Resolver:
         return None
 
     def _failed(self, error: Exception, topic: str) -> Exception:
-        text = " ".join(str(error).split()) or type(error).__name__
         if isinstance(error, TopicAuthorizationFailedError):
             return forbidden("WRITE", "topic", topic)
-        return SendFailedError(f"Kafka at {self._cluster} did not confirm it: {text}")
+        return SendFailedError(
+            f"Kafka at {self._cluster} did not confirm it: {text_or_class(error)}"
+        )
 
 
 class _Message(NamedTuple):

@@ -19,6 +19,7 @@ from aiokafka.errors import (
 from orderapp.engine.blocked import blocked
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.retry import persist
+from orderapp.engine.texts import text_or_class
 
 FORBIDDEN = (
     TopicAuthorizationFailedError,
@@ -78,5 +79,4 @@ def translated(
         return forbidden(operation, "topic", *topics)
     if cause is GroupAuthorizationFailedError:
         return forbidden("READ", "group", group)
-    text = " ".join(str(error).split())
-    return TransientError(f"Kafka does not answer: {text or type(error).__name__}")
+    return TransientError(f"Kafka does not answer: {text_or_class(error)}")

@@ -22,3 +22,8 @@ def one_line(error: BaseException) -> str:
     # A text may be a whole file: what is not shown is not looked at.
     text = printable(" ".join(text[: 4 * _MAX_ERROR_TEXT].split()))
     return text if len(text) <= _MAX_ERROR_TEXT else text[: _MAX_ERROR_TEXT - 1] + "…"
+
+
+def text_or_class(error: BaseException) -> str:
+    """The same; an error without a text is called by its class."""
+    return one_line(error) or type(error).__name__
