@@ -7,7 +7,6 @@ so, and tries what it has again, ever more slowly, until that passes.
 """
 
 import asyncio
-import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,14 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from orderapp.engine import retry
 from orderapp.engine.blocked import blocked
+from orderapp.engine.retry import pause, slow_waits
 
 #: Seconds of which the failures count.
 WINDOW = 60.0
-#: Seconds until what failed is tried again; each wait is doubled up to the last.
-FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
-#: Seconds between two looks of who waits.
-LOOK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class Limit:
         self._give_up = give_up
         self._window: deque[_Seen] = deque()
         self._turn = asyncio.Lock()
-        self._wait = FIRST_WAIT
+        self._waits = slow_waits()
         self._waiting = 0
         self.is_reached = False
 
@@ -58,7 +55,7 @@ class Limit:
 
         `done` are those that came with them and went well, `well` all that did before."""
         if not self.is_reached and self._is_too_much(failed, done, well):
-            self.is_reached, self._wait = True, FIRST_WAIT
+            self.is_reached, self._waits = True, slow_waits()
             blocked.block(
                 self,
                 f"{self._service}: too many of its records fail ({type(error).__name__}), "
@@ -95,7 +92,7 @@ class Limit:
         while self.is_reached:
             async with self._turn:
                 if self.is_reached:
-                    await self._pause(check)
+                    await pause(next(self._waits), check)
                     self.look(*await attempt())
             # Whoever else waits for a turn has it first.
             await asyncio.sleep(0)
@@ -107,16 +104,8 @@ class Limit:
             self.is_reached = False
             blocked.free(self)
 
-    async def _pause(self, check: Callable[[], None]) -> None:
-        until = time.monotonic() + self._wait * random.uniform(0.75, 1.0)  # noqa: S311
-        self._wait = min(self._wait * 2, LONGEST_WAIT)
-        while (left := until - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, LOOK))
-            check()
-
     async def admit(self, check: Callable[[], None]) -> None:
         """Return when new work may begin: the limit is not reached, or nobody is left of those
         who could find out that its cause is gone."""
         while self.is_reached and self._waiting:
-            await asyncio.sleep(LOOK)
-            check()
+            await pause(retry.LOOK, check)

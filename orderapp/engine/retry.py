@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -17,14 +18,34 @@ logger = logging.getLogger(__name__)
 #: Seconds; each wait is doubled up to the last, and varied by a quarter so that workers
 #: that failed together do not come back together.
 FIRST_WAIT, LONGEST_WAIT = 0.1, 10.0
+#: The same for what somebody has to mend first.
+FIRST_SLOW_WAIT, LONGEST_SLOW_WAIT = 1.0, 30.0
+#: Seconds between two looks whether what waits is still wanted.
+LOOK = 1.0
 
 
 def waits() -> Iterator[float]:
     """Seconds to wait before each new try, without end."""
-    wait = FIRST_WAIT
+    return _doubled(FIRST_WAIT, LONGEST_WAIT, 1.25)
+
+
+def slow_waits() -> Iterator[float]:
+    """The same for what somebody has to mend first; none is longer than the longest."""
+    return _doubled(FIRST_SLOW_WAIT, LONGEST_SLOW_WAIT, 1.0)
+
+
+def _doubled(wait: float, longest: float, most: float) -> Iterator[float]:
     while True:
-        yield wait * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
-        wait = min(wait * 2, LONGEST_WAIT)
+        yield wait * random.uniform(0.75, most)  # noqa: S311 - no secret
+        wait = min(wait * 2, longest)
+
+
+async def pause(seconds: float, check_wanted: Callable[[], None]) -> None:
+    """Wait; `check_wanted` raises when nobody waits for it any more."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, LOOK))
+        check_wanted()
 
 
 class HeldUp:

@@ -8,7 +8,6 @@ A send that is no part of a delivery (a request, a timer) is tried once.
 
 import asyncio
 import logging
-import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -25,9 +24,9 @@ from orderapp.engine.errand import Errand
 from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.logs import Few
 from orderapp.engine.produce_errors import AWAY, REFUSED, TOO_LARGE, place_of, reason_for
-from orderapp.engine.retry import held_up, waits
+from orderapp.engine.retry import held_up, pause, slow_waits, waits
 from orderapp.engine.sending import send
-from orderapp.engine.texts import one_line
+from orderapp.engine.texts import text_or_class
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +35,6 @@ Headers = list[tuple[str, bytes]]
 #: Seconds after which an error that may pass, and does not come from Kafka being away, is no
 #: longer only tried again but told.
 PATIENCE = 30.0
-#: Seconds until a send that was refused is tried again; each wait is doubled up to the last.
-FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
-#: Seconds between two looks whether what waits is still wanted.
-LOOK = 1.0
 
 
 class Part(NamedTuple):
@@ -108,10 +103,6 @@ def _failed(topic: str, error: Exception) -> SendFailedError:
     return SendFailedError(f"sending to {topic!r} failed: {error!r}")
 
 
-def _text(error: Exception) -> str:
-    return one_line(error) or type(error).__name__
-
-
 class _Trouble:
     """What keeps one send from being confirmed, while it is tried again."""
 
@@ -120,7 +111,7 @@ class _Trouble:
         self._errand = errand
         self._began = began
         self._tries = 0
-        self._waits, self._slow_waits = waits(), _slow_waits()
+        self._waits, self._slow_waits = waits(), slow_waits()
         self._is_told = False
         self._stack = ExitStack()
 
@@ -144,8 +135,8 @@ class _Trouble:
         seconds = next(self._waits if reason is None else self._slow_waits)
         if reason is None and _few(self._topic).room():
             line = "sending to %s: %s (try %d, next in %.1f s)"
-            logger.warning(line, self._topic, _text(error), self._tries, seconds)
-        await self._sleep(seconds)
+            logger.warning(line, self._topic, text_or_class(error), self._tries, seconds)
+        await pause(seconds, self._errand.check_wanted)
 
     def _reason(self, error: Exception) -> str | None:
         """Why somebody has to mend something; None while it may be that nobody has."""
@@ -154,19 +145,6 @@ class _Trouble:
         ):
             return None
         return reason_for(self._topic, error)
-
-    async def _sleep(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, LOOK))
-            self._errand.check_wanted()
-
-
-def _slow_waits() -> Iterator[float]:
-    wait = FIRST_WAIT
-    while True:
-        yield wait * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
-        wait = min(wait * 2, LONGEST_WAIT)
 
 
 _waiting: Counter[tuple[str, type[Exception]]] = Counter()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from orderapp.engine import limit as limits
+from orderapp.engine import retry
 from orderapp.engine.batching import Batch
 from orderapp.engine.blocked import blocked
 from orderapp.engine.errors import RecordError, RetryableError
@@ -18,9 +19,9 @@ BUG = KeyError("country")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(limits, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(limits, "LONGEST_WAIT", 0.05)
-    monkeypatch.setattr(limits, "LOOK", 0.005)
+    monkeypatch.setattr(retry, "FIRST_SLOW_WAIT", 0.01)
+    monkeypatch.setattr(retry, "LONGEST_SLOW_WAIT", 0.05)
+    monkeypatch.setattr(retry, "LOOK", 0.005)
     yield
     for place in list(blocked._reasons):
         blocked.free(place, mended=False)

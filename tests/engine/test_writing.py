@@ -80,9 +80,9 @@ class Kafka:
 def quick(monkeypatch):
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
     monkeypatch.setattr(retry, "LONGEST_WAIT", 0.004)
-    monkeypatch.setattr(writing, "FIRST_WAIT", 0.005)
-    monkeypatch.setattr(writing, "LONGEST_WAIT", 0.02)
-    monkeypatch.setattr(writing, "LOOK", 0.002)
+    monkeypatch.setattr(retry, "FIRST_SLOW_WAIT", 0.005)
+    monkeypatch.setattr(retry, "LONGEST_SLOW_WAIT", 0.02)
+    monkeypatch.setattr(retry, "LOOK", 0.002)
     yield
     say_rest()
     writing._few.cache_clear()
@@ -168,12 +168,12 @@ async def test_a_record_too_large_holds_back_nothing_but_itself_and_goes_when_it
 async def test_what_is_refused_is_tried_again_ever_more_slowly(errand, monkeypatch):
     pauses = []
 
-    async def sleep(self, seconds):
+    async def pause(seconds, check_wanted):
         pauses.append(seconds)
 
-    monkeypatch.setattr(writing, "FIRST_WAIT", 1.0)
-    monkeypatch.setattr(writing, "LONGEST_WAIT", 30.0)
-    monkeypatch.setattr(writing._Trouble, "_sleep", sleep)
+    monkeypatch.setattr(retry, "FIRST_SLOW_WAIT", 1.0)
+    monkeypatch.setattr(retry, "LONGEST_SLOW_WAIT", 30.0)
+    monkeypatch.setattr(writing, "pause", pause)
 
     await write(Kafka(errors=[TopicAuthorizationFailedError()] * 9), "t", part(1), errand)
 
