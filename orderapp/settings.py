@@ -314,10 +314,7 @@ def _session(env: Mapping[str, str]) -> float:
     name = "ORDERAPP_SESSION_TIMEOUT"
     # Who has an instance id is waited for: it is to come back to its partitions.
     default = 30.0 if "ORDERAPP_INSTANCE_ID" in env else Settings.session_timeout
-    seconds = _seconds(env, name, default, 2)
-    if seconds > LONGEST_SESSION:
-        _wrong(name, env[name], f"a number of seconds from 2 to {LONGEST_SESSION:g}")
-    return seconds
+    return _seconds(env, name, default, 2, LONGEST_SESSION)
 
 
 def _faults(env: Mapping[str, str]) -> Faults:
