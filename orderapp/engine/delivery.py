@@ -4,10 +4,10 @@ An agent hands its stream and a `work` function to `deliver`. A batch is acked w
 has returned, and only then. An exception in a Faust agent would ack the message and go on
 with the next, so none gets out of here:
 
-- an error of our own means (`TransientError`: store away) is tried again with growing waits,
-  for as long as it takes; nothing is acked meanwhile. (A send that is not confirmed is tried
-  again by itself, without the work that led to it: see `writing`);
-- an error of others that may pass (`RetryableError`: a gateway that does not answer) is tried
+- an error of our own infrastructure (`TransientError`: store away) is tried again with growing
+  waits, for as long as it takes; nothing is acked meanwhile. (A send that is not confirmed is
+  tried again by itself, without the work that led to it: see `writing`);
+- an error of others that may pass (`RetryableError`: somebody who does not answer) is tried
   again with growing waits, a limited number of times;
 - any other error, and one that did not pass in time, is cut down to the one record that causes
   it, and that record goes to the dead-letter topic. Its neighbours go on. When that would be
@@ -136,7 +136,7 @@ class _Turn:
             buried += len(lost)
             if len(lost) == len(errors):
                 break
-            # What failed for want of our own means has not used up an attempt.
+            # What failed for want of our own infrastructure has not used up an attempt.
             most += not any(isinstance(error, RetryableError) for error in errors.values())
             batch, wait = batch.again(sorted(errors.keys() - lost)), next(pauses)
             meter(self.service, batch.topic).retried()

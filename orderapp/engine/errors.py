@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 
 class TransientError(Exception):
-    """Base for errors of our own means (store, Kafka): the same work is tried again until it
-    succeeds, and never given up."""
+    """Base for errors of our own infrastructure (store, Kafka): the same work is tried again
+    until it succeeds, and never given up."""
 
 
 class SendFailedError(TransientError):
@@ -17,7 +17,7 @@ class SendRefusedError(SendFailedError):
 
 
 class RetryableError(Exception):
-    """Base for errors of others that may pass (a gateway that does not answer): tried again a
+    """Base for errors of others that may pass (somebody who does not answer): tried again a
     limited number of times, then a dead letter."""
 
 

@@ -505,7 +505,7 @@ class Consumer(driver.Consumer):
         most `commit_seconds`, if given), and forget the rest: it comes again, here or at
         another worker. Returns what does, in one line; None when all is committed.
 
-        Faust clears the agents' queues instead, so that an order that one agent had finished
+        Faust clears the agents' queues instead, so that a record that one agent had finished
         and another had not would be given to both again."""
         self._draining = True
         deadline = time.monotonic() + seconds
@@ -652,8 +652,8 @@ class Producer(driver.Producer):
 
         `headers` are those of each message, None when no message has any.
         `partition` is that of the records they come from: the same key in the same partition
-        number keeps an order, its alert and its payment side by side, whatever partitioner
-        the order's sender used. Where the topic has no such partition the key decides.
+        number keeps a record and what follows from it side by side, whatever partitioner
+        the record's sender used. Where the topic has no such partition the key decides.
         See `writing.write` for how long it tries; `SendFailedError` when it does not."""
         messages = list(messages)
         own = None if headers is None else [*map(list, headers)]  # aiokafka takes lists only

@@ -1,6 +1,6 @@
 """Writes messages until Kafka has confirmed them: what a send waits for is waited for here.
 
-The work that led to them (a gateway that was asked) is not done again for Kafka's sake. A
+The work that led to them is not done again for Kafka's sake. A
 batch that is too large for its topic is cut until it fits. What the topic refuses as it is
 waits until somebody mends that, says so in one critical line, and lets other partitions go on.
 A send that is no part of a delivery (a request, a timer) is tried once.
