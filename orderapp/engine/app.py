@@ -25,7 +25,7 @@ from yarl import URL
 from orderapp.engine import dead_letters, metrics, tracing
 from orderapp.engine.batching import BatchSchema, Complete, Decoder, RawDecoder
 from orderapp.engine.blocked import blocked
-from orderapp.engine.cluster import Cluster, TopicSpec, let_go
+from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.dead_letters import Failure, is_for
 from orderapp.engine.delivery import Work, deliver
 from orderapp.engine.errand import Errand
@@ -45,6 +45,7 @@ from orderapp.engine.stopping import (
     stopping,
 )
 from orderapp.engine.streams import BatchStream, Refused, refuse
+from orderapp.engine.topic_settings import TopicSpec
 from orderapp.engine.transport import Consumer, Producer, Transport
 from orderapp.engine.watch import Watch
 from orderapp.engine.write_rights import WriteRights

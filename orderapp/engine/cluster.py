@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,7 +32,7 @@ from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.rights import forbidden
 from orderapp.engine.stopping import stopping
 from orderapp.engine.texts import text_or_class
-from orderapp.engine.topic_settings import warn_of
+from orderapp.engine.topic_settings import TopicSpec, warn_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,20 +52,6 @@ _NOT_LET_IN = (
     AuthenticationMethodNotSupported,
     UnsupportedSaslMechanismError,
 )
-
-
-@dataclass(frozen=True)
-class TopicSpec:
-    """A topic that has to exist, and how it is made when it does not."""
-
-    name: str
-    partitions: int
-    config: Mapping[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        """The arguments of `kafka-topics` that make it."""
-        config = "".join(f" --config {name}={value}" for name, value in self.config.items())
-        return f"--create --topic {self.name} --partitions {self.partitions}{config}"
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,12 @@ spec says nothing is not looked at.
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
-
-if TYPE_CHECKING:
-    from orderapp.engine.cluster import TopicSpec
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +24,20 @@ LEAST = {
     "max.message.bytes": "1000000",
     "unclean.leader.election.enable": "false",
 }
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """A topic that has to exist, and how it is made when it does not."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """The arguments of `kafka-topics` that make it."""
+        config = "".join(f" --config {name}={value}" for name, value in self.config.items())
+        return f"--create --topic {self.name} --partitions {self.partitions}{config}"
 
 
 def broken(
@@ -53,7 +65,7 @@ def _is_enough(found: str, wanted: str) -> bool:
 
 async def warn_of(
     admin: AIOKafkaAdminClient,
-    specs: Collection["TopicSpec"],
+    specs: Collection[TopicSpec],
     replicas: Mapping[str, int],
     servers: str,
 ) -> None:

@@ -5,7 +5,8 @@ import os
 import faust
 
 from orderapp.engine.app import BatchApp
-from orderapp.engine.cluster import Cluster, TopicSpec
+from orderapp.engine.cluster import Cluster
+from orderapp.engine.topic_settings import TopicSpec
 
 BUGS = {
     1: lambda: {}["sensor"],

@@ -6,10 +6,11 @@ from itertools import count
 import pytest
 
 from orderapp.engine import open_letters
-from orderapp.engine.cluster import Cluster, TopicSpec
+from orderapp.engine.cluster import Cluster
 from orderapp.engine.dead_letters import Failure, headers_for
 from orderapp.engine.notes import Note, encode_note
 from orderapp.engine.open_letters import OpenLetters
+from orderapp.engine.topic_settings import TopicSpec
 from tests.e2e import records
 from tests.records import record
 

@@ -8,8 +8,9 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from orderapp.engine import search
-from orderapp.engine.cluster import Cluster, TopicSpec
+from orderapp.engine.cluster import Cluster
 from orderapp.engine.search import Search, SearchFailedError
+from orderapp.engine.topic_settings import TopicSpec
 from orderapp.web.new_order import id_for, may_be_ours
 from tests.e2e import records
 

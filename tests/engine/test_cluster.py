@@ -2,8 +2,9 @@
 
 import pytest
 
-from orderapp.engine.cluster import METADATA_MAX_AGE_MS, Cluster, TopicSpec
+from orderapp.engine.cluster import METADATA_MAX_AGE_MS, Cluster
 from orderapp.engine.errors import TransientError
+from orderapp.engine.topic_settings import TopicSpec
 
 
 def test_the_secret_never_shows():

@@ -9,8 +9,8 @@ from faust.types import TP
 
 from orderapp.engine import topic_watch
 from orderapp.engine.blocked import Blocked
-from orderapp.engine.cluster import TopicSpec
 from orderapp.engine.topic_ids import TopicState
+from orderapp.engine.topic_settings import TopicSpec
 from orderapp.engine.topic_watch import TopicWatch, place
 
 GONE = TopicState("", 0, UnknownTopicOrPartitionError)
