@@ -21,8 +21,7 @@ from orderapp.engine.lag import Look
 from orderapp.engine.logs import Few
 from orderapp.engine.search import Search
 from orderapp.engine.topic_watch import place as topic_place
-from orderapp.engine.twins import twin
-from orderapp.models import Order, now
+from orderapp.models import now
 from orderapp.store import StoreError
 from orderapp.web import progress
 from orderapp.web.access import check_writer
@@ -36,7 +35,6 @@ KAFKA_PATIENCE, REQUEST_PATIENCE = 4.0, 15.0
 #: Orders with an idempotency key that are remembered until the store has them.
 REMEMBERED = 10_000
 
-OrderTwin = twin(Order)
 _encode = msgspec.json.Encoder().encode
 _few = Few(logger, logging.WARNING, "orders that Kafka did not answer for", most=50)
 

@@ -16,6 +16,8 @@ if __name__ == "__main__":
 import msgspec
 
 from orderapp.app import app, store
+from orderapp.engine.twins import twin
+from orderapp.models import Order
 from orderapp.web import ordering, progress, views  # noqa: F401
 from tests.web.examples import alert, look, order, payment
 
@@ -25,7 +27,7 @@ class Kafka:
 
     async def send_all(self, _topic, _partition, messages, _headers):
         for _, value in messages:
-            sent = msgspec.json.decode(value, type=ordering.OrderTwin)
+            sent = msgspec.json.decode(value, type=twin(Order))
             fields = msgspec.to_builtins(sent)
             await store.upsert([msgspec.structs.replace(order(sent.order_id), **fields)])
 
