@@ -6,9 +6,8 @@ import calendar
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-# A space instead of the T is what RFC 3339 allows "for readability", and Python's `str` writes.
 _TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?"
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?"
     r"(?:[Zz]|([+-])(\d\d):(\d\d))?",
     re.ASCII,
 )
