@@ -9,6 +9,7 @@ order; it is never waited for.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import faust
@@ -19,6 +20,7 @@ from faust.types import TP
 from faust.types.tuples import Message
 
 from orderapp.engine.dead_letters import is_for, is_replay
+from orderapp.engine.errors import RecordError
 from orderapp.engine.framing import FRAMINGS, Framing, explained, unframed
 from orderapp.engine.twins import twin
 
@@ -47,6 +49,9 @@ class Batch(Generic[V]):
     attempt: int = 1
     #: The services that are through with it.
     done_by: set[str] = field(default_factory=set, compare=False)
+    #: Records that came with these and met a bug of the app's while they were decoded; each
+    #: value is what decodes it anew. They are work like any other, which fails.
+    bugs: "Batch[Callable[[], V]] | None" = field(default=None, init=False, compare=False)
     #: Under way beside it, of records that came with these and can't be decoded: the delivery
     #: is not done before. It is not waited for while reading, which would stop all partitions.
     burial: asyncio.Task[None] | None = field(default=None, init=False, compare=False)
@@ -84,6 +89,11 @@ class Batch(Generic[V]):
             [self.records[index] for index in chosen],
             self.attempt + 1,
         )
+
+    def decoded(self: "Batch[Callable[[], V]]") -> "Batch[V]":
+        """What `bugs` holds, decoded anew; raises what that raises."""
+        values = [decode() for decode in self.values]
+        return Batch(self.topic, self.partition, values, self.records, self.attempt)
 
     def addressed_to(self, service: str) -> "Batch[V]":
         """The records that `service` has to process: all but replays for others."""
@@ -211,6 +221,21 @@ class RawDecoder(Decoder[ConsumerRecord]):
         return records
 
 
+def is_records_fault(error: Exception) -> bool:
+    """Whether what decoding raised lies in the record. If not it may meet every record."""
+    return isinstance(error, (ValueError, msgspec.MsgspecError, RecursionError, RecordError))
+
+
+def again(
+    decoder: Decoder[V], records: list[ConsumerRecord]
+) -> "Batch[Callable[[], V]] | None":
+    """Records of one partition that are still to be decoded."""
+    if not records:
+        return None
+    values: list[Callable[[], V]] = [partial(decoder.one, record) for record in records]
+    return Batch(records[0].topic, records[0].partition, values, records)
+
+
 class BatchSchema(faust.Schema[Any, Any]):
     """Decodes a list of records into one event whose value is a `Batch`.
 
@@ -231,7 +256,12 @@ class BatchSchema(faust.Schema[Any, Any]):
             # agents share the first one's batch, so that bad records are rejected once.
             value: Any = message.value
             if not isinstance(value, Batch):
-                value, bad = decoders[message.topic].batch(value)
+                decoder = decoders[message.topic]
+                value, bad = decoder.batch(value)
+                if bad:
+                    bugs = [record for record, error in bad if not is_records_fault(error)]
+                    bad = [pair for pair in bad if is_records_fault(pair[1])]
+                    object.__setattr__(value, "bugs", again(decoder, bugs))
                 if bad:
                     object.__setattr__(value, "burial", reject(message, bad))
                 message.value = value

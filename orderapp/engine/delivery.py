@@ -12,7 +12,7 @@ with the next, so none gets out of here:
 - any other error, and one that did not pass in time, is cut down to the one record that causes
   it, and that record goes to the dead-letter topic. Its neighbours go on. When that would be
   too many, nothing is given up until the service works again: see `limit`. (An error that
-  lies in the record, `RecordError`, does not count.)
+  lies in the record, `RecordError`, does not count; a bug met in decoding does.)
 
 Work may therefore be repeated, and has to bear it.
 """
@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from aiokafka import ConsumerRecord
@@ -349,12 +349,23 @@ class _Turns:
             with errand.current():
                 for part in self._parts(event.value):
                     await turn.settle(part)
+                await self._settle_bugs(cast(Batch[Any], event.value), errand)
             await self._wait_for_burial(cast(Batch[Any], event.value))
         except ForgottenError:
             logger.info("%s: left to the new owner: %s", self._policy.service, event.message.tp)
             return
         cast(Batch[Any], event.value).done_by.add(self._policy.service)
         event.ack()
+
+    async def _settle_bugs(self, batch: Batch[Any], errand: Errand) -> None:
+        bugs = batch.bugs and batch.bugs.addressed_to(self._policy.service)
+        if not bugs:
+            return
+
+        async def work(again: Batch[Any]) -> None:
+            await self._policy.work(again.decoded())
+
+        await _Turn(replace(self._policy, work=work), errand).settle(bugs)
 
     async def _wait_for_burial(self, batch: Batch[Any]) -> None:
         if batch.burial is None:

@@ -19,6 +19,13 @@ class Reading(faust.Record, include_metadata=False):
     sensor: int
 
 
+def convert(reading, record):
+    """Has it as well, while it decodes."""
+    if BUG.exists():
+        raise KeyError("unit")
+    return reading
+
+
 app = BatchApp(
     "buggy",
     cluster=lambda: Cluster((os.environ["KAFKA_BOOTSTRAP_SERVERS"],)),
@@ -32,8 +39,9 @@ app = BatchApp(
 )
 sound = app.batched_topic("sound", Reading, partitions=2)
 measured = app.batched_topic("measured", Reading, partitions=2)
+converted = app.batched_topic("converted", Reading, partitions=2, complete=convert)
 letters = app.dead_letter_topic("buggy-dlq", partitions=1)
-seen = {"judge": 0, "keeper": 0}
+seen = {"judge": 0, "keeper": 0, "reader": 0}
 
 
 async def judge(batch):
@@ -58,6 +66,17 @@ async def judging(stream):
 async def keeping(stream):
     """Keep readings of another topic."""
     await app.deliver("keeper", stream, keep, overlap=4)
+
+
+async def take(batch):
+    """Never gets what could not be converted."""
+    seen["reader"] += len(batch)
+
+
+@app.agent(converted, name="reader")
+async def reading(stream):
+    """Read what has to be converted."""
+    await app.deliver("reader", stream, take)
 
 
 @app.page("/readyz")

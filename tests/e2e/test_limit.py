@@ -40,3 +40,23 @@ def test_a_bad_deployment_buries_nothing_and_other_topics_are_read_on(kafka, sta
         "the one with a bug of its own is a dead letter",
     )
     assert worker.log.count("no longer blocked") == 1
+
+
+def test_a_bug_while_records_are_decoded_buries_only_what_is_no_reading(kafka, start, tmp_path):
+    server, bug = kafka.bootstrap_servers, tmp_path / "bug"
+    bug.touch()
+    before = len(records.read(server, "buggy-dlq"))
+    worker = start("tests.e2e.buggy_app", KAFKA_BOOTSTRAP_SERVERS=server).wait_ready()
+    records.send(server, [*readings(*range(500)), *[(b"x", b"no")] * 100], topic="converted")
+    eventually(
+        lambda: "reader: too many" in str(worker.get("/readyz")), "it stands still and says so"
+    )
+
+    bug.unlink()
+    eventually(lambda: worker.get("/readyz")[0] == 200, "it goes on by itself", 45)
+
+    letters = [r.value for r in records.read(server, "buggy-dlq")[before:]]
+    assert letters.count(b"no") == 100
+    assert len(letters) <= 120
+    expected = 500 - len(letters) + 100
+    eventually(lambda: worker.get("/seen")[1]["reader"] == expected, "the others are read")

@@ -1,12 +1,14 @@
 """The limit on what a service gives up for reasons that do not lie in its records."""
 
 import asyncio
+from types import SimpleNamespace
 
+import faust
 import pytest
 
 from orderapp.engine import limit as limits
 from orderapp.engine import retry
-from orderapp.engine.batching import Batch
+from orderapp.engine.batching import Batch, BatchSchema, Decoder
 from orderapp.engine.blocked import blocked
 from orderapp.engine.errors import RecordError, RetryableError
 from orderapp.engine.limit import GiveUp, Limit
@@ -15,6 +17,12 @@ from tests.engine.test_delivery import Bury, Event, Open, Stream, deliver
 from tests.records import record
 
 BUG = KeyError("country")
+
+
+class Reading(faust.Record, include_metadata=False):
+    """What a sensor says."""
+
+    sensor: int
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +163,37 @@ async def test_errors_that_lie_in_the_record_do_not_keep_a_service_that_works_ag
     await until(lambda: all(event.acked for event in given))
 
     assert (len(bury.buried), blocked.reasons) == (60, [])
+    running.cancel()
+
+
+async def test_a_bug_while_records_are_decoded_counts_and_is_tried_again(caplog):
+    bug, service, bury = [KeyError("unit")], Service(error=None), Bury()
+
+    def convert(value, source):
+        if bug and value.sensor:
+            raise bug[0]
+        return value
+
+    async def reject(*bad):
+        raise AssertionError
+
+    records = [record(b'{"sensor":%d}' % n, key=b"%d" % n) for n in (*range(30), 0)]
+    decoder = Decoder(Reading, convert)
+    schema = BatchSchema({"orders": decoder}, reject)
+    event = Event([])
+    event.message.topic, event.message.value = "orders", records
+    decode = schema.compile(SimpleNamespace(create_event=lambda *args: args[1]))
+    event.value = await decode(event.message)
+    running = opened(service, [event], bury, give_up=GiveUp(20, 0.5))
+    await until(lambda: blocked.reasons)
+    assert [value.sensor for value in service.done] == [0, 0]
+    assert (bury.buried, event.acked) == ([], False)
+
+    bug.clear()
+    await until(lambda: event.acked)
+
+    assert [value.sensor for value in service.done] == [0, 0, *range(1, 30)]
+    assert (bury.buried, blocked.reasons) == ([], [])
     running.cancel()
 
 
