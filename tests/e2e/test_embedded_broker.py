@@ -17,7 +17,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError
 
-from orderapp.engine.embedded import EmbeddedBroker, EmbeddedBrokerError
+from orderapp.engine.embedded import EmbeddedBroker, EmbeddedBrokerError, server
 from orderapp.engine.embedded.ports import kafka_answers
 from tests.e2e.kafka import plain_kafka
 from tests.e2e.secure_kafka import secure_kafka
@@ -194,6 +194,23 @@ def test_a_user_killed_during_the_start_leaves_nothing_behind(data_dir, user):
     one.kill()
 
     eventually(lambda: not broker_processes(data_dir))
+
+
+def test_java_killed_at_each_step_of_the_start_is_started_again(data_dir, user):
+    one = user()
+
+    def kill_java():
+        java = [process for process in broker_processes(data_dir) if process.name() == "java"]
+        for process in java:
+            process.kill()
+            process.wait(10)
+        return java
+
+    eventually(kill_java)  # it makes the log directory
+    eventually(lambda: server.is_formatted(data_dir / "kafka"))
+    eventually(kill_java)  # the same, or already the broker
+
+    assert kafka_answers(port_of(one.address()))
 
 
 def test_the_broker_listens_on_loopback_only_and_knows_no_secret(data_dir, broker, monkeypatch):

@@ -152,6 +152,14 @@ class Launcher:
         say(f"something else holds a port of the broker ({ports})")
         return 1
 
+    def format(self, command: list[str]) -> int | None:
+        """Like `run_once`, and once more whenever somebody has killed it."""
+        while (code := self.run_once(command)) is not None and code < 0:
+            say(f"the formatting was ended by signal {-code}; starting it again")
+            if self.everybody_left_within(POLL_SECONDS):
+                return None
+        return code
+
     def run_once(self, command: list[str]) -> int | None:
         """Run Java to its end; its exit code, or None when it was stopped as nobody is left."""
         java = Java(command, log=sys.stderr.fileno(), inherit=[self.broker])
@@ -197,7 +205,7 @@ def main() -> int:
         say("another broker runs in this directory")
         return 1
     launcher = Launcher(users, broker)
-    if task["format"] and (code := launcher.run_once(task["format"])) != 0:
+    if task["format"] and (code := launcher.format(task["format"])) != 0:
         return code or 0
     return launcher.run(task["command"], task["ports"])
 
