@@ -9,6 +9,8 @@ from faker import Faker
 
 from orderapp.app import app, settings
 from orderapp.engine import tracing
+from orderapp.engine.blocked import blocked
+from orderapp.engine.errors import SendRefusedError
 from orderapp.engine.logs import Few
 from orderapp.engine.texts import one_line
 from orderapp.models import Order, now
@@ -78,14 +80,23 @@ async def produce() -> None:
             trace_id = await send(order)
             await disturb(order)
     except Exception as error:  # an exception would end Faust's timer for good
+        if isinstance(error, SendRefusedError):
+            blocked.block("producer", f"no order is generated: {error}")
         if few_unsent.room():
             text = one_line(error) or repr(error)
             logger.warning("order %d was not sent: %s", order.order_id, text, extra=about)
     else:
+        blocked.free("producer")
         if few.room():
             line = "order %d: %.2f from %s"
             about["trace_id"] = trace_id
             logger.info(line, order.order_id, order.amount, order.country, extra=about)
+
+
+@app.on_partitions_revoked.connect
+async def hand_over(*_: object, **__: object) -> None:
+    """From now on it may be another worker that generates."""
+    blocked.free("producer", mended=False)
 
 
 async def send(order: Order) -> str:

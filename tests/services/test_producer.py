@@ -1,6 +1,13 @@
 """Producer: fake orders and their ids."""
 
+import inspect
+
+import pytest
+
+from orderapp.engine.blocked import blocked
+from orderapp.engine.errors import SendRefusedError
 from orderapp.models import Order
+from orderapp.services import producer
 from orderapp.services.producer import OrderIds, make_order
 
 
@@ -37,3 +44,26 @@ def test_a_clock_that_is_set_back_repeats_no_id(monkeypatch):
     monkeypatch.setattr("time.time_ns", lambda: 0)
 
     assert ids.next() == first + 1
+
+
+@pytest.mark.parametrize("ends", ["mended", "handed over"])
+async def test_a_worker_whose_orders_are_refused_is_not_ready_until(ends, monkeypatch):
+    refused = [SendRefusedError("topic 'orders': raise its max.message.bytes")]
+
+    async def send(order):
+        if refused:
+            raise refused[0]
+        return ""
+
+    monkeypatch.setattr(producer, "send", send)
+    produce = inspect.unwrap(producer.produce)
+    await produce()
+    assert blocked.reasons == [f"no order is generated: {refused[0]}"]
+
+    if ends == "mended":
+        refused.clear()
+        await produce()
+    else:
+        await producer.app.on_partitions_revoked.send(set())
+
+    assert blocked.reasons == []
