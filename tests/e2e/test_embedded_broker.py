@@ -14,12 +14,12 @@ from pathlib import Path
 import aiokafka
 import psutil
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaConnectionError
 
 from orderapp.engine.embedded import EmbeddedBroker, EmbeddedBrokerError, server
 from orderapp.engine.embedded.ports import kafka_answers
-from tests.e2e.kafka import plain_kafka
+from tests.e2e.kafka import Kafka, plain_kafka
 from tests.e2e.secure_kafka import secure_kafka
 
 # Joins, says where, and leaves on a line from us; it ignores the signals of a Ctrl-C, as a
@@ -434,3 +434,31 @@ async def test_the_plain_kafka_keeps_its_port_and_records_through_a_kill(tmp_pat
         kafka.restart()
         assert await read(kafka.bootstrap_servers, "orders", 1) == [b"1"]
     assert not kafka_answers(kafka.port)
+
+
+async def test_deleted_records_do_not_come_back_after_a_kill(tmp_path):
+    kafka = Kafka(tmp_path / "kafka")
+    # Kafka begins with its regular tasks 30 s after its start.
+    kafka.format({"log.initial.task.delay.ms": "100"})
+    try:
+        kafka.start()
+        await create_topic(kafka.bootstrap_servers, "orders")
+        await send(kafka.bootstrap_servers, "orders", [b"0", b"1"])
+        await delete_before(kafka.bootstrap_servers, "orders", 1)
+        (kept,) = kafka.directory.rglob("log-start-offset-checkpoint")
+        eventually(lambda: "orders 0 1" in kept.read_text().splitlines())
+        kafka.kill()
+        kafka.restart()
+        assert await read(kafka.bootstrap_servers, "orders", 1) == [b"1"]
+    finally:
+        kafka.stop()
+
+
+async def delete_before(address: str, topic: str, offset: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        first = aiokafka.TopicPartition(topic, 0)
+        await admin.delete_records({first: RecordsToDelete(before_offset=offset)})
+    finally:
+        await admin.close()

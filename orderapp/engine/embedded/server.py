@@ -36,6 +36,8 @@ _SINGLE_NODE = {
     # instead of 12 s.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
+    # How long a record that was deleted may come back after kill -9 (60 s by default).
+    "log.flush.start.offset.checkpoint.interval.ms": "1000",
 }
 _SMALL = {
     "offsets.topic.num.partitions": "1",
