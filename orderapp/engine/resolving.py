@@ -18,7 +18,12 @@ from orderapp.engine.dead_letters import moment, replay_headers
 from orderapp.engine.errors import SendFailedError
 from orderapp.engine.letters import Letter, note_for
 from orderapp.engine.notes import Action, encode_note, notes_topic
-from orderapp.engine.produce_errors import REFUSED, TOO_LARGE, InvalidRecordError
+from orderapp.engine.produce_errors import (
+    REFUSED,
+    TOO_LARGE,
+    InvalidRecordError,
+    reason_for,
+)
 from orderapp.engine.rights import forbidden
 from orderapp.engine.sending import send
 from orderapp.engine.texts import text_or_class
@@ -181,9 +186,9 @@ class Resolver:
     def _failed(self, error: Exception, topic: str) -> Exception:
         if isinstance(error, TopicAuthorizationFailedError):
             return forbidden("WRITE", "topic", topic)
-        return SendFailedError(
-            f"Kafka at {self._cluster} did not confirm it: {text_or_class(error)}"
-        )
+        refused = type(error) in REFUSED
+        text = reason_for(topic, error) if refused else text_or_class(error)
+        return SendFailedError(f"Kafka at {self._cluster} did not confirm it: {text}")
 
 
 class _Message(NamedTuple):

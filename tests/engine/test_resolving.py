@@ -172,3 +172,11 @@ def test_windows_are_bounded_in_letters_and_in_bytes(monkeypatch):
 
     assert parts == [[1, 1, 1], [1, 9], [2], [50], [1]]
     assert list(windows([])) == []
+
+
+@pytest.mark.parametrize("action", ["replay", "drop"])
+async def test_a_note_that_its_topic_refuses_names_the_topic_and_its_setting(action):
+    made = resolver(Producer({"dlq-resolved": MessageSizeTooLargeError()}))
+
+    with pytest.raises(SendFailedError, match=r"topic 'dlq-resolved': .*max\.message\.bytes"):
+        await getattr(made, action)([Task(letter(), ("payment",))])
