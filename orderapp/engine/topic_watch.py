@@ -96,6 +96,7 @@ class TopicWatch:
     def _tell_lost(self, topic: str, topic_id: str | None = None) -> None:
         """What had not been read of a topic that was deleted, as far as this worker knows."""
         seen, consumer = self._seen.get(topic), self._app.running_consumer()
+        topic_id = topic_id or (seen.id if seen else "")
         # What was on its way at the last look may have been done since.
         done = {} if consumer is None else consumer.done
         ours = sorted(tp for tp in self._read if tp.topic == topic)
@@ -105,11 +106,11 @@ class TopicWatch:
                 *tp,
                 first=first,
                 next=end,
-                topic_id=topic_id or (seen.id if seen else ""),
+                topic_id=topic_id,
                 with_topic=True,
             )
             for tp, (read, end) in ((tp, self._read.pop(tp)) for tp in ours)
-            if (first := max(read, done.get(tp, 0))) < end
+            if (first := max(read, done.get((tp, topic_id), 0))) < end
         ]
         if lost:
             # Not awaited: Kafka may not take the notes now.

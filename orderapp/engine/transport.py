@@ -108,8 +108,9 @@ class Consumer(driver.Consumer):
         self._is_committed = True
         # Of the commit under way, when it was refused: what was committed before.
         self._refused: dict[TP, int | None] = {}
-        #: Up to where each partition was committed last, also of those that were given up.
-        self.done: dict[TP, int] = {}
+        #: Up to where each partition was committed last, also of those that were given up; with
+        #: the topic's id, as one that was made anew has other records at the same offsets.
+        self.done: dict[tuple[TP, str], int] = {}
         self._last_timestamps: dict[TP, int] = {}
         #: Those of the topics that are read, by name; they are committed with the offsets.
         self.topic_ids: dict[str, str] = {}
@@ -324,7 +325,7 @@ class Consumer(driver.Consumer):
             logger.debug("the beginnings are not committed: %r", error)
         begun = {tp: start.offset for tp, start in starts.items()}
         self._begun.update(begun)
-        self.done.update(begun)
+        self._note_done(begun)
         self._committed_offset.update({tp: starts[tp].offset or None for tp in keep})
 
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
@@ -391,12 +392,16 @@ class Consumer(driver.Consumer):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         done = await super()._commit(offsets)
         if done:
-            self.done.update(offsets)
+            self._note_done(offsets)
             self.uncommitted_since = time.monotonic()
             self._is_committed = not any(self._ledgers.values())
         else:
             self._refused = {tp: self._committed_offset[tp] for tp in offsets}
         return done
+
+    def _note_done(self, offsets: Mapping[TP, int]) -> None:
+        ids = self.topic_ids
+        self.done.update({(tp, ids.get(tp.topic, "")): at for tp, at in offsets.items()})
 
     async def _commit_offsets(
         self, offsets: Mapping[TP, int], start_new_transaction: bool = True

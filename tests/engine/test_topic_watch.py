@@ -110,11 +110,19 @@ async def test_a_missing_topic_blocks_the_worker_and_what_was_unread_is_lost(app
 
 @pytest.mark.parametrize(("done", "first"), [(6, [7]), (9, [9]), (10, []), (11, [])])
 async def test_what_was_done_since_the_last_look_is_not_lost(app, look, done, first):
-    app.consumer.done[TP("t", 0)] = done
+    app.consumer.done[TP("t", 0), "old"] = done
 
     await look(OLD, GONE, GONE)
 
     assert [loss.first for loss in app.lost] == first
+
+
+async def test_what_was_done_of_a_topic_counts_although_the_new_one_is_begun_already(app, look):
+    app.consumer.done |= {(TP("t", 0), "old"): 10, (TP("t", 0), "new"): 0}
+
+    await look(OLD, NEW)
+
+    assert app.lost == []
 
 
 async def test_a_topic_that_is_back_frees_the_worker_and_is_read_from_its_beginning(
