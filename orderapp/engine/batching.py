@@ -45,7 +45,7 @@ class Batch(Generic[V]):
     partition: int
     values: list[V]
     records: list[ConsumerRecord]
-    #: The how-manieth try this is.
+    #: Which attempt this is, from 1.
     attempt: int = 1
     #: The services that are through with it.
     done_by: set[str] = field(default_factory=set, compare=False)

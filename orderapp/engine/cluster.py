@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for one connection or request while the cluster is looked at.
 PATIENCE = 10
+#: Seconds for letting go of a client.
+CLOSING = 2.0
 #: What all consumers read. Records of a transaction that is open or was aborted do not count,
 #: and a partition ends where the oldest open transaction begins (its last stable offset).
 ISOLATION = "read_committed"
@@ -217,12 +219,14 @@ async def connect(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
         raise TransientError(f"Kafka does not answer: {text_or_class(error)}") from error
     finally:
         if not started:
-            await client.stop()
+            await let_go(client.stop())
 
 
-async def let_go(closing: Awaitable[Any], seconds: float) -> None:
+async def let_go(closing: Awaitable[Any], seconds: float = CLOSING) -> None:
     """Await the end of a client, `seconds` at most, or what is left of the worker's stop; a
     cluster that is away can't hold it up."""
+    # aiokafka waits for tasks that it has cancelled, and one that had not even begun raises.
+    await asyncio.sleep(0)
     with suppress(KafkaError, OSError, TimeoutError):
         # Not `wait_for`, which in Python 3.11 can swallow a cancellation.
         async with asyncio.timeout(stopping.left(seconds)):

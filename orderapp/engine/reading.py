@@ -8,7 +8,7 @@ from typing import Self
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from orderapp.engine.cluster import Cluster
+from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.rights import forbidden
 from orderapp.engine.transactions import high_watermarks
@@ -46,12 +46,12 @@ class TopicReader:
                     # All topics: being asked for one by its name, a broker may create it.
                     self._metadata = await self._consumer._client.fetch_all_metadata()
         except BaseException:  # also when cancelled: nobody else would stop it
-            await self._consumer.stop()
+            await let_go(self._consumer.stop())
             raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._consumer.stop()
+        await let_go(self._consumer.stop())
 
     def has(self, topic: str) -> bool:
         """Whether the topic was there when the reader was opened."""
@@ -145,8 +145,8 @@ class TopicReader:
     def _of(self, topic: str) -> list[TopicPartition]:
         if not self.has(topic):
             raise FatalError(
-                f"the topic {topic!r} does not exist on Kafka at {self._cluster} (or is hidden "
-                "for lack of a right): a worker creates it when it starts"
+                f"the topic {topic!r} does not exist on Kafka at {self._cluster}: "
+                "a worker creates it when it starts"
             )
         partitions = sorted(self._metadata.partitions_for_topic(topic))
         return [TopicPartition(topic, partition) for partition in partitions]

@@ -1,5 +1,6 @@
 """A Kafka that goes away while a worker starts is waited for, at each step of the start."""
 
+import contextlib
 import os
 import queue
 import signal
@@ -13,7 +14,7 @@ from tests.e2e.between import Between
 from tests.e2e.kafka import Kafka
 from tests.e2e.worker import eventually, faust
 
-# Who asks (the first word of its client id), what, and for the how-manieth time. At each step
+# Who asks (the first word of its client id), what, and the number of the request. At each step
 # but these the broker hangs for a second; here it is killed, and started again.
 KILLED_AT = {
     ("faust", "Metadata", 1),  # the producer connects
@@ -49,8 +50,13 @@ class Outages:
             if step in KILLED_AT:
                 self.kafka.kill()
             else:
-                os.kill(self.kafka.java.process.pid, signal.SIGSTOP)
+                self._signal(signal.SIGSTOP)
             self._begun.put(step)
+
+    def _signal(self, number):
+        # An outage may begin before the last one has ended, and that may have killed it.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.kafka.java.process.pid, number)
 
     def stop(self):
         """Begin no more, and end the one that may have begun."""
@@ -68,7 +74,7 @@ class Outages:
         if step in KILLED_AT:
             self.kafka.start()
         else:
-            os.kill(self.kafka.java.process.pid, signal.SIGCONT)
+            self._signal(signal.SIGCONT)
         return True
 
 

@@ -190,6 +190,9 @@ async def test_whatever_a_rule_raises_costs_only_the_record_that_it_is_about(fai
 
 
 async def test_tries_that_fail_are_said_a_few_times_and_counted(caplog):
+    say_rest()  # of other tests
+    caplog.clear()
+
     async def work(batch):
         raise RetryableError("no answer")
 

@@ -42,7 +42,8 @@ def make_app(**options):
 
 
 @pytest.fixture
-def consumer():
+async def consumer():
+    # Made in the tests' loop, to which Faust's services are bound.
     return make_app().consumer
 
 
@@ -477,6 +478,19 @@ async def test_reading_begins_where_the_group_was_or_where_kafka_begins(consumer
     assert consumer.topic_ids == {"readings": "new"}
     assert consumer._committed_offset[TP("readings", 1)] == 7
     assert {p.tp.partition: lag(p) for p in consumer.progress()} == dict.fromkeys(range(5), 0)
+
+
+async def test_what_is_done_is_known_of_a_topic_and_of_the_one_that_takes_its_name(
+    consumer, lost
+):
+    consumer.topic_ids["readings"] = "old"
+    consumer._thread = Group(True)
+    assert await consumer._commit({TP0: 10})
+    consumer._thread = Kept(p0=Known(at(10, "old"), 0, "new"))
+
+    await consumer.perform_seek()
+
+    assert (lost, consumer.done) == ([], {(TP0, "old"): 10, (TP0, "new"): 0})
 
 
 async def test_a_partition_that_no_broker_knew_yet_is_begun_later(consumer, lost, monkeypatch):

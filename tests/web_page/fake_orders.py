@@ -148,6 +148,7 @@ def stats_of(orders: Iterable[Json], services: Json | None, counted_before: floa
         "orders_per_second": {"1m": 0.5, "5m": 0.5, "15m": 0.25},
         "activity": [activity] if orders else [],
         "services": services,
+        "open_transactions": {} if services is not None else None,
         "dead_letters": None
         if services is None
         else sum(1 for order in orders if order["dead_letter"]),
