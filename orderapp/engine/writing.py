@@ -195,7 +195,7 @@ def _smaller(producer: AIOKafkaProducer, topic: str, part: Part) -> list[Part]:
         return partition
 
     smaller = part.smaller(partition_of)
-    if smaller and _few_cut(topic).room():
+    if len(smaller) > 1 and _few_cut(topic).room():
         line = (
             "a batch is too large for the topic %s (max.message.bytes): cut into smaller ones"
         )

@@ -127,6 +127,13 @@ async def eventually(check):
     raise AssertionError
 
 
+async def test_a_single_message_that_is_too_large_is_not_said_to_be_cut(caplog):
+    with pytest.raises(SendRefusedError):
+        await write(Kafka(), "payments", part(101, partition=None), None)
+
+    assert [m for m in caplog.messages if "cut" in m] == []
+
+
 async def test_a_batch_that_is_too_large_is_cut_until_it_fits_and_stays_in_order(errand):
     kafka = Kafka(most=100)
 
