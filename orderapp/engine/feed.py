@@ -16,14 +16,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from orderapp.engine.cluster import Cluster, let_go
+from orderapp.engine.cluster import CLOSING, Cluster, let_go
 from orderapp.engine.retry import waits
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between messages, until the consumer of a feed without listeners stops, and that
-#: letting go of it may take.
-TICK, LINGER, CLOSING = 0.25, 15.0, 2.0
+#: Seconds between messages, and until the consumer of a feed without listeners stops.
+TICK, LINGER = 0.25, 15.0
 #: Seconds in which Kafka has to answer a new consumer.
 STARTING = 10.0
 #: Messages that are kept for listeners who come back: two minutes, if all are small.
@@ -161,7 +160,7 @@ class Feed(Service):
             while self._is_wanted() and not (self.should_stop or self._is_outdated):
                 await self._turn(consumer)
         finally:
-            await let_go(consumer.stop(), CLOSING)
+            await let_go(consumer.stop())
 
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
         got = await consumer.getmany(timeout_ms=1000)

@@ -11,8 +11,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from orderapp.engine.cluster import Cluster
-from orderapp.engine.offsets import CLOSING, Clients, Group, Place
+from orderapp.engine.cluster import CLOSING, Cluster
+from orderapp.engine.offsets import Clients, Group, Place
 
 logger = logging.getLogger(__name__)
 

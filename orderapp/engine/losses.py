@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.notes import LOST
-from orderapp.engine.offsets import CLOSING, Clients
+from orderapp.engine.offsets import Clients
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ async def first_left(
         logger.debug("the time of the first record that is left is not known: %r", error)
         return {}
     finally:
-        await let_go(clients.close(), CLOSING)
+        await let_go(clients.close())
 
 
 def _time(ms: int) -> str:

@@ -19,8 +19,8 @@ from orderapp.engine.search import rest_at
 from orderapp.engine.topic_ids import topic_states
 from orderapp.engine.transactions import OpenTransactions, high_watermarks
 
-#: Seconds without anything new after which a record is not waited for, and for letting go.
-READING, CLOSING = 0.5, 2.0
+#: Seconds without anything new after which a record is not waited for.
+READING = 0.5
 #: Milliseconds that Kafka waits for a record: the clients get nothing else through meanwhile.
 FETCH_MS = 10
 
@@ -79,7 +79,7 @@ class Clients:
     async def close(self) -> None:
         """Let go of Kafka."""
         for closing in (self._consumer.stop, self._admin.close):
-            await let_go(closing(), CLOSING)
+            await let_go(closing())
 
     def forget(self) -> None:
         """What is known of the times of records."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiokafka import ConsumerRecord
 from mode import Service
 
-from orderapp.engine.cluster import Cluster, let_go
+from orderapp.engine.cluster import CLOSING, Cluster, let_go
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.letters import Letter
 from orderapp.engine.notes import Note, notes_topic, read_note
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 #: Dead letters of a partition that are counted, the newest; they bound the memory.
 MOST = 10_000
-#: Seconds for which a count is good, that one who asks waits for a new one, that reading may
-#: take (what was read by then counts the next time), and for letting go.
-FRESH, SOON, PATIENCE, CLOSING = 3.0, 0.5, 5.0, 2.0
+#: Seconds for which a count is good, that one who asks waits for a new one, and that reading
+#: may take (what was read by then counts the next time).
+FRESH, SOON, PATIENCE = 3.0, 0.5, 5.0
 
 
 @dataclass(slots=True)
@@ -143,7 +143,7 @@ class OpenLetters(Service):
     async def _close(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
-            await let_go(reader.__aexit__(), CLOSING)
+            await let_go(reader.__aexit__())
 
     async def on_stop(self) -> None:
         """Let go of Kafka."""

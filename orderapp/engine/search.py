@@ -14,12 +14,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from orderapp.engine.cluster import Cluster, let_go
+from orderapp.engine.cluster import CLOSING, Cluster, let_go
 from orderapp.engine.errors import TransientError
 from orderapp.engine.transactions import high_watermarks, outside_transactions
 
-#: Records that are looked through, the newest; seconds for one turn and for letting go.
-MOST, PATIENCE, CLOSING = 20_000, 2.0, 2.0
+#: Records that are looked through, the newest; seconds for one turn.
+MOST, PATIENCE = 20_000, 2.0
 #: Records that are read at a time: others on the event loop must not wait for more.
 AT_ONCE = 500
 #: Milliseconds that Kafka and the client wait for records. There are some whenever they are
@@ -176,7 +176,7 @@ class Search(Service):
     async def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await let_go(consumer.stop(), CLOSING)
+            await let_go(consumer.stop())
 
     async def on_stop(self) -> None:
         """Let go of Kafka."""

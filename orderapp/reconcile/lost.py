@@ -8,7 +8,7 @@ from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.errors import TransientError
 from orderapp.engine.lag import choose
 from orderapp.engine.losses import Loss
-from orderapp.engine.offsets import CLOSING, Clients, Group
+from orderapp.engine.offsets import Clients, Group
 from orderapp.readers import READERS
 
 #: Seconds that Kafka has to answer a request.
@@ -31,7 +31,7 @@ class Groups:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await let_go(self._clients.close(), CLOSING)
+        await let_go(self._clients.close())
 
     async def lost(self) -> list[Loss]:
         """What was deleted behind the offsets that the groups in use have committed."""
