@@ -94,12 +94,26 @@ class TopicWatch:
         return True
 
     def _tell_lost(self, topic: str, topic_id: str | None = None) -> None:
-        """What had not been read of a topic that was deleted, as far as this worker knows."""
-        seen, consumer = self._seen.get(topic), self._app.running_consumer()
+        """Tell what was unread of a topic that was deleted, as far as this worker knows."""
+        seen = self._seen.get(topic)
         topic_id = topic_id or (seen.id if seen else "")
-        # What was on its way at the last look may have been done since.
-        done = {} if consumer is None else consumer.done
         ours = sorted(tp for tp in self._read if tp.topic == topic)
+        if ours:
+            read = {tp: self._read.pop(tp) for tp in ours}
+            # Not awaited: what is in work is done first, and Kafka may not take notes now.
+            self._app.watch.add_future(self._report_lost(topic, topic_id, read))
+
+    async def _report_lost(
+        self, topic: str, topic_id: str, read: Mapping[TP, tuple[int, int]]
+    ) -> None:
+        consumer = self._app.running_consumer()
+        while (  # noqa: ASYNC110 - some acks come without a call
+            consumer is not None
+            and consumer.topic_ids.get(topic) == topic_id
+            and any(map(consumer.holds, read))
+        ):
+            await asyncio.sleep(0.1)
+        done = {} if consumer is None else consumer.done
         lost = [
             Loss(
                 self._app.conf.id,
@@ -109,12 +123,11 @@ class TopicWatch:
                 topic_id=topic_id,
                 with_topic=True,
             )
-            for tp, (read, end) in ((tp, self._read.pop(tp)) for tp in ours)
-            if (first := max(read, done.get((tp, topic_id), 0))) < end
+            for tp, (begin, end) in read.items()
+            if (first := max(begin, done.get((tp, topic_id), 0))) < end
         ]
         if lost:
-            # Not awaited: Kafka may not take the notes now.
-            self._app.watch.add_future(self._app.report_lost(lost))
+            await self._app.report_lost(lost)
 
     def _reason(self, topic: str, state: TopicState) -> str:
         if state.is_forbidden:

@@ -108,7 +108,7 @@ class Consumer(driver.Consumer):
         self._is_committed = True
         # Of the commit under way, when it was refused: what was committed before.
         self._refused: dict[TP, int | None] = {}
-        #: Up to where each partition was committed last, also of those that were given up; with
+        #: Up to where each partition was committed last or, where that was given up, done; with
         #: the topic's id, as one that was made anew has other records at the same offsets.
         self.done: dict[tuple[TP, str], int] = {}
         self._last_timestamps: dict[TP, int] = {}
@@ -560,7 +560,10 @@ class Consumer(driver.Consumer):
 
     def _forget(self, tps: Iterable[TP] | None = None) -> None:
         for tp in [*self._ledgers] if tps is None else tps:
-            for held in self._ledgers.pop(tp, Ledger()).pending:
+            ledger = self._ledgers.pop(tp, Ledger())
+            if ledger.committable is not None:
+                self._note_done({tp: ledger.committable})
+            for held in ledger.pending:
                 # No late ack may count. Faust acks what it drops while it gives partitions
                 # up; and when one comes back its offsets may be cut into other batches.
                 held.message.acked = True

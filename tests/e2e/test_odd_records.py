@@ -29,8 +29,14 @@ def test_bugs_cost_their_records_and_a_flood_of_dead_letters_is_counted(kafka, s
     records.send(kafka.bootstrap_servers, [*flood, reading(3)], topic="readings")
 
     eventually(lambda: worker.get("/seen")[1]["batched"][-1:] == [3], "the last one is taken")
+    eventually(lambda: worker.get("/seen")[1]["plain"], "the topic that is not batched is read")
     assert worker.get("/seen")[1] == {"batched": [1, 2] * len(bugs) + [3], "plain": [0]}
-    letters = records.read(kafka.bootstrap_servers, "readings-dlq")
+
+    def written():
+        found = records.read(kafka.bootstrap_servers, "readings-dlq")
+        return len(found) >= len(bugs + flood) and found
+
+    letters = eventually(written, "the others are dead letters")
     letters.sort(key=lambda letter: read_headers(letter.headers).offset)
     assert [(letter.key, letter.value) for letter in letters] == bugs + flood
     origins = [read_headers(letter.headers) for letter in letters]

@@ -1,5 +1,6 @@
 """A topic that goes, comes again or grows is noticed, and what it takes along is told."""
 
+import asyncio
 import logging
 from types import SimpleNamespace
 
@@ -27,13 +28,17 @@ class App:
         self.listeners, self.renewed, self.lost = [], [], []
         self.topic_listeners = [self.listeners.append]
         self.conf = SimpleNamespace(id="group")
-        self.watch = SimpleNamespace(add_future=lambda future: future.send(None))
+        self.reports, self.held = [], set()
+        self.watch = SimpleNamespace(
+            add_future=lambda report: self.reports.append(asyncio.create_task(report))
+        )
         self.rebalancing = False
         self.consumer = SimpleNamespace(
             assignment=lambda: {TP("t", 0)},
             topic_ids={"t": "old"},
             renew_topics=self.renew,
             done={},
+            holds=lambda tp: tp in self.held,
         )
 
     def running_consumer(self):
@@ -48,9 +53,8 @@ class App:
     async def renew(self, *, rejoin):
         self.renewed.append(rejoin)
 
-    def report_lost(self, losses):
+    async def report_lost(self, losses):
         self.lost += losses
-        yield
 
 
 @pytest.fixture
@@ -71,6 +75,7 @@ def look(app, monkeypatch):
         for _ in states:
             monkeypatch.setattr(topic_watch, "topic_states", found)
             await watch.look()
+            await asyncio.sleep(0)
             states = states[1:]
         return watch
 
@@ -115,6 +120,17 @@ async def test_what_was_done_since_the_last_look_is_not_lost(app, look, done, fi
     await look(OLD, GONE, GONE)
 
     assert [loss.first for loss in app.lost] == first
+
+
+async def test_what_is_in_work_when_its_topic_goes_is_done_before_it_is_told(app, look):
+    app.held.add(TP("t", 0))
+    await look(OLD, GONE, GONE)
+    assert app.lost == []
+
+    app.consumer.done[TP("t", 0), "old"] = 9
+    app.held.clear()
+    await asyncio.gather(*app.reports)
+    assert [(loss.first, loss.next) for loss in app.lost] == [(9, 10)]
 
 
 async def test_what_was_done_of_a_topic_counts_although_the_new_one_is_begun_already(app, look):
