@@ -4,11 +4,11 @@ import os
 import sys
 
 from orderapp.engine.app import BatchApp
-from orderapp.engine.cluster import METADATA_MAX_AGE_MS, Cluster
+from orderapp.engine.delivery.limit import GiveUp
 from orderapp.engine.embedded.service import EmbeddedKafka
 from orderapp.engine.errors import FatalError
-from orderapp.engine.limit import GiveUp
-from orderapp.engine.logs import json_config
+from orderapp.engine.kafka.cluster import METADATA_MAX_AGE_MS, Cluster
+from orderapp.engine.observe.logs import json_config
 from orderapp.gateways.keeper import GatewayKeeper, gateway_for
 from orderapp.settings import SERVICES, Settings, SettingsError
 from orderapp.store.keeper import StoreKeeper, store_for

@@ -1,4 +1,4 @@
-"""What is counted of orders. The engine counts batches and records (`engine.metrics`).
+"""What is counted of orders. The engine counts batches and records (`engine.observe.metrics`).
 
 Deliveries are at least once, and what is done again counts again: these are rates to watch.
 Sums that have to be right come from the store (`/api/stats`).
@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
-from orderapp.engine.metrics import REGISTRY
+from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.models import Payment
 from orderapp.settings import Settings
 

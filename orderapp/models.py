@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import faust
 from msgspec import Meta
 
-from orderapp.engine.times import parse_time
+from orderapp.engine.observe.times import parse_time
 
 Id = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in JavaScript too
 CustomerId = Annotated[int, Meta(ge=1000, le=9999)]

@@ -2,7 +2,7 @@
 
 from itertools import combinations
 
-from orderapp.engine.lag import Reader
+from orderapp.engine.health.lag import Reader
 from orderapp.settings import CONSUMERS, Settings
 
 

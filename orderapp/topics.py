@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from orderapp import metrics
 from orderapp.app import app, settings
-from orderapp.engine.dead_letters import sent_at
-from orderapp.engine.logs import Few, about
+from orderapp.engine.dead_letters.headers import sent_at
+from orderapp.engine.observe.logs import Few, about
 from orderapp.models import FraudAlert, Order, Payment, normal_time, one_form
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import pytest
 
 from orderapp import settings
 from orderapp.app import app
-from orderapp.engine.dead_letters import HEADERS
+from orderapp.engine.dead_letters.headers import HEADERS
 from orderapp.settings import SERVICES, PaymentApi, Settings
 from orderapp.web.answers import OneOrder
 from tests.e2e.worker import FAUST

@@ -3,8 +3,8 @@
 import pytest
 
 from orderapp import metrics
-from orderapp.engine.metrics import REGISTRY
-from orderapp.engine.twins import twin
+from orderapp.engine.batches.twins import twin
+from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.models import Payment
 
 

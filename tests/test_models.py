@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orderapp import topics
-from orderapp.engine.batching import Decoder
-from orderapp.engine.metrics import REGISTRY
+from orderapp.engine.batches.batch import Decoder
+from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.models import FraudAlert, Order, Payment, format_time, normal_time, now
 from tests.records import record
 

@@ -12,10 +12,10 @@ from orderapp.commands.dlq_resolve import TOPIC, Resolve, question, report
 from orderapp.commands.dlq_select import FILTERS, PLACE, Selection
 from orderapp.commands.group import SubCommand
 from orderapp.commands.running import existing_cluster, run, say_held_back
-from orderapp.engine.letters import Letters
-from orderapp.engine.notes import Action, notes_topic
-from orderapp.engine.reading import TopicReader
-from orderapp.engine.resolving import Task
+from orderapp.engine.dead_letters.notes import Action, notes_topic
+from orderapp.engine.dead_letters.read import Letters
+from orderapp.engine.dead_letters.resolve import Task
+from orderapp.engine.kafka.reading import TopicReader
 
 _EXIT = """
 

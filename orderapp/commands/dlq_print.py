@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from orderapp.commands.dlq_select import error_of, order_of
-from orderapp.engine.letters import Letter
-from orderapp.engine.notes import Note
-from orderapp.engine.resolving import Task
-from orderapp.engine.texts import printable
+from orderapp.engine.dead_letters.notes import Note
+from orderapp.engine.dead_letters.read import Letter
+from orderapp.engine.dead_letters.resolve import Task
+from orderapp.engine.observe.texts import printable
 
 #: Characters of a value that `show` prints; `--json` has all.
 SHOWN = 2_000

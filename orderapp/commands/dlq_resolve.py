@@ -13,13 +13,13 @@ from orderapp.app import app
 from orderapp.commands.dlq_print import Table, as_json
 from orderapp.commands.dlq_select import Selection
 from orderapp.commands.running import existing_cluster, say_held_back
-from orderapp.engine.cluster import Cluster
+from orderapp.engine.dead_letters.notes import Action, notes_topic
+from orderapp.engine.dead_letters.read import Letter, Letters
+from orderapp.engine.dead_letters.resolve import Addresses, Resolver, Task, windows
 from orderapp.engine.errors import FatalError, TransientError
-from orderapp.engine.letters import Letter, Letters
-from orderapp.engine.notes import Action, notes_topic
-from orderapp.engine.reading import TopicReader
-from orderapp.engine.resolving import Addresses, Resolver, Task, windows
-from orderapp.engine.texts import printable
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.kafka.reading import TopicReader
+from orderapp.engine.observe.texts import printable
 from orderapp.settings import CONSUMERS
 
 TOPIC = "orders-dlq"

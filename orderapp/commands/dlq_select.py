@@ -10,12 +10,12 @@ import click
 import msgspec
 from aiokafka import ConsumerRecord
 
-from orderapp.engine.batching import BAD_RECORD
-from orderapp.engine.framing import plain_key, unframed
-from orderapp.engine.letters import Letter, Span, spans_of
-from orderapp.engine.notes import Place
-from orderapp.engine.resolving import Task
-from orderapp.engine.times import parse_time
+from orderapp.engine.batches.batch import BAD_RECORD
+from orderapp.engine.batches.framing import plain_key, unframed
+from orderapp.engine.dead_letters.notes import Place
+from orderapp.engine.dead_letters.read import Letter, Span, spans_of
+from orderapp.engine.dead_letters.resolve import Task
+from orderapp.engine.observe.times import parse_time
 from orderapp.settings import CONSUMERS
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -13,7 +13,7 @@ from faust.cli import AppCommand
 from faust.cli.base import cli
 
 from orderapp.engine.errors import FatalError, TransientError
-from orderapp.engine.texts import printable
+from orderapp.engine.observe.texts import printable
 
 _MAX_TEXT = 300
 

@@ -94,7 +94,7 @@ async def _check(limit: int, wait: float) -> "Report":
 async def _look(limit: int, wait: float) -> "Report":
     # Imported late: with the rule comes the fraud service and its agent, which a worker that
     # runs other services must not have.
-    from orderapp.engine.reading import TopicReader
+    from orderapp.engine.kafka.reading import TopicReader
     from orderapp.reconcile.check import Check
     from orderapp.reconcile.evidence import Evidence
     from orderapp.reconcile.lost import Groups

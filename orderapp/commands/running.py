@@ -12,10 +12,10 @@ from typing import TypeVar
 import click
 
 from orderapp.app import app, embedded, settings
-from orderapp.engine.cluster import Cluster
 from orderapp.engine.errors import FatalError, TransientError
-from orderapp.engine.logs import say_rest
-from orderapp.engine.reading import TopicReader
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.kafka.reading import TopicReader
+from orderapp.engine.observe.logs import say_rest
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from orderapp.app import app
 from orderapp.commands.one_line import OneLineCommand
 from orderapp.engine.app import COMMAND_PATIENCE
 from orderapp.engine.errors import FatalError
-from orderapp.engine.produce_errors import REFUSED, reason_for
-from orderapp.engine.texts import one_line, text_or_class
+from orderapp.engine.kafka.produce_errors import REFUSED, reason_for
+from orderapp.engine.observe.texts import one_line, text_or_class
 
 
 class send(OneLineCommand, faust_send):  # noqa: N801 - the name of the command

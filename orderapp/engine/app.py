@@ -22,33 +22,34 @@ from mode import Service
 from msgspec.structs import replace
 from yarl import URL
 
-from orderapp.engine import dead_letters, metrics, tracing
-from orderapp.engine.batching import BatchSchema, Complete, Decoder, RawDecoder
-from orderapp.engine.blocked import blocked
-from orderapp.engine.cluster import Cluster, let_go
-from orderapp.engine.dead_letters import Failure, is_for
-from orderapp.engine.delivery import Work, deliver
-from orderapp.engine.errand import Errand
-from orderapp.engine.errors import FatalError, SendRefusedError, TransientError
-from orderapp.engine.framing import Framing
-from orderapp.engine.limit import GiveUp
-from orderapp.engine.logs import Few, Quiet, say_rest
-from orderapp.engine.losses import Loss, encode_loss, first_left
-from orderapp.engine.notes import notes_topic
-from orderapp.engine.retry import persist
-from orderapp.engine.rights import translated, until_allowed
-from orderapp.engine.stopping import (
+from orderapp.engine.batches.batch import BatchSchema, Complete, Decoder, RawDecoder
+from orderapp.engine.batches.framing import Framing
+from orderapp.engine.batches.streams import BatchStream, Refused, refuse
+from orderapp.engine.dead_letters import headers as dead_letters
+from orderapp.engine.dead_letters.headers import Failure, is_for
+from orderapp.engine.dead_letters.notes import notes_topic
+from orderapp.engine.delivery.errand import Errand
+from orderapp.engine.delivery.limit import GiveUp
+from orderapp.engine.delivery.policy import Work, deliver
+from orderapp.engine.delivery.retry import persist
+from orderapp.engine.delivery.stopping import (
     CLOSING_SECONDS,
     COMMIT_SECONDS,
     DRAIN_SECONDS,
     STOP_SECONDS,
     stopping,
 )
-from orderapp.engine.streams import BatchStream, Refused, refuse
-from orderapp.engine.topic_settings import TopicSpec
-from orderapp.engine.transport import Consumer, Producer, Transport
-from orderapp.engine.watch import Watch
-from orderapp.engine.write_rights import WriteRights
+from orderapp.engine.errors import FatalError, SendRefusedError, TransientError
+from orderapp.engine.health.watch import Watch
+from orderapp.engine.health.write_rights import WriteRights
+from orderapp.engine.kafka.cluster import Cluster, let_go
+from orderapp.engine.kafka.losses import Loss, encode_loss, first_left
+from orderapp.engine.kafka.rights import translated, until_allowed
+from orderapp.engine.kafka.topic_settings import TopicSpec
+from orderapp.engine.kafka.transport import Consumer, Producer, Transport
+from orderapp.engine.observe import metrics, tracing
+from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.logs import Few, Quiet, say_rest
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ classes below; the engine's policy (`engine.errors`) follows from their second b
 from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar, Final, NamedTuple, Protocol
 
-from orderapp.engine.batching import Batch
+from orderapp.engine.batches.batch import Batch
 from orderapp.engine.errors import RecordError, RetryableError, TransientError
 from orderapp.models import Order, PaymentStatus
 

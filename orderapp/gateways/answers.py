@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from orderapp.engine.texts import printable
+from orderapp.engine.observe.texts import printable
 from orderapp.gateways import (
     DECLINED,
     Charged,

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orderapp.engine.batching import Batch
-from orderapp.engine.blocked import blocked
-from orderapp.engine.dead_letters import seen_since
-from orderapp.engine.retry import held_up
+from orderapp.engine.batches.batch import Batch
+from orderapp.engine.dead_letters.headers import seen_since
+from orderapp.engine.delivery.retry import held_up
+from orderapp.engine.observe.blocked import blocked
 from orderapp.gateways import (
     ChargeRefusedError,
     GatewayBlockedError,

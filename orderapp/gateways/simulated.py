@@ -12,7 +12,7 @@ from itertools import islice
 from zlib import crc32
 
 from orderapp import metrics
-from orderapp.engine.batching import Batch
+from orderapp.engine.batches.batch import Batch
 from orderapp.gateways import (
     DECLINED,
     PAID,

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from aiokafka import ConsumerRecord
 
-from orderapp.engine.dead_letters import DamagedError
+from orderapp.engine.dead_letters.headers import DamagedError
 from orderapp.engine.errors import FatalError
-from orderapp.engine.losses import Loss, lost_records, read_notes
-from orderapp.engine.reading import Offsets, TopicReader
+from orderapp.engine.kafka.losses import Loss, lost_records, read_notes
+from orderapp.engine.kafka.reading import Offsets, TopicReader
 from orderapp.reconcile import facts
 from orderapp.reconcile.case import Bounds, Fact
 from orderapp.reconcile.evidence import Evidence

@@ -6,11 +6,11 @@ from typing import Any
 from aiokafka import ConsumerRecord
 
 from orderapp.app import app
-from orderapp.engine.batching import BAD_RECORD, Batch
-from orderapp.engine.dead_letters import DamagedError, is_for, is_replay, read_headers
-from orderapp.engine.letters import Letter
-from orderapp.engine.notes import decode_note, encode_note, read_note
-from orderapp.engine.times import parse_time
+from orderapp.engine.batches.batch import BAD_RECORD, Batch
+from orderapp.engine.dead_letters.headers import DamagedError, is_for, is_replay, read_headers
+from orderapp.engine.dead_letters.notes import decode_note, encode_note, read_note
+from orderapp.engine.dead_letters.read import Letter
+from orderapp.engine.observe.times import parse_time
 from orderapp.gateways import DECLINED, PAID
 from orderapp.models import DAY_MS, FraudAlert, Order, Payment
 from orderapp.reconcile import case

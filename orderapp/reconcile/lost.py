@@ -3,12 +3,12 @@
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from orderapp.engine.beginnings import known_of, start_of
-from orderapp.engine.cluster import Cluster, let_go
 from orderapp.engine.errors import TransientError
-from orderapp.engine.lag import choose
-from orderapp.engine.losses import Loss
-from orderapp.engine.offsets import Clients, Group
+from orderapp.engine.health.lag import choose
+from orderapp.engine.kafka.beginnings import known_of, start_of
+from orderapp.engine.kafka.cluster import Cluster, let_go
+from orderapp.engine.kafka.losses import Loss
+from orderapp.engine.kafka.offsets import Clients, Group
 from orderapp.readers import READERS
 
 #: Seconds that Kafka has to answer a request.

@@ -8,11 +8,11 @@ from faust.types import StreamT
 
 from orderapp import topics
 from orderapp.app import app, store
-from orderapp.engine.batching import Batch
-from orderapp.engine.dead_letters import DamagedError, read_headers, sent_at
+from orderapp.engine.batches.batch import Batch
+from orderapp.engine.batches.framing import plain_key
+from orderapp.engine.dead_letters.headers import DamagedError, read_headers, sent_at
 from orderapp.engine.errors import TransientError
-from orderapp.engine.framing import plain_key
-from orderapp.engine.tracing import trace_id
+from orderapp.engine.observe.tracing import trace_id
 from orderapp.models import FraudAlert, Order, Payment, now
 from orderapp.store import (
     AlertDocument,

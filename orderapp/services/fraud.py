@@ -7,10 +7,10 @@ from faust.types import StreamT
 
 from orderapp import metrics, topics
 from orderapp.app import app
-from orderapp.engine import tracing
-from orderapp.engine.batching import Batch
-from orderapp.engine.logs import Few
-from orderapp.engine.twins import twin
+from orderapp.engine.batches.batch import Batch
+from orderapp.engine.batches.twins import twin
+from orderapp.engine.observe import tracing
+from orderapp.engine.observe.logs import Few
 from orderapp.models import FraudAlert, Order, now
 
 logger = logging.getLogger(__name__)

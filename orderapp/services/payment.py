@@ -8,10 +8,10 @@ from faust.types import StreamT
 
 from orderapp import metrics, topics
 from orderapp.app import app, gateway
-from orderapp.engine import tracing
-from orderapp.engine.batching import Batch
+from orderapp.engine.batches.batch import Batch
+from orderapp.engine.batches.twins import twin
 from orderapp.engine.errors import PartlyFailedError
-from orderapp.engine.twins import twin
+from orderapp.engine.observe import tracing
 from orderapp.gateways import payment_id
 from orderapp.models import Order, Payment, PaymentStatus, now
 

@@ -8,11 +8,11 @@ import time
 from faker import Faker
 
 from orderapp.app import app, settings
-from orderapp.engine import tracing
-from orderapp.engine.blocked import blocked
 from orderapp.engine.errors import SendRefusedError
-from orderapp.engine.logs import Few
-from orderapp.engine.texts import one_line
+from orderapp.engine.observe import tracing
+from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.logs import Few
+from orderapp.engine.observe.texts import one_line
 from orderapp.models import Order, now
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from orderapp.engine.logs import Few
+from orderapp.engine.observe.logs import Few
 from orderapp.web.middleware import set_headers
 from orderapp.web.problems import answer
 

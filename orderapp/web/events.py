@@ -8,10 +8,10 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from orderapp.app import app
-from orderapp.engine.batching import BAD_RECORD
-from orderapp.engine.feed import Place
-from orderapp.engine.framing import plain_key
-from orderapp.engine.twins import twin
+from orderapp.engine.batches.batch import BAD_RECORD
+from orderapp.engine.batches.framing import plain_key
+from orderapp.engine.batches.twins import twin
+from orderapp.engine.kafka.feed import Place
 from orderapp.models import FraudAlert, Order, Payment
 
 #: Items of one kind in a message; of more the newest are shown, and the others counted.

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from orderapp.app import app, settings, store
-from orderapp.engine.blocked import blocked
+from orderapp.engine.observe.blocked import blocked
 from orderapp.settings import CONSUMERS
 from orderapp.store import StoreError
 from orderapp.web.api import Answer, Route, json, serve

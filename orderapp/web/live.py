@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from orderapp.app import app
-from orderapp.engine.feed import Feed, Message, Place
+from orderapp.engine.kafka.feed import Feed, Message, Place
 from orderapp.metrics import EVENT_STREAMS
 from orderapp.web import events
 from orderapp.web.api import Answer, Parameter, Route, serve, server

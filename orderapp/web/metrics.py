@@ -5,8 +5,8 @@ from prometheus_client.exposition import choose_encoder
 
 from orderapp import metrics
 from orderapp.app import app, settings
-from orderapp.engine.consumer_metrics import ConsumerMetrics
-from orderapp.engine.metrics import KAFKA_UP, REGISTRY, STALLED
+from orderapp.engine.health.consumer_metrics import ConsumerMetrics
+from orderapp.engine.observe.metrics import KAFKA_UP, REGISTRY, STALLED
 from orderapp.web.api import Answer, Route, serve
 
 metrics.describe(settings)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from orderapp.engine.logs import Few
+from orderapp.engine.observe.logs import Few
 from orderapp.store import StoreError
 from orderapp.web.problems import Problem, answer
 

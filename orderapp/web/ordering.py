@@ -13,14 +13,14 @@ from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
 from orderapp.app import app, store
-from orderapp.engine import tracing
-from orderapp.engine.batching import BAD_RECORD
-from orderapp.engine.blocked import blocked
+from orderapp.engine.batches.batch import BAD_RECORD
 from orderapp.engine.errors import SendRefusedError, TransientError
-from orderapp.engine.lag import Look
-from orderapp.engine.logs import Few
-from orderapp.engine.search import Search
-from orderapp.engine.topic_watch import place as topic_place
+from orderapp.engine.health.lag import Look
+from orderapp.engine.health.topic_watch import place as topic_place
+from orderapp.engine.kafka.search import Search
+from orderapp.engine.observe import tracing
+from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.logs import Few
 from orderapp.models import now
 from orderapp.store import StoreError
 from orderapp.web import progress

@@ -9,8 +9,8 @@ import msgspec
 from aiohttp import web
 
 from orderapp.app import app, store
-from orderapp.engine.lag import Look, Position
-from orderapp.engine.open_letters import OpenLetters
+from orderapp.engine.dead_letters.unresolved import OpenLetters
+from orderapp.engine.health.lag import Look, Position
 from orderapp.models import format_time
 from orderapp.store import Activity, CountryStats, Stats
 from orderapp.web import progress

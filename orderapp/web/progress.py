@@ -5,7 +5,7 @@ import asyncio
 from aiokafka import TopicPartition
 
 from orderapp.app import app
-from orderapp.engine.lag import LagMonitor, LagUnknownError, Look
+from orderapp.engine.health.lag import LagMonitor, LagUnknownError, Look
 from orderapp.readers import READERS
 from orderapp.store import OrderStory
 from orderapp.web.answers import Fraud

@@ -17,9 +17,9 @@ from orderapp.commands.dlq_select import (
     read_moment,
     read_range,
 )
-from orderapp.engine.dead_letters import Failure, headers_for
-from orderapp.engine.letters import Letter, Span
-from orderapp.engine.notes import Note, Place
+from orderapp.engine.dead_letters.headers import Failure, headers_for
+from orderapp.engine.dead_letters.notes import Note, Place
+from orderapp.engine.dead_letters.read import Letter, Span
 from tests.records import record
 
 NOW = datetime.now(UTC)

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 import yaml
 
+from orderapp.engine.delivery.stopping import DRAIN_SECONDS, STOP_SECONDS
 from orderapp.engine.embedded.jars import read_lock
-from orderapp.engine.stopping import DRAIN_SECONDS, STOP_SECONDS
 from orderapp.settings import SERVICES, Settings
 from tests.deploy import known
 

@@ -45,11 +45,11 @@ def test_the_rights_are_those_of_the_script():
 @pytest.mark.parametrize(
     ("text", "path"),
     [
-        ("did not accept CONFLUENT_API_KEY", "orderapp/engine/cluster.py"),
-        ("Kafka does not allow this", "orderapp/engine/rights.py"),
-        ("can't be a member of group", "orderapp/engine/membership.py"),
-        ("Kafka is not reachable", "orderapp/engine/cluster.py"),
-        ("is not trusted", "orderapp/engine/cluster.py"),
+        ("did not accept CONFLUENT_API_KEY", "orderapp/engine/kafka/cluster.py"),
+        ("Kafka does not allow this", "orderapp/engine/kafka/rights.py"),
+        ("can't be a member of group", "orderapp/engine/kafka/membership.py"),
+        ("Kafka is not reachable", "orderapp/engine/kafka/cluster.py"),
+        ("is not trusted", "orderapp/engine/kafka/cluster.py"),
         (
             "check COUCHBASE_USERNAME and COUCHBASE_PASSWORD",
             "orderapp/store/couchbase_errors.py",

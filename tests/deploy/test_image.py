@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from orderapp.engine.stopping import STOP_SECONDS
+from orderapp.engine.delivery.stopping import STOP_SECONDS
 from tests.deploy import known
 from tests.deploy.recipe import environment, exec_form, last, lineage, parse
 

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from orderapp.engine.stopping import STOP_SECONDS
+from orderapp.engine.delivery.stopping import STOP_SECONDS
 from orderapp.settings import CONSUMERS, SERVICES
 from orderapp.topics import PARTITIONS
 from tests.deploy import known

@@ -6,9 +6,9 @@ from pathlib import Path
 import faust
 
 from orderapp.engine.app import BatchApp
-from orderapp.engine.blocked import blocked
-from orderapp.engine.cluster import Cluster
-from orderapp.engine.limit import GiveUp
+from orderapp.engine.delivery.limit import GiveUp
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.observe.blocked import blocked
 
 BUG = Path(os.environ["ORDERAPP_DATA_DIR"]).with_name("bug")
 

@@ -5,8 +5,8 @@ import os
 import faust
 
 from orderapp.engine.app import BatchApp
-from orderapp.engine.cluster import Cluster
-from orderapp.engine.topic_settings import TopicSpec
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.kafka.topic_settings import TopicSpec
 
 
 class Click(faust.Record, include_metadata=False, serializer="json"):

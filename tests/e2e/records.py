@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from orderapp.engine import sending
+from orderapp.engine.kafka import sending
 from tests.e2e.worker import eventually
 
 Message = tuple[bytes | None, bytes | None]

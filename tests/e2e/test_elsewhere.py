@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from orderapp.engine.cluster import Cluster
-from orderapp.engine.topic_settings import TopicSpec
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.kafka.topic_settings import TopicSpec
 from tests.couchbase_double import couchbase_double
 from tests.e2e import records
 from tests.e2e.secure_kafka import secure_kafka

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orderapp.engine.dead_letters import Failure, headers_for, replay_headers
+from orderapp.engine.dead_letters.headers import Failure, headers_for, replay_headers
 from tests.e2e import records
 from tests.e2e.worker import eventually, workers
 from tests.gateways.double import GatewayDouble, in_thread, says

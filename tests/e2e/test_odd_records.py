@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from orderapp.engine.dead_letters import read_headers
+from orderapp.engine.dead_letters.headers import read_headers
 from orderapp.models import normal_time
 from tests.e2e import records
 from tests.e2e.worker import eventually

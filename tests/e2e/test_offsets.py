@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from orderapp.engine.cluster import Cluster
-from orderapp.engine.offsets import Clients
-from orderapp.engine.topic_settings import TopicSpec
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.kafka.offsets import Clients
+from orderapp.engine.kafka.topic_settings import TopicSpec
 from tests.e2e import records
 
 PARTITIONS = 4

@@ -5,12 +5,12 @@ from itertools import count
 
 import pytest
 
-from orderapp.engine import open_letters
-from orderapp.engine.cluster import Cluster
-from orderapp.engine.dead_letters import Failure, headers_for
-from orderapp.engine.notes import Note, encode_note
-from orderapp.engine.open_letters import OpenLetters
-from orderapp.engine.topic_settings import TopicSpec
+from orderapp.engine.dead_letters import unresolved as open_letters
+from orderapp.engine.dead_letters.headers import Failure, headers_for
+from orderapp.engine.dead_letters.notes import Note, encode_note
+from orderapp.engine.dead_letters.unresolved import OpenLetters
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.kafka.topic_settings import TopicSpec
 from tests.e2e import records
 from tests.records import record
 

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from orderapp.engine.watch import EVERY
+from orderapp.engine.health.watch import EVERY
 from tests.e2e import records
 from tests.e2e.test_metrics import Scrape
 from tests.e2e.worker import eventually, faust

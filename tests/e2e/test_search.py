@@ -7,10 +7,10 @@ from itertools import count
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from orderapp.engine import search
-from orderapp.engine.cluster import Cluster
-from orderapp.engine.search import Search, SearchFailedError
-from orderapp.engine.topic_settings import TopicSpec
+from orderapp.engine.kafka import search
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.kafka.search import Search, SearchFailedError
+from orderapp.engine.kafka.topic_settings import TopicSpec
 from orderapp.web.new_order import id_for, may_be_ours
 from tests.e2e import records
 

@@ -6,7 +6,7 @@ import logging
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from orderapp.app import app
-from orderapp.engine.cluster import Cluster
+from orderapp.engine.kafka.cluster import Cluster
 from orderapp.topics import PARTITIONS
 from tests.e2e.rights import AUTHORIZER, Rights
 from tests.e2e.secure_kafka import secure_kafka

@@ -10,8 +10,8 @@ import pytest
 from mode.worker import exiting
 
 from orderapp.engine.app import BatchApp, Worker
-from orderapp.engine.cluster import Cluster
 from orderapp.engine.errors import FatalError
+from orderapp.engine.kafka.cluster import Cluster
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import orderapp
-from orderapp.engine.cluster import METADATA_MAX_AGE_MS, Cluster
-from tests.engine.test_transport import make_app
+from orderapp.engine.kafka.cluster import METADATA_MAX_AGE_MS, Cluster
+from tests.engine.kafka.test_transport import make_app
 
 PACKAGE = Path(orderapp.__file__).parent
 
@@ -24,7 +24,7 @@ def made(name):
 
 
 def test_consumers_are_made_in_one_place():
-    assert [*made("AIOKafkaConsumer")] == ["engine/cluster.py: consumer"]
+    assert [*made("AIOKafkaConsumer")] == ["engine/kafka/cluster.py: consumer"]
     assert len([*made("cluster.consumer")]) >= 4
 
 

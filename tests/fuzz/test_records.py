@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 
 from orderapp import topics
 from orderapp.app import app
-from orderapp.engine import dead_letters
-from orderapp.engine.batching import BAD_RECORD
-from orderapp.engine.dead_letters import DamagedError, Failure, headers_for, read_headers
-from orderapp.engine.letters import Letter
+from orderapp.engine.batches.batch import BAD_RECORD
+from orderapp.engine.dead_letters import headers as dead_letters
+from orderapp.engine.dead_letters.headers import (
+    DamagedError,
+    Failure,
+    headers_for,
+    read_headers,
+)
+from orderapp.engine.dead_letters.read import Letter
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.services import analytics
 from orderapp.store import sqlite_read

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp.test_utils import TestServer
 
-from orderapp.engine.batching import Batch
-from orderapp.engine.blocked import blocked
+from orderapp.engine.batches.batch import Batch
+from orderapp.engine.observe.blocked import blocked
 from orderapp.gateways.http import HttpGateway
 from orderapp.gateways.one_by_one import PLACE
 from orderapp.gateways.simulated import SimulatedGateway

@@ -13,11 +13,11 @@ import pytest
 import trustme
 from aiohttp.test_utils import TestServer
 
-from orderapp.engine.blocked import blocked
-from orderapp.engine.dead_letters import Failure, headers_for, replay_headers
+from orderapp.engine.dead_letters.headers import Failure, headers_for, replay_headers
+from orderapp.engine.delivery.retry import held_up
 from orderapp.engine.errors import RetryableError, TransientError
-from orderapp.engine.metrics import REGISTRY
-from orderapp.engine.retry import held_up
+from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.gateways import (
     ChargeRefusedError,
     GatewayAnswerError,

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from orderapp.app import app
-from orderapp.engine.metrics import REGISTRY
+from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.web import metrics as view
 from tests.deploy.known import read
 from tests.observability import names

@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from orderapp.engine.batching import Batch
+from orderapp.engine.batches.batch import Batch
+from orderapp.engine.batches.twins import twin
 from orderapp.engine.errors import TransientError
-from orderapp.engine.twins import twin
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.services import analytics
 from orderapp.store import (

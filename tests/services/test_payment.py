@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from orderapp.engine.batching import Batch
+from orderapp.engine.batches.batch import Batch
 from orderapp.engine.errors import PartlyFailedError, SendFailedError
 from orderapp.gateways.simulated import SimulatedGateway
 from orderapp.models import Order

@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from orderapp.engine.blocked import blocked
 from orderapp.engine.errors import SendRefusedError
+from orderapp.engine.observe.blocked import blocked
 from orderapp.models import Order
 from orderapp.services import producer
 from orderapp.services.producer import OrderIds, make_order

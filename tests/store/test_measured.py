@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from orderapp.engine.metrics import REGISTRY
+from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.store import OrderDocument, OrderQuery, StoreRejected, StoreUnavailable
 from orderapp.store.measured import MeasuredStore
 from tests.store.fake import MemoryStore

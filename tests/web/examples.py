@@ -3,7 +3,7 @@
 import jsonschema
 from aiokafka import TopicPartition
 
-from orderapp.engine.lag import Look, Position
+from orderapp.engine.health.lag import Look, Position
 from orderapp.store import AlertDocument, DeadLetterDocument, OrderDocument, PaymentDocument
 from orderapp.web.openapi import document
 

@@ -16,7 +16,7 @@ if __name__ == "__main__":
 import msgspec
 
 from orderapp.app import app, store
-from orderapp.engine.twins import twin
+from orderapp.engine.batches.twins import twin
 from orderapp.models import Order
 from orderapp.web import ordering, progress, views  # noqa: F401
 from tests.web.examples import alert, look, order, payment

@@ -6,7 +6,7 @@ import json
 import pytest
 from aiokafka import TopicPartition
 
-from orderapp.engine.feed import Message, Place
+from orderapp.engine.kafka.feed import Message, Place
 from orderapp.web import events, live
 from tests.records import record
 
@@ -222,7 +222,7 @@ class Burst:
 
 
 async def test_of_more_than_can_be_shown_the_newest_in_time_are_left(feed, monkeypatch):
-    monkeypatch.setattr("orderapp.engine.feed.MOST", 4)
+    monkeypatch.setattr("orderapp.engine.kafka.feed.MOST", 4)
 
     await feed._turn(Burst({0: [1, 4, 7], 1: [2, 5, 8]}, {0: [3, 6, 9]}))
 
@@ -256,7 +256,7 @@ async def test_a_client_that_comes_back_gets_what_it_has_missed(client, feed):
 
 
 async def test_a_client_that_comes_back_too_late_is_told_so(client, feed, monkeypatch):
-    monkeypatch.setattr("orderapp.engine.feed.KEPT", 3)
+    monkeypatch.setattr("orderapp.engine.kafka.feed.KEPT", 3)
     await publish(feed, *range(10))
     epoch = feed.place.epoch
 
@@ -271,7 +271,7 @@ async def test_a_client_that_comes_back_too_late_is_told_so(client, feed, monkey
 
 
 async def test_what_is_kept_is_bounded_in_bytes_too(feed, monkeypatch):
-    monkeypatch.setattr("orderapp.engine.feed.KEPT_BYTES", 1000)
+    monkeypatch.setattr("orderapp.engine.kafka.feed.KEPT_BYTES", 1000)
     await publish(feed, *range(100))
 
     assert feed._kept_bytes == sum(len(message.data) for message in feed._kept) <= 1000

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from orderapp.app import app
-from orderapp.engine.metrics import REGISTRY
+from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.web.measure import measure
 
 

@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 
 from orderapp.app import app
-from orderapp.engine.notes import Note, Place, encode_note
-from orderapp.engine.tracing import PARENT, STATE
+from orderapp.engine.dead_letters.notes import Note, Place, encode_note
+from orderapp.engine.observe.tracing import PARENT, STATE
 from orderapp.web import asyncapi, docs, openapi
 from tests.web.examples import ask
 

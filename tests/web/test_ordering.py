@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from orderapp.app import app, settings
-from orderapp.engine.blocked import Blocked
 from orderapp.engine.errors import SendFailedError, SendRefusedError
-from orderapp.engine.lag import Look
+from orderapp.engine.health.lag import Look
+from orderapp.engine.observe.blocked import Blocked
 from orderapp.web import access, ordering
 from tests.records import record
 from tests.web.examples import ask, look, order

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiokafka import TopicPartition
 
-from orderapp.engine.lag import Look, Position
+from orderapp.engine.health.lag import Look, Position
 from orderapp.store import Activity, Stats, StoreUnavailable
 from orderapp.web import overview
 from tests.web.examples import alert, ask, order, payment

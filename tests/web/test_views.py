@@ -7,7 +7,7 @@ import pytest
 from yarl import URL
 
 from orderapp.app import app
-from orderapp.engine.blocked import blocked
+from orderapp.engine.observe.blocked import blocked
 from orderapp.metrics import HTTP_REQUESTS
 from orderapp.models import format_time
 from orderapp.store import StoreRejected, StoreUnavailable

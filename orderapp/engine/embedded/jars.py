@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from orderapp.engine.delivery.retry import waits
 from orderapp.engine.embedded.errors import (
     OR_OWN_KAFKA,
     EmbeddedBrokerError,
@@ -16,7 +17,6 @@ from orderapp.engine.embedded.errors import (
     unusable,
 )
 from orderapp.engine.embedded.progress import Progress
-from orderapp.engine.retry import waits
 
 logger = logging.getLogger(__name__)
 

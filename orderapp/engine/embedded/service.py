@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mode import Service
 
-from orderapp.engine.cluster import Cluster
 from orderapp.engine.embedded.broker import EmbeddedBroker
 from orderapp.engine.embedded.errors import EmbeddedBrokerError
 from orderapp.engine.errors import FatalError
+from orderapp.engine.kafka.cluster import Cluster
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ python -m tests.benchmarks.contenders.without_metrics worker -l warn
 """
 
 from orderapp import app, metrics
-from orderapp.engine import delivery
+from orderapp.engine.delivery import policy as delivery
 from orderapp.store import measured
 
 

@@ -1,0 +1,1 @@
+"""Batches: one turn of an agent for all that has arrived of one partition."""

@@ -1,0 +1,165 @@
+"""Dead letters as a whole: which are open, and what was done with the others.
+
+Nothing is ever taken out of the dead-letter topic. What was replayed or dropped is noted in a
+compacted topic beside it: `<partition>:<offset>` -> `Note`. A letter can be done for one of its
+services and open for another.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple, Self
+
+from aiokafka import ConsumerRecord
+
+from orderapp.engine.dead_letters.headers import DamagedError, Origin, read_headers
+from orderapp.engine.dead_letters.notes import Action, Note, Place, notes_topic, read_note
+from orderapp.engine.errors import FatalError
+from orderapp.engine.kafka.reading import MAX_RECORDS, TopicReader
+from orderapp.engine.observe.times import parse_time
+
+#: The last one that Python knows, in ms; a record may hold a later one.
+_LAST_MOMENT = 253_402_300_799_000
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter, what its headers say, and what was done with it."""
+
+    record: ConsumerRecord
+    #: None: the headers are damaged, and `damage` says how.
+    origin: Origin | None
+    damage: str | None = None
+    note: Note | None = None
+
+    @classmethod
+    def of(cls, record: ConsumerRecord, note: Note | None = None) -> Self:
+        """Read the headers of `record`."""
+        if note is not None and not note.is_about(record.timestamp):
+            note = None
+        try:
+            return cls(record, read_headers(record.headers or ()), None, note)
+        except DamagedError as error:
+            return cls(record, None, str(error), note)
+
+    @property
+    def place(self) -> Place:
+        """Where it lies."""
+        return Place(self.record.partition, self.record.offset)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that could not process it; none are known of a damaged one."""
+        return self.origin.services if self.origin else ()
+
+    @property
+    def open_for(self) -> tuple[str, ...]:
+        """Those of them for which nothing was done yet."""
+        if self.note is None:
+            return self.services
+        return tuple(name for name in self.services if self.note.action_for(name) is None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left to do."""
+        return bool(self.open_for) if self.origin else self.note is None
+
+    @property
+    def last_failure(self) -> datetime:
+        """When it failed last; of a damaged one, when it was written."""
+        if self.origin is None:
+            moment = min(max(self.record.timestamp, 0), _LAST_MOMENT)
+            return datetime.fromtimestamp(moment / 1000, UTC)
+        return parse_time(self.origin.last_failure, dates=True)
+
+
+class Span(NamedTuple):
+    """Offsets of one partition, from `begin` up to and without `end`."""
+
+    partition: int
+    begin: int
+    end: int
+
+
+def spans_of(places: Iterable[Place]) -> list[Span]:
+    """As few spans as make sense that contain these places: what lies between two of them is
+    read faster than the second one is looked for."""
+    spans: list[Span] = []
+    for partition, offset in sorted(places):
+        last = spans[-1] if spans else None
+        if last and last.partition == partition and offset - last.end < MAX_RECORDS:
+            spans[-1] = last._replace(end=offset + 1)
+        else:
+            spans.append(Span(partition, offset, offset + 1))
+    return spans
+
+
+class Letters:
+    """The dead letters of a topic as they were at the time of `open`: what fails again while
+    they are read does not come along."""
+
+    def __init__(self, reader: TopicReader, topic: str, spans: list[Span]) -> None:
+        self._reader = reader
+        self._topic = topic
+        #: What there is, in the order in which it is read.
+        self.spans = spans
+        self._notes: dict[int, dict[int, Note]] = defaultdict(dict)
+
+    @classmethod
+    async def open(cls, reader: TopicReader, topic: str) -> Self:
+        """Find the ends of the topic, and read the notes. Raises as the reader does."""
+        begins, ends = await reader.begins(topic), await reader.ends(topic)
+        letters = cls(reader, topic, [Span(p, begins[p], ends[p]) for p in sorted(ends)])
+        await letters._read_notes(notes_topic(topic))
+        return letters
+
+    async def read(self, spans: Iterable[Span] | None = None) -> AsyncIterator[list[Letter]]:
+        """Yield the dead letters in `spans` (default: all), one partition after the other."""
+        there = {span.partition: span for span in self.spans}
+        wanted = self.spans if spans is None else list(spans)
+        for partition, _, _ in wanted:
+            if partition not in there:
+                raise FatalError(
+                    f"the topic {self._topic!r} has no partition {partition}: "
+                    f"it has {min(there)} to {max(there)}"
+                )
+        for partition, begin, end in wanted:
+            begin, end = max(begin, there[partition].begin), min(end, there[partition].end)
+            notes = self._notes[partition]
+            async for _, records in self._reader.read(
+                self._topic, {partition: end}, {partition: begin}
+            ):
+                yield [Letter.of(record, notes.get(record.offset)) for record in records]
+
+    async def _read_notes(self, topic: str) -> None:
+        if not self._reader.has(topic):
+            return  # a worker of an earlier version made the other one
+        async for _, records in self._reader.read(topic):
+            for record in records:
+                self._remember(record)
+
+    def _remember(self, record: ConsumerRecord) -> None:
+        read = read_note(record)
+        if read is None:
+            return
+        place, note = read
+        if note is None:
+            self._notes[place.partition].pop(place.offset, None)
+        else:
+            self._notes[place.partition][place.offset] = note
+
+
+def note_for(letter: Letter, action: Action, services: Iterable[str], at: str) -> Note:
+    """The note that `action` was done with `letter` for `services`, besides those before."""
+    if letter.origin is None:
+        return Note(action, at, None, letter.record.timestamp)
+    done = dict.fromkeys(services, action)
+    actions = {name: done.get(name) or _done_before(letter, name) for name in letter.services}
+    service = ",".join(name for name, what in actions.items() if what)
+    dropped = ",".join(name for name, what in actions.items() if what == "dropped")
+    return Note(action, at, service, letter.record.timestamp, dropped)
+
+
+def _done_before(letter: Letter, service: str) -> Action | None:
+    return letter.note.action_for(service) if letter.note else None

@@ -1,0 +1,1 @@
+"""What becomes of a record: tried, tried again, done or a dead letter."""

@@ -1,0 +1,1 @@
+"""Whether work makes progress: lag, topics that go, rights that are missing."""

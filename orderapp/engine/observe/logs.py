@@ -1,0 +1,176 @@
+"""Log lines for people (text) and for programs (JSON): one line for one event.
+
+What an event is about goes into `extra`, under the names in `FIELDS`:
+`logger.info("order %d …", n, extra={"order_id": n})`.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import ConsumerRecord
+
+from orderapp.engine.batches.framing import plain_key
+from orderapp.engine.observe.tracing import trace_id
+
+#: What `extra` may hold, in the order in which it stands in a line. `key` is a record's.
+FIELDS = (
+    "order_id",
+    "key",
+    "trace_id",
+    "service",
+    "topic",
+    "partition",
+    "offset",
+    "attempt",
+    "error",
+)
+
+_NUMBER = re.compile(r"[0-9]{1,16}")
+#: What they say at INFO is about themselves: rebalances step by step, services that start.
+_LIBRARIES = frozenset({"faust", "mode", "aiokafka"})
+#: How Faust's services begin their lines: `[^--StoreKeeper]: Starting...`.
+_SERVICE = "[^"
+
+
+def about(record: ConsumerRecord, **more: Any) -> dict[str, Any]:
+    """`extra` for a log line about a record."""
+    key = None if record.key is None else plain_key(record.key)[:64].decode(errors="replace")
+    return {
+        "key": key,
+        "trace_id": trace_id(record.headers),
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        **more,
+    }
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object for each line; what is not known or empty is left out.
+
+    A record's key stands under `key_name` when it is a number, as ids are, else under `key`."""
+
+    def __init__(self, key_name: str = "key") -> None:
+        super().__init__()
+        self._key_name = key_name
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See the class."""
+        line: dict[str, Any] = {
+            "time": _iso(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= self._fields(record)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        # ASCII, so that no line separator of Unicode's and no half character gets out.
+        return json.dumps(line, default=str)
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        said = {
+            name: value
+            for name in FIELDS
+            if (value := getattr(record, name, None)) is not None and value != ""
+        }
+        if _NUMBER.fullmatch(str(said.get("key", ""))):
+            said = {self._key_name: int(said.pop("key"))} | said
+        return said
+
+
+def _iso(moment: float) -> str:
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def json_config(key_name: str = "key") -> dict[str, Any]:
+    """For Faust's setting `logging_config`: its own, with another format."""
+    formatter = {"()": f"{__name__}.JsonFormatter", "key_name": key_name}
+    return {"merge": True, "formatters": {"default": formatter, "colored": formatter}}
+
+
+class Quiet(logging.Filter):
+    """Lets through what the program says itself; of the libraries only what went wrong."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to show `record`."""
+        library = record.name.partition(".")[0] in _LIBRARIES
+        if record.levelno >= logging.WARNING:
+            return record.levelno > logging.WARNING or not _is_usual(record)
+        return not library and not str(record.msg).startswith(_SERVICE)
+
+
+def _is_usual(warning: logging.LogRecord) -> bool:
+    # A worker came or went; a commit took longer than a second (the metrics have it).
+    return warning.name == "mode.timers" or (
+        warning.name == "aiokafka.consumer.group_coordinator"
+        and str(warning.msg).endswith("because it is rebalancing")
+    )
+
+
+class Few:
+    """Says the first `most` of many events in `seconds`, and of the others how many: when that
+    time is over, also if nothing follows, or when the program ends (`say_rest`)."""
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        level: int = logging.INFO,
+        what: str = "",
+        *,
+        most: int = 5,
+        seconds: float = 10.0,
+    ) -> None:
+        self._logger, self._level = logger, level
+        self._what = f" {what}" if what else ""
+        self._most, self._seconds = most, seconds
+        self._began = float("-inf")
+        self._left, self._unsaid = most, 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def room(self, events: int = 1) -> int:
+        """How many of `events` may be said now; call it with each batch of them."""
+        now = time.monotonic()
+        if now - self._began >= self._seconds:
+            self.say_rest()
+            self._began, self._left = now, self._most
+        said = min(events, self._left)
+        self._left -= said
+        if said < events:
+            if not self._unsaid:
+                self._say_rest_in(self._began + self._seconds - now)
+            self._unsaid += events - said
+        return said
+
+    def _say_rest_in(self, seconds: float) -> None:
+        _unfinished.add(self)
+        with suppress(RuntimeError):  # without a loop the next event says it, or the end
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.say_rest)
+
+    def say_rest(self) -> None:
+        """Say how many were left out since the last ones, if any were."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        _unfinished.discard(self)
+        if self._unsaid:
+            since = time.monotonic() - self._began
+            line = "…and %d more%s in %.0f s"
+            self._logger.log(self._level, line, self._unsaid, self._what, since)
+            self._unsaid = 0
+
+
+_unfinished: set[Few] = set()
+
+
+def say_rest() -> None:
+    """Say what all of them have left out, before the program ends."""
+    for few in tuple(_unfinished):
+        few.say_rest()
