@@ -10,22 +10,20 @@ from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.cluster import METADATA_MAX_AGE_MS, Cluster
 from orderapp.engine.observe.logs import json_config
 from orderapp.gateways.keeper import GatewayKeeper, gateway_for
-from orderapp.settings import SERVICES, Settings, SettingsError
+from orderapp.services import ServicesError, known
+from orderapp.settings import Settings, SettingsError
 from orderapp.store.keeper import StoreKeeper, store_for
 from orderapp.store.measured import MeasuredStore
 from orderapp.web.measure import measure
 from orderapp.web.middleware import MIDDLEWARES
 from orderapp.web.server import Web
 
-
-def _read_settings() -> Settings:
-    try:
-        return Settings.from_env(os.environ)
-    except SettingsError as error:
-        sys.exit(f"orderapp: {error}")
-
-
-settings = _read_settings()
+try:
+    #: What may run, and the module of each.
+    _modules = {**known(), "web": "orderapp.web.views"}
+    settings = Settings.from_env(os.environ, tuple(_modules))
+except (ServicesError, SettingsError) as _error:
+    sys.exit(f"orderapp: {_error}")
 cluster = Cluster(
     settings.kafka_bootstrap_servers, settings.confluent_api_key, settings.confluent_api_secret
 )
@@ -37,9 +35,6 @@ def _fail(error: Exception) -> None:
 
 embedded = None if cluster.servers else EmbeddedKafka(settings.data_dir, failed=_fail)
 
-_MODULE_OF = {name: f"orderapp.services.{name}" for name in SERVICES} | {
-    "web": "orderapp.web.views"
-}
 #: What this worker runs.
 MODULES = [
     "orderapp.topics",
@@ -50,7 +45,7 @@ MODULES = [
     "orderapp.commands.model",
     "orderapp.commands.dlq",
     "orderapp.commands.reconcile",
-    *(_MODULE_OF[name] for name in SERVICES if name in settings.services),
+    *(module for name, module in _modules.items() if name in settings.services),
     *(["orderapp.faults"] if settings.faults.on() else []),
 ]
 

@@ -5,7 +5,7 @@ starts, and a test can make settings from a plain mapping.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -127,8 +127,10 @@ class Settings:
     faults: Faults = Faults()
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read all settings; raise `SettingsError` for the first one that is wrong."""
+    def from_env(cls, environ: Mapping[str, str], known: Collection[str] = SERVICES) -> Self:
+        """Read all settings; raise `SettingsError` for the first one that is wrong.
+
+        `known` are the names that ORDERAPP_SERVICES may hold."""
         # An empty variable counts as unset: that is how Compose passes on what is not there.
         env = {name: value.strip() for name, value in environ.items() if value.strip()}
         key, secret = _confluent(env)
@@ -137,7 +139,7 @@ class Settings:
             confluent_api_key=key,
             confluent_api_secret=secret,
             couchbase=_couchbase(env),
-            services=_services(env),
+            services=_services(env, known),
             data_dir=Path(env.get("ORDERAPP_DATA_DIR", cls.data_dir)),
             order_interval=_seconds(env, "ORDERAPP_ORDER_INTERVAL", cls.order_interval, 0.001),
             payment_delay=_seconds(env, "ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
@@ -266,13 +268,13 @@ def _is_plain_url(url: str) -> bool:
     return host is not None and (host["port"] is None or _is_port(host["port"]))
 
 
-def _services(env: Mapping[str, str]) -> frozenset[str]:
+def _services(env: Mapping[str, str], known: Collection[str]) -> frozenset[str]:
     name = "ORDERAPP_SERVICES"
     wanted = frozenset(part.strip() for part in env.get(name, "all").split(","))
     if wanted == {"all"}:
-        return frozenset(SERVICES)
-    if not wanted.issubset(SERVICES):
-        _wrong(name, env[name], f"all, or some of {','.join(SERVICES)}")
+        return frozenset(known)
+    if not wanted.issubset(known):
+        _wrong(name, env[name], f"all, or some of {','.join(known)}")
     return wanted
 
 
