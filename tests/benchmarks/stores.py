@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from orderapp.store import sqlite_schema
+from orderapp.store.sqlite import schema
 from tests.benchmarks.orders import Workload
 from tests.couchbase_double import CouchbaseDouble, couchbase_double
 
@@ -52,7 +52,7 @@ class Sqlite:
         self.environment = {"BENCH_DATABASE": str(self._path)}
         with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            sqlite_schema.create(connection)
+            schema.create(connection)
 
     def _ask(self, statement: str) -> list[tuple]:
         with closing(sqlite3.connect(self._path, timeout=30)) as connection:

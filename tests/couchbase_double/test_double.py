@@ -7,7 +7,7 @@ import hmac
 import msgspec
 import pytest
 
-from orderapp.store import couchbase_statements as statements
+from orderapp.store.couchbase import statements
 from tests.couchbase_double import couchbase_double
 from tests.couchbase_double.collation import rank
 from tests.couchbase_double.query import Queries, QueryError

@@ -52,9 +52,9 @@ def test_the_rights_are_those_of_the_script():
         ("is not trusted", "orderapp/engine/kafka/cluster.py"),
         (
             "check COUCHBASE_USERNAME and COUCHBASE_PASSWORD",
-            "orderapp/store/couchbase_errors.py",
+            "orderapp/store/couchbase/errors.py",
         ),
-        ("check COUCHBASE_BUCKET", "orderapp/store/couchbase_errors.py"),
+        ("check COUCHBASE_BUCKET", "orderapp/store/couchbase/errors.py"),
         ("the embedded broker needs the package", "orderapp/engine/embedded/errors.py"),
         ("is not allowed: ", "orderapp/settings.py"),
     ],

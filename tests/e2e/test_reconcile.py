@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orderapp.store.sqlite_schema import create
+from orderapp.store.sqlite.schema import create
 from tests.e2e import records
 from tests.e2e.worker import eventually, faust, workers
 from tests.ports import free_port

@@ -22,9 +22,9 @@ from orderapp.engine.dead_letters.headers import (
 from orderapp.engine.dead_letters.read import Letter
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.services import analytics
-from orderapp.store import sqlite_read
-from orderapp.store.sqlite_schema import create
-from orderapp.store.sqlite_write import write
+from orderapp.store.sqlite import read
+from orderapp.store.sqlite.schema import create
+from orderapp.store.sqlite.write import write
 from tests.fuzz import few, values
 from tests.records import record
 
@@ -117,7 +117,7 @@ def test_what_is_a_message_can_be_stored_and_stored_again(records):
         for _ in range(2):
             write(connection, [analytics.documents(batch)])
 
-        totals = sqlite_read.stats(connection, -(2**60)).countries
+        totals = read.stats(connection, -(2**60)).countries
     assert all(math.isfinite(total.revenue) for total in totals)
 
 

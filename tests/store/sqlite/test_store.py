@@ -17,16 +17,13 @@ from orderapp.store import (
     OrderStory,
     StoreRejected,
     StoreUnavailable,
-    sqlite_read,
-    sqlite_write,
 )
-from orderapp.store import sqlite as module
-from orderapp.store import sqlite_schema as schema
-from orderapp.store.sqlite import SQLiteStore
+from orderapp.store.sqlite import SQLiteStore, read, schema, write
+from orderapp.store.sqlite import store as module
 from tests.e2e.worker import eventually
 from tests.store.examples import alert, dead_letter, order, payment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 WRITER = """
 import asyncio, os, signal, sys
@@ -217,9 +214,7 @@ def test_latest_orders_are_read_from_the_index():
     connection = sqlite3.connect(":memory:", isolation_level=None)
     schema.create(connection)
 
-    plan = str(
-        connection.execute("EXPLAIN QUERY PLAN " + sqlite_read._LATEST, (10,)).fetchall()
-    )
+    plan = str(connection.execute("EXPLAIN QUERY PLAN " + read._LATEST, (10,)).fetchall())
     assert "orders USING INDEX orders_by_time" in plan
     assert "SCAN alerts" not in plan
     assert "SCAN payments" not in plan
@@ -229,7 +224,7 @@ def test_latest_orders_are_read_from_the_index():
 def test_upsert_statements_fit_an_old_sqlite():
     widest = max(len(kind.__struct_fields__) for kind in schema.TABLES)
 
-    assert widest * sqlite_write.ROWS <= 999
+    assert widest * write.ROWS <= 999
 
 
 # Locks and failing disks

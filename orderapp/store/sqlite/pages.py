@@ -8,7 +8,7 @@ alert, dead letter) has keys of its own to walk.
 import sqlite3
 
 from orderapp.store.documents import OrderPage, OrderQuery
-from orderapp.store.sqlite_read import story
+from orderapp.store.sqlite.read import story
 
 #: How many keys one answer looks at, at most: 10 ms.
 WALK = 5_000

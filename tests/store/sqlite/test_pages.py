@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orderapp.store import STATUSES, OrderQuery, sqlite_read, sqlite_write
-from orderapp.store import sqlite_pages as pages
-from orderapp.store import sqlite_schema as schema
+from orderapp.store import STATUSES, OrderQuery
+from orderapp.store.sqlite import pages, read, schema, write
 from tests.store.examples import alert, dead_letter, order, payment
 from tests.store.fake import MemoryStore
 
@@ -61,9 +60,7 @@ def test_search_by_country_looks_at_no_rows():
 def test_walk_without_a_find_goes_on_with_the_next_page(monkeypatch):
     monkeypatch.setattr(pages, "WALK", 10)
     connection = empty()
-    sqlite_write.write(
-        connection, [[order(i, country="DE" if i == 3 else "US") for i in range(35)]]
-    )
+    write.write(connection, [[order(i, country="DE" if i == 3 else "US") for i in range(35)]])
 
     assert walk(connection, 50, country="DE") == ([3], 4)
     assert walk(connection, 50, status="paid") == ([], 4)
@@ -76,7 +73,7 @@ def test_dead_letters_are_found_few_or_many(monkeypatch, count):
     monkeypatch.setattr(pages, "FEW", 5)
     connection = empty()
     orders = [order(i) for i in range(20)]
-    sqlite_write.write(connection, [orders, [dead_letter(i) for i in range(count)]])
+    write.write(connection, [orders, [dead_letter(i) for i in range(count)]])
 
     found, _ = walk(connection, 2, status="dead_letter")
     assert found == list(reversed(range(count)))
@@ -86,14 +83,14 @@ def test_alerts_without_orders_do_not_hide_the_next_page(monkeypatch):
     monkeypatch.setattr(pages, "WALK", 3)
     connection = empty()
     alerts = [alert(i, created_at="t") for i in range(10)]
-    sqlite_write.write(connection, [[order(0, created_at="t"), *alerts]])
+    write.write(connection, [[order(0, created_at="t"), *alerts]])
 
     assert walk(connection, 50, status="alert") == ([0], 4)
 
 
 def test_orders_of_one_moment_are_paged_by_their_ids():
     connection = empty()
-    sqlite_write.write(connection, [[order(i) for i in range(1_000)]])
+    write.write(connection, [[order(i) for i in range(1_000)]])
 
     assert walk(connection, 7) == (list(reversed(range(1_000))), 143)
 
@@ -102,11 +99,11 @@ def test_activity_older_than_a_day_is_forgotten_once_an_hour():
     connection = empty()
     hour = int(time.time()) // 3600 * 3_600_000
     old = [order(i, kafka_timestamp=hour - i * 3_600_000 + 60_000) for i in (24, 25, 30)]
-    sqlite_write.write(connection, [[order(1, kafka_timestamp=hour + 10_000), *old]])
-    assert len(sqlite_read.stats(connection, 0).activity) == 4
+    write.write(connection, [[order(1, kafka_timestamp=hour + 10_000), *old]])
+    assert len(read.stats(connection, 0).activity) == 4
 
-    sqlite_write.write(connection, [[order(2, kafka_timestamp=hour + 9_999)]])
-    kept = [span.start - hour // 1000 for span in sqlite_read.stats(connection, 0).activity]
+    write.write(connection, [[order(2, kafka_timestamp=hour + 9_999)]])
+    kept = [span.start - hour // 1000 for span in read.stats(connection, 0).activity]
     assert kept[-2:] == [0, 10]
     assert kept[0] >= -25 * 3600 + 60
 
@@ -153,7 +150,7 @@ async def test_pages_give_what_a_look_at_every_order_gives(
     memory, connection = MemoryStore(), empty()
     await memory.open()
     await memory.upsert(documents)
-    sqlite_write.write(connection, [documents])
+    write.write(connection, [documents])
     whole = await memory.page(OrderQuery(100, None, country, status))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages, "WALK", look)
@@ -184,6 +181,6 @@ async def test_totals_are_what_counting_every_document_gives(writes):
     await memory.open()
     for batch in writes:
         await memory.upsert(batch)
-        sqlite_write.write(connection, [batch])
+        write.write(connection, [batch])
 
-    assert await memory.stats(0) == sqlite_read.stats(connection, 0)
+    assert await memory.stats(0) == read.stats(connection, 0)

@@ -29,8 +29,8 @@ from couchbase.options import (
 )
 
 from orderapp.store import StoreError, StoreRejected, StoreUnavailable
-from orderapp.store.couchbase_errors import translated, worst
-from orderapp.store.couchbase_statements import LATEST, Statement, create
+from orderapp.store.couchbase.errors import translated, worst
+from orderapp.store.couchbase.statements import LATEST, Statement, create
 from orderapp.store.documents import DeadLetterDocument, Document
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
-from orderapp.store import StoreRejected, sqlite_reads
-from orderapp.store.sqlite_reads import Reads
-from orderapp.store.sqlite_thread import open_connection
+from orderapp.store import StoreRejected
+from orderapp.store.sqlite import reader
+from orderapp.store.sqlite.reader import Reads
+from orderapp.store.sqlite.thread import open_connection
 
 SECONDS = 5
 
@@ -106,7 +107,7 @@ async def test_what_was_given_up_is_not_read(reads):
 
 
 async def test_a_thread_that_hangs_does_not_keep_what_was_given_up(reads, monkeypatch):
-    monkeypatch.setattr(sqlite_reads, "MANY", 10)
+    monkeypatch.setattr(reader, "MANY", 10)
     gate = Gate()
     first = reads.ask(gate)
     await within(gate.is_reached.wait())
@@ -121,7 +122,7 @@ async def test_a_thread_that_hangs_does_not_keep_what_was_given_up(reads, monkey
 
 
 async def test_many_that_wait_are_all_answered(reads, monkeypatch):
-    monkeypatch.setattr(sqlite_reads, "MANY", 10)
+    monkeypatch.setattr(reader, "MANY", 10)
     gate = Gate()
     first = reads.ask(gate)
     await within(gate.is_reached.wait())
@@ -142,7 +143,7 @@ async def test_what_is_given_up_while_it_is_read_harms_nobody(reads):
 
 
 async def test_a_slow_read_holds_up_none_that_was_read_before(reads, monkeypatch):
-    monkeypatch.setattr(sqlite_reads, "HOLD", 0)
+    monkeypatch.setattr(reader, "HOLD", 0)
     gate = Gate()
     quick, slow = reads.ask(number(1)), reads.ask(gate)
 

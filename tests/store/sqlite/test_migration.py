@@ -12,8 +12,7 @@ from orderapp.store import (
     PaymentDocument,
     StoreRejected,
 )
-from orderapp.store import sqlite_schema as schema
-from orderapp.store.sqlite import SQLiteStore
+from orderapp.store.sqlite import SQLiteStore, schema
 from tests.store.examples import alert, order, payment
 
 DUMP = (Path(__file__).parent / "version_1.sql").read_text()

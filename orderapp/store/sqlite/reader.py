@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from orderapp.store.sqlite_thread import ConnectionThread
+from orderapp.store.sqlite.thread import ConnectionThread
 
 T = TypeVar("T")
 

@@ -19,14 +19,14 @@ from orderapp.store import (
     Stats,
     StoreRejected,
     StoreUnavailable,
-    sqlite_read,
 )
 from orderapp.store.documents import Document
-from orderapp.store.sqlite_pages import page
-from orderapp.store.sqlite_reads import Reads
-from orderapp.store.sqlite_schema import check, create
-from orderapp.store.sqlite_thread import ConnectionThread, open_connection, translated
-from orderapp.store.sqlite_write import write
+from orderapp.store.sqlite import read
+from orderapp.store.sqlite.pages import page
+from orderapp.store.sqlite.reader import Reads
+from orderapp.store.sqlite.schema import check, create
+from orderapp.store.sqlite.thread import ConnectionThread, open_connection, translated
+from orderapp.store.sqlite.write import write
 
 T = TypeVar("T")
 Opened = TypeVar("Opened", ConnectionThread, Reads)
@@ -80,21 +80,19 @@ class SQLiteStore:
                 await thread.close()
 
     async def ping(self) -> None:
-        """Read the file's header and sqlite_read."""
-        await self._read(lambda connection: sqlite_read.latest(connection, 0))
+        """Read the file's header and an index."""
+        await self._read(lambda connection: read.latest(connection, 0))
 
     async def story(self, order_id: int) -> OrderStory | None:
         """The order with its alerts and payment."""
         if not _fits(order_id):
             return None
-        return await self._read(lambda connection: sqlite_read.story(connection, order_id))
+        return await self._read(lambda connection: read.story(connection, order_id))
 
     async def latest(self, limit: int) -> list[OrderStory]:
         """The newest orders, newest first."""
         # SQLite takes a negative LIMIT for none.
-        return await self._read(
-            lambda connection: sqlite_read.latest(connection, max(limit, 0))
-        )
+        return await self._read(lambda connection: read.latest(connection, max(limit, 0)))
 
     async def page(self, query: OrderQuery) -> OrderPage:
         """A page of orders; one answer looks at 5,000 of them at most."""
@@ -104,7 +102,7 @@ class SQLiteStore:
 
     async def stats(self, since: int) -> Stats:
         """The totals as they are now; what is older than a day has no activity."""
-        return await self._read(lambda connection: sqlite_read.stats(connection, since))
+        return await self._read(lambda connection: read.stats(connection, since))
 
     async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
         """Documents of a type by order id."""
@@ -112,7 +110,7 @@ class SQLiteStore:
         if not _fits(start):
             return []
         return await self._read(
-            lambda connection: sqlite_read.scan(connection, kind, start, max(limit, 0))
+            lambda connection: read.scan(connection, kind, start, max(limit, 0))
         )
 
     async def upsert(self, documents: Sequence[Document]) -> None:
@@ -196,4 +194,4 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
 def _prepare_reader(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA query_only = ON")
     check(connection)
-    sqlite_read.latest(connection, 0)
+    read.latest(connection, 0)

@@ -1,4 +1,4 @@
-"""The statements that read from the tables of the SQLite store; `sqlite_pages` has the rest."""
+"""The statements that read from the tables of the SQLite store; `pages` has the rest."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from orderapp.store.documents import (
     PaymentDocument,
     Stats,
 )
-from orderapp.store.sqlite_counts import SPAN
-from orderapp.store.sqlite_schema import TABLES
+from orderapp.store.sqlite.counts import SPAN
+from orderapp.store.sqlite.schema import TABLES
 
 
 def _stories(orders: str, end: str) -> str:

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from orderapp.store import Activity, CountryStats, Stats, StoreUnavailable
-from orderapp.store import couchbase_count as module
-from orderapp.store.couchbase_count import SharedCount
+from orderapp.store.couchbase import count as module
+from orderapp.store.couchbase.count import SharedCount
 
 
 class Bucket:

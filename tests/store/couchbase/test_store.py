@@ -19,17 +19,14 @@ from orderapp.store import (
     OrderStory,
     StoreRejected,
     StoreUnavailable,
-    couchbase_count,
 )
-from orderapp.store import couchbase as module
-from orderapp.store import couchbase_client as client
-from orderapp.store import couchbase_reads as reads
-from orderapp.store import couchbase_statements as statements
-from orderapp.store.couchbase import CouchbaseStore
+from orderapp.store.couchbase import CouchbaseStore, client, count, statements
+from orderapp.store.couchbase import read as reads
+from orderapp.store.couchbase import store as module
 from orderapp.web.parameters import cursor, read_after
 from tests.store.examples import alert, dead_letter, order, payment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 async def error_of(awaitable):
@@ -509,9 +506,9 @@ async def test_callers_share_one_count(double, couchbase):
 @pytest.fixture
 def counts_anew(monkeypatch):
     """Totals are counted whenever somebody asks."""
-    monkeypatch.setattr(couchbase_count, "STATS_AGE", 0.0)
-    monkeypatch.setattr(couchbase_count, "SHARE", 1.0)
-    monkeypatch.setattr(couchbase_count, "SHORT_PATIENCE", 1.9)
+    monkeypatch.setattr(count, "STATS_AGE", 0.0)
+    monkeypatch.setattr(count, "SHARE", 1.0)
+    monkeypatch.setattr(count, "SHORT_PATIENCE", 1.9)
 
 
 async def test_totals_follow(counts_anew, couchbase):
@@ -538,7 +535,7 @@ async def test_totals_of_a_server_that_fails_are_asked_for_again(
 
 
 async def test_count_that_takes_long_holds_up_nothing(double, couchbase, monkeypatch):
-    monkeypatch.setattr(couchbase_count, "PATIENCE", 0.2)
+    monkeypatch.setattr(count, "PATIENCE", 0.2)
     await couchbase.upsert([order(1)])
     double.inject(hang_counts=True)
 

@@ -1,7 +1,7 @@
 """Orders in a Couchbase bucket (a server, a cluster or Capella).
 
 The SDK's blocking `upsert_multi` in threads costs a third of what its asyncio API does, so
-that the event loop only waits here; the SDK itself is in `couchbase_client` and is imported
+that the event loop only waits here; the SDK itself is in `client` and is imported
 when a store is opened.
 """
 
@@ -19,13 +19,13 @@ from orderapp.store import (
     Stats,
     StoreRejected,
     StoreUnavailable,
-    couchbase_reads,
 )
-from orderapp.store.couchbase_count import SharedCount
+from orderapp.store.couchbase import read
+from orderapp.store.couchbase.count import SharedCount
 from orderapp.store.documents import Document
 
 if TYPE_CHECKING:
-    from orderapp.store.couchbase_client import Client
+    from orderapp.store.couchbase.client import Client
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class CouchbaseStore:
 
     def _connect(self) -> "Client":
         # The import takes 0.2 s and loads a large library: only for those who use it.
-        from orderapp.store.couchbase_client import connect
+        from orderapp.store.couchbase.client import connect
 
         access = self._connection_string, self._username, self._password, self._bucket
         return connect(*access, index=not self._read_only)
@@ -126,23 +126,23 @@ class CouchbaseStore:
 
     async def ping(self) -> None:
         """Ask the data service for a document that need not exist."""
-        await self._read(lambda client: couchbase_reads.story(client, 0))
+        await self._read(lambda client: read.story(client, 0))
 
     async def story(self, order_id: int) -> OrderStory | None:
         """The order with its alerts and payment, by the ids of its documents."""
-        return await self._read(lambda client: couchbase_reads.story(client, order_id))
+        return await self._read(lambda client: read.story(client, order_id))
 
     async def latest(self, limit: int) -> list[OrderStory]:
         """The newest orders that the index knows of: it follows writes within moments."""
-        return await self._read(lambda client: couchbase_reads.latest(client, limit))
+        return await self._read(lambda client: read.latest(client, limit))
 
     async def page(self, query: OrderQuery) -> OrderPage:
         """A page of the orders that the indexes know of; one answer looks at 500 at most."""
-        return await self._read(lambda client: couchbase_reads.page(client, query))
+        return await self._read(lambda client: read.page(client, query))
 
     async def stats(self, since: int) -> Stats:
         """Totals up to 3 s old, or ten times as old as it took to count them: see
-        `couchbase_count`. Until the first count is done `StoreUnavailable`."""
+        `count`. Until the first count is done `StoreUnavailable`."""
         self._opened()
         return await self._shared_count.get(since)
 
@@ -151,14 +151,14 @@ class CouchbaseStore:
 
     async def _count(self, since: int) -> Stats:
         client, _, _, counters = self._opened()
-        count = counters.submit(couchbase_reads.totals, client, since)
+        count = counters.submit(read.totals, client, since)
         return await self._within(COUNT_LIMIT, count)
 
     async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
         """Documents of a type by order id; waits until the index has all that was written."""
         client, readers, *_ = self._opened()
         start = -1 if after is None else after
-        scan = readers.submit(couchbase_reads.scan, client, kind, start, max(limit, 0))
+        scan = readers.submit(read.scan, client, kind, start, max(limit, 0))
         return await self._within(SCAN_LIMIT, scan)
 
     async def upsert(self, documents: Sequence[Document]) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 
 from orderapp.store import OrderPage, OrderQuery, OrderStory, Stats, StoreRejected
-from orderapp.store.couchbase_statements import ACTIVITY, BY_ID, LATEST, TOP, TOTALS, keys
-from orderapp.store.couchbase_totals import activity_of, countries_of
+from orderapp.store.couchbase.statements import ACTIVITY, BY_ID, LATEST, TOP, TOTALS, keys
+from orderapp.store.couchbase.totals import activity_of, countries_of
 from orderapp.store.documents import (
     AlertDocument,
     DeadLetterDocument,
@@ -22,7 +22,7 @@ from orderapp.store.documents import (
 )
 
 if TYPE_CHECKING:
-    from orderapp.store.couchbase_client import Client
+    from orderapp.store.couchbase.client import Client
 
 log = logging.getLogger(__name__)
 

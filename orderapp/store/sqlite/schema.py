@@ -17,7 +17,7 @@ from orderapp.store.documents import (
     OrderDocument,
     PaymentDocument,
 )
-from orderapp.store.sqlite_migration import COLUMNS, CONTENTS
+from orderapp.store.sqlite.migration import COLUMNS, CONTENTS
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import Any
 from msgspec.structs import astuple
 
 from orderapp.store.documents import Document
-from orderapp.store.sqlite_counts import Changes
-from orderapp.store.sqlite_schema import TABLES, transaction
+from orderapp.store.sqlite.counts import Changes
+from orderapp.store.sqlite.schema import TABLES, transaction
 
 # One statement for 90 rows costs half of what one for each row does (`executemany`). It stays
 # below the 999 parameters that an old SQLite allows.
