@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from orderapp import metrics
 from orderapp.app import app, settings
+from orderapp.engine.batches.records import about
 from orderapp.engine.dead_letters.headers import sent_at
-from orderapp.engine.observe.logs import Few, about
+from orderapp.engine.observe.logs import Few
 from orderapp.models import FraudAlert, Order, Payment, normal_time, one_form
 
 logger = logging.getLogger(__name__)

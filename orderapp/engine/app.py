@@ -24,11 +24,12 @@ from yarl import URL
 
 from orderapp.engine.batches.batch import BatchSchema, Complete, Decoder, RawDecoder
 from orderapp.engine.batches.framing import Framing
+from orderapp.engine.batches.records import is_for
 from orderapp.engine.batches.streams import BatchStream, Refused, refuse
 from orderapp.engine.dead_letters import headers as dead_letters
-from orderapp.engine.dead_letters.headers import Failure, is_for
 from orderapp.engine.dead_letters.notes import notes_topic
 from orderapp.engine.delivery.errand import Errand
+from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.delivery.limit import GiveUp
 from orderapp.engine.delivery.policy import Work, deliver
 from orderapp.engine.delivery.retry import persist
@@ -47,7 +48,7 @@ from orderapp.engine.kafka.losses import Loss, encode_loss, first_left
 from orderapp.engine.kafka.rights import translated, until_allowed
 from orderapp.engine.kafka.topic_settings import TopicSpec
 from orderapp.engine.kafka.transport import Consumer, Producer, Transport
-from orderapp.engine.observe import metrics, tracing
+from orderapp.engine.observe import metrics, trace_headers, tracing
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.logs import Few, Quiet, say_rest
 
@@ -321,7 +322,7 @@ class BatchApp(faust.App):
         topic: str,
         partition: int | None,
         messages: Iterable[tuple[bytes, bytes]],
-        headers: Iterable[tracing.Headers] | None = None,
+        headers: Iterable[trace_headers.Headers] | None = None,
     ) -> None:
         """See `transport.Producer.send_all`; `writes` has to name the topic."""
         try:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from orderapp.engine.batches.batch import Batch
 from orderapp.engine.dead_letters.headers import seen_since
-from orderapp.engine.delivery.retry import held_up
 from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.held_up import held_up
 from orderapp.gateways import (
     ChargeRefusedError,
     GatewayBlockedError,

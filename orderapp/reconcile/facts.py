@@ -7,7 +7,8 @@ from aiokafka import ConsumerRecord
 
 from orderapp.app import app
 from orderapp.engine.batches.batch import BAD_RECORD, Batch
-from orderapp.engine.dead_letters.headers import DamagedError, is_for, is_replay, read_headers
+from orderapp.engine.batches.records import is_for, is_replay
+from orderapp.engine.dead_letters.headers import DamagedError, read_headers
 from orderapp.engine.dead_letters.notes import decode_note, encode_note, read_note
 from orderapp.engine.dead_letters.read import Letter
 from orderapp.engine.observe.times import parse_time

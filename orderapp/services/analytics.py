@@ -12,7 +12,7 @@ from orderapp.engine.batches.batch import Batch
 from orderapp.engine.batches.framing import plain_key
 from orderapp.engine.dead_letters.headers import DamagedError, read_headers, sent_at
 from orderapp.engine.errors import TransientError
-from orderapp.engine.observe.tracing import trace_id
+from orderapp.engine.observe.trace_headers import trace_id
 from orderapp.models import FraudAlert, Order, Payment, now
 from orderapp.store import (
     AlertDocument,

@@ -9,7 +9,7 @@ from orderapp import metrics, topics
 from orderapp.app import app
 from orderapp.engine.batches.batch import Batch
 from orderapp.engine.batches.twins import twin
-from orderapp.engine.observe import tracing
+from orderapp.engine.observe import trace_headers, tracing
 from orderapp.engine.observe.logs import Few
 from orderapp.models import FraudAlert, Order, now
 
@@ -62,7 +62,7 @@ async def check(orders: Batch[Order]) -> None:
     metrics.judged(len(orders), len(alerts))
 
 
-def report(alerts: list[FraudAlert], headers: list[tracing.Headers] | None) -> None:
+def report(alerts: list[FraudAlert], headers: list[trace_headers.Headers] | None) -> None:
     """Say in the log which orders are risky: the first ones, and how many more."""
     for index, alert in enumerate(alerts[: few.room(len(alerts))]):
         logger.info(
@@ -73,7 +73,7 @@ def report(alerts: list[FraudAlert], headers: list[tracing.Headers] | None) -> N
             alert.country,
             extra={
                 "order_id": alert.order_id,
-                "trace_id": tracing.trace_id(headers[index]) if headers else "",
+                "trace_id": trace_headers.trace_id(headers[index]) if headers else "",
                 "service": "fraud",
             },
         )

@@ -9,7 +9,7 @@ from faker import Faker
 
 from orderapp.app import app, settings
 from orderapp.engine.errors import SendRefusedError
-from orderapp.engine.observe import tracing
+from orderapp.engine.observe import trace_headers, tracing
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.texts import one_line
@@ -104,7 +104,7 @@ async def send(order: Order) -> str:
     key = b"%d" % order.order_id
     with tracing.sending("orders", key) as headers:
         await app.send_all("orders", None, [(key, order.dumps())], [headers])
-    return tracing.trace_id(headers)
+    return trace_headers.trace_id(headers)
 
 
 async def disturb(order: Order) -> None:

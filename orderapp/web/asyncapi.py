@@ -12,7 +12,7 @@ from orderapp.app import app
 from orderapp.engine.batches.twins import twin
 from orderapp.engine.dead_letters.headers import HEADERS
 from orderapp.engine.dead_letters.notes import Note, notes_topic
-from orderapp.engine.observe.tracing import PARENT, STATE
+from orderapp.engine.observe.trace_headers import PARENT, STATE
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.web.api import Answer, Route, json, serve
 

@@ -18,7 +18,7 @@ from orderapp.engine.errors import SendRefusedError, TransientError
 from orderapp.engine.health.lag import Look
 from orderapp.engine.health.topic_watch import place as topic_place
 from orderapp.engine.kafka.search import Search
-from orderapp.engine.observe import tracing
+from orderapp.engine.observe import trace_headers, tracing
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.logs import Few
 from orderapp.models import now
@@ -83,13 +83,13 @@ ROUTE = Route(
             "header",
         ),
         Parameter(
-            tracing.PARENT,
+            trace_headers.PARENT,
             {"type": "string"},
             "the trace that the request belongs to (W3C Trace Context); one that is not valid "
             "counts for nothing",
             "header",
         ),
-        Parameter(tracing.STATE, {"type": "string"}, "what goes with it", "header"),
+        Parameter(trace_headers.STATE, {"type": "string"}, "what goes with it", "header"),
     ),
     body=NewOrder,
     errors=(401, 403, 408, 413, 415, 422, 503),
@@ -110,7 +110,7 @@ class Desk:
         self._turns: dict[int, tuple[asyncio.Lock, int]] = {}
 
     async def take(
-        self, wanted: NewOrder, key: str | None, trace: tracing.Headers = ()
+        self, wanted: NewOrder, key: str | None, trace: trace_headers.Headers = ()
     ) -> SentOrder:
         """Send an order, or return the one that the key has sent before.
 
@@ -158,7 +158,7 @@ class Desk:
                 self._turns[order_id] = lock, users - 1
 
     async def _send(
-        self, order: SentOrder, key: str | None, trace: tracing.Headers
+        self, order: SentOrder, key: str | None, trace: trace_headers.Headers
     ) -> SentOrder:
         message = str(order.order_id).encode(), _encode(order)
         try:
@@ -166,7 +166,7 @@ class Desk:
                 async with asyncio.timeout(KAFKA_PATIENCE):
                     await app.send_all("orders", None, [message], [headers])
         except (TransientError, TimeoutError) as error:
-            about = {"order_id": order.order_id, "trace_id": tracing.trace_id(headers)}
+            about = {"order_id": order.order_id, "trace_id": trace_headers.trace_id(headers)}
             if _few.room():
                 line = "order %d: not confirmed: %r"
                 logger.warning(line, order.order_id, error, extra=about)
@@ -270,7 +270,7 @@ async def send_order(request: web.Request) -> web.Response:
     """See `ROUTE`."""
     check_writer(request)
     key = read_key(request)
-    trace = tracing.from_http(request.headers)
+    trace = trace_headers.from_http(request.headers)
     order = await desk.take(await read_order(request), key, trace)
     link = f"/api/orders/{order.order_id}"
     return json(Accepted(order, Links(link)), 202, {"Location": link})

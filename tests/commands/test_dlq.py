@@ -17,9 +17,10 @@ from orderapp.commands.dlq_select import (
     read_moment,
     read_range,
 )
-from orderapp.engine.dead_letters.headers import Failure, headers_for
+from orderapp.engine.dead_letters.headers import headers_for
 from orderapp.engine.dead_letters.notes import Note, Place
 from orderapp.engine.dead_letters.read import Letter, Span
+from orderapp.engine.delivery.failure import Failure
 from tests.records import record
 
 NOW = datetime.now(UTC)

@@ -8,9 +8,10 @@ import json
 import pytest
 
 from orderapp.commands import reconcile
-from orderapp.engine.dead_letters.headers import Failure, headers_for, replay_headers
+from orderapp.engine.dead_letters.headers import headers_for, replay_headers
 from orderapp.engine.dead_letters.notes import Note, encode_note, read_note
 from orderapp.engine.dead_letters.read import Letter
+from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.errors import FatalError
 from orderapp.reconcile import facts, rule
 from orderapp.reconcile.case import (

@@ -6,7 +6,8 @@ import subprocess
 
 from aiokafka.admin import AIOKafkaAdminClient
 
-from orderapp.engine.dead_letters.headers import Failure, headers_for
+from orderapp.engine.dead_letters.headers import headers_for
+from orderapp.engine.delivery.failure import Failure
 from orderapp.topics import PARTITIONS
 from tests.e2e import records
 from tests.e2e.worker import FAUST, environment, eventually, faust

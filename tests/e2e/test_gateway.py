@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orderapp.engine.dead_letters.headers import Failure, headers_for, replay_headers
+from orderapp.engine.dead_letters.headers import headers_for, replay_headers
+from orderapp.engine.delivery.failure import Failure
 from tests.e2e import records
 from tests.e2e.worker import eventually, workers
 from tests.gateways.double import GatewayDouble, in_thread, says

@@ -6,9 +6,10 @@ from itertools import count
 import pytest
 
 from orderapp.engine.dead_letters import unresolved as open_letters
-from orderapp.engine.dead_letters.headers import Failure, headers_for
+from orderapp.engine.dead_letters.headers import headers_for
 from orderapp.engine.dead_letters.notes import Note, encode_note
 from orderapp.engine.dead_letters.unresolved import OpenLetters
+from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.kafka.topic_settings import TopicSpec
 from tests.e2e import records

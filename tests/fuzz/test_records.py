@@ -12,14 +12,11 @@ from hypothesis import strategies as st
 from orderapp import topics
 from orderapp.app import app
 from orderapp.engine.batches.batch import BAD_RECORD
+from orderapp.engine.batches.records import REPLAY_FOR, is_for
 from orderapp.engine.dead_letters import headers as dead_letters
-from orderapp.engine.dead_letters.headers import (
-    DamagedError,
-    Failure,
-    headers_for,
-    read_headers,
-)
+from orderapp.engine.dead_letters.headers import DamagedError, headers_for, read_headers
 from orderapp.engine.dead_letters.read import Letter
+from orderapp.engine.delivery.failure import Failure
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.services import analytics
 from orderapp.store.sqlite import read
@@ -148,7 +145,7 @@ def test_what_is_a_dead_letter_of_an_order_can_be_stored(letters, timestamp):
 def test_what_is_written_about_a_failure_is_read_again(
     error, services, attempts, timestamp, own
 ):
-    own = [header for header in own if header[0] != dead_letters.REPLAY_FOR]
+    own = [header for header in own if header[0] != REPLAY_FOR]
     one = record(b"x", partition=3, offset=17, timestamp=max(timestamp, 0), headers=own)
 
     origin = read_headers(headers_for(one, Failure(",".join(services), error, attempts)))
@@ -178,5 +175,5 @@ def test_damaged_headers_are_damaged_and_nothing_worse(headers, timestamp):
     # A record that comes with them becomes a dead letter all the same.
     again = headers_for(one, Failure("payment", ValueError("no")))
     assert read_headers(again).services == ("payment",)
-    assert dead_letters.is_for(one, "fraud") in (True, False)
+    assert is_for(one, "fraud") in (True, False)
     assert isinstance(dead_letters.sent_at(one), int)

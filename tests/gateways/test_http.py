@@ -13,10 +13,11 @@ import pytest
 import trustme
 from aiohttp.test_utils import TestServer
 
-from orderapp.engine.dead_letters.headers import Failure, headers_for, replay_headers
-from orderapp.engine.delivery.retry import held_up
+from orderapp.engine.dead_letters.headers import headers_for, replay_headers
+from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.errors import RetryableError, TransientError
 from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.held_up import held_up
 from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.gateways import (
     ChargeRefusedError,

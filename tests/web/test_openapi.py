@@ -8,7 +8,7 @@ import pytest
 
 from orderapp.app import app
 from orderapp.engine.dead_letters.notes import Note, Place, encode_note
-from orderapp.engine.observe.tracing import PARENT, STATE
+from orderapp.engine.observe.trace_headers import PARENT, STATE
 from orderapp.web import asyncapi, docs, openapi
 from tests.web.examples import ask
 

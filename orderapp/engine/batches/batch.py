@@ -20,8 +20,8 @@ from faust.types import TP
 from faust.types.tuples import Message
 
 from orderapp.engine.batches.framing import FRAMINGS, Framing, explained, unframed
+from orderapp.engine.batches.records import is_for, is_replay
 from orderapp.engine.batches.twins import twin
-from orderapp.engine.dead_letters.headers import is_for, is_replay
 from orderapp.engine.errors import RecordError
 
 V = TypeVar("V")

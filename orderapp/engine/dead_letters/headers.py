@@ -8,17 +8,16 @@ a new dead letter that remembers the first one's origin, first failure and attem
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from aiokafka import ConsumerRecord
 
-from orderapp.engine.observe.logs import about
+from orderapp.engine.batches.records import REPLAY_FOR, about, is_replay
+from orderapp.engine.delivery.failure import Failure, moment
 from orderapp.engine.observe.texts import one_line
 from orderapp.engine.observe.times import parse_time
+from orderapp.engine.observe.trace_headers import Headers
 
 logger = logging.getLogger(__name__)
-
-Headers = Sequence[tuple[str, bytes]]
 
 #: Every header that a dead letter carries, in this order; values are UTF-8 text.
 HEADERS = (
@@ -33,9 +32,8 @@ HEADERS = (
     "first-failure",
     "last-failure",
 )
-#: What a replayed record carries before them: the services it is for, separated by commas, and
-#: the place of the dead letter.
-REPLAY_FOR, REPLAY_OF = "replay-for", "replay-of"
+#: What a replayed record carries before them: `REPLAY_FOR`, and the place of the dead letter.
+REPLAY_OF = "replay-of"
 
 _MOST_ATTEMPTS = 2**53 - 1
 # What a number may be: one that Kafka can have, so that every store holds it. (-1 is Kafka's
@@ -50,19 +48,6 @@ _RANGES = {
 
 class DamagedError(ValueError):
     """The headers of a dead letter are not what they should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """That a service could not process a record.
-
-    `attempts` is how often it was tried since it was read, and `first` the moment (ISO 8601)
-    when it failed first; None: now."""
-
-    service: str
-    error: BaseException
-    attempts: int = 1
-    first: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +67,6 @@ class Origin:
     last_failure: str
     #: What the record's sender gave it.
     headers: tuple[tuple[str, bytes], ...]
-
-
-def moment() -> str:
-    """Now, as it stands in the headers."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def headers_for(record: ConsumerRecord, failure: Failure) -> list[tuple[str, bytes]]:
@@ -144,18 +124,6 @@ def replay_headers(record: ConsumerRecord, services: Sequence[str]) -> list[tupl
     place = f"{record.topic}[{record.partition}]@{record.offset}"
     ours = [(REPLAY_FOR, ",".join(services).encode()), (REPLAY_OF, place.encode())]
     return [*ours, *record.headers]
-
-
-def is_replay(headers: Headers) -> bool:
-    """Whether a record was sent again for some services only."""
-    return bool(headers) and headers[0][0] == REPLAY_FOR and bool(headers[0][1])
-
-
-def is_for(record: ConsumerRecord, service: str) -> bool:
-    """Whether `service` has to process `record`: all do, unless it is a replay."""
-    if not is_replay(record.headers):
-        return True
-    return service.encode() in record.headers[0][1].split(b",")
 
 
 def sent_at(record: ConsumerRecord) -> int:

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, Self
 import msgspec
 from aiokafka import ConsumerRecord
 
+from orderapp.engine.kafka.losses import LOST
 from orderapp.engine.observe.logs import Few
 
 logger = logging.getLogger(__name__)
@@ -21,10 +22,6 @@ Action = Literal["replayed", "dropped"]
 
 # What fits is no larger than what Kafka, or a table of SQLite, can hold.
 _PLACE = re.compile(r"([0-9]{1,9})[:@]([0-9]{1,18})")
-
-
-#: With what the key of a note about lost records begins.
-LOST = b"lost:"
 
 
 class Place(NamedTuple):

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTimestampError, KafkaError, TopicAuthorizationFailedError
 
-from orderapp.engine.dead_letters.headers import moment, replay_headers
+from orderapp.engine.dead_letters.headers import replay_headers
 from orderapp.engine.dead_letters.notes import Action, encode_note, notes_topic
 from orderapp.engine.dead_letters.read import Letter, note_for
+from orderapp.engine.delivery.failure import moment
 from orderapp.engine.errors import SendFailedError
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.kafka.produce_errors import (

@@ -30,10 +30,11 @@ from aiokafka import ConsumerRecord
 from faust.types import TP, EventT, StreamT
 
 from orderapp.engine.batches.batch import Batch
-from orderapp.engine.dead_letters.headers import Failure, moment
+from orderapp.engine.batches.records import about
 from orderapp.engine.delivery.errand import Errand, ForgottenError, SetAside, nothing_set_aside
+from orderapp.engine.delivery.failure import Failure, moment
 from orderapp.engine.delivery.limit import GiveUp, Limit
-from orderapp.engine.delivery.retry import held_up, persist, waits
+from orderapp.engine.delivery.retry import persist, waits
 from orderapp.engine.errors import (
     PartlyFailedError,
     RecordError,
@@ -41,7 +42,8 @@ from orderapp.engine.errors import (
     TransientError,
 )
 from orderapp.engine.observe import tracing
-from orderapp.engine.observe.logs import Few, about
+from orderapp.engine.observe.held_up import held_up
+from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.metrics import meter
 from orderapp.engine.observe.texts import one_line
 

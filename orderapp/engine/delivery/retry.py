@@ -1,15 +1,14 @@
-"""Trying again: how long to wait, and who waits at this moment."""
+"""Trying again, and how long to wait before it."""
 
 import asyncio
 import logging
 import random
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator
-from contextlib import contextmanager
 from functools import cache
 
 from orderapp.engine.errors import TransientError
+from orderapp.engine.observe.held_up import held_up
 from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.texts import one_line
 
@@ -46,41 +45,6 @@ async def pause(seconds: float, check_wanted: Callable[[], None]) -> None:
     while (left := until - time.monotonic()) > 0:
         await asyncio.sleep(min(left, LOOK))
         check_wanted()
-
-
-class HeldUp:
-    """What waits for something outside at this moment: a store that is away, a broker that
-    does not confirm. It makes no progress, and restarting the worker would not help.
-
-    Places are whatever the caller names them: `(topic, partition)` for records."""
-
-    def __init__(self) -> None:
-        self._places: Counter[Hashable] = Counter()
-
-    @contextmanager
-    def waiting(self, place: Hashable) -> Iterator[None]:
-        """Around the wait."""
-        self._places[place] += 1
-        try:
-            yield
-        finally:
-            self._places[place] -= 1
-            if not self._places[place]:
-                del self._places[place]
-
-    def __contains__(self, place: Hashable) -> bool:
-        return place in self._places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @property
-    def count(self) -> int:
-        """How many pieces of work wait, several at one place included."""
-        return self._places.total()
-
-
-held_up = HeldUp()
 
 
 async def persist(

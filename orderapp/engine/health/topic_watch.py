@@ -8,18 +8,16 @@ worker creates topics at its start only, and is not ready while one that it uses
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from faust.types import TP
 
+from orderapp.engine.health.host import Host
 from orderapp.engine.kafka.losses import Loss
 from orderapp.engine.kafka.rights import forbidden
 from orderapp.engine.kafka.topic_ids import TopicState, topic_states
 from orderapp.engine.observe.blocked import blocked
-
-if TYPE_CHECKING:
-    from orderapp.engine.app import BatchApp
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +34,11 @@ def place(topic: str) -> tuple[str, str]:
 
 
 class TopicWatch:
-    """What is known of the topics that a worker uses."""
+    """What is known of the topics that a worker uses; `spawn` runs what it can't wait for."""
 
-    def __init__(self, app: "BatchApp") -> None:
+    def __init__(self, app: Host, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         self._app = app
+        self._spawn = spawn
         self._seen: dict[str, TopicState] = {}
         self._misses: Counter[str] = Counter()
         #: Of the partitions that this worker reads: what it reads next, and the end.
@@ -101,7 +100,7 @@ class TopicWatch:
         if ours:
             read = {tp: self._read.pop(tp) for tp in ours}
             # Not awaited: what is in work is done first, and Kafka may not take notes now.
-            self._app.watch.add_future(self._report_lost(topic, topic_id, read))
+            self._spawn(self._report_lost(topic, topic_id, read))
 
     async def _report_lost(
         self, topic: str, topic_id: str, read: Mapping[TP, tuple[int, int]]

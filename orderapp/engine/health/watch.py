@@ -10,21 +10,19 @@ import logging
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import Service
 
-from orderapp.engine.delivery.retry import held_up
+from orderapp.engine.health.host import Host
 from orderapp.engine.health.topic_watch import TopicWatch
 from orderapp.engine.kafka.rights import FORBIDDEN
 from orderapp.engine.kafka.transport import Consumer
 from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.held_up import held_up
 from orderapp.engine.observe.stacks import LoopWatch, stacks
-
-if TYPE_CHECKING:
-    from orderapp.engine.app import BatchApp
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +69,12 @@ class Stalls:
 class Watch(Service):
     """Looks at the consumer's progress, and whether Kafka answers, every few seconds."""
 
-    def __init__(self, app: "BatchApp", stall_seconds: float) -> None:
+    def __init__(self, app: Host, stall_seconds: float) -> None:
         self.app = app
         self.stall_seconds = stall_seconds
         #: Whether Kafka has answered lately.
         self.kafka_answers = True
         self._stalls = Stalls()
-        self._topics = TopicWatch(app)
         #: Since when the rebalance under way, by its number, could have ended.
         self._rebalance: tuple[int, float] | None = None
         self._asking: asyncio.Task[bool] | None = None
@@ -85,6 +82,7 @@ class Watch(Service):
         self._told = False
         self._loop_watch = LoopWatch(stall_seconds, self._loops)
         super().__init__()
+        self._topics = TopicWatch(app, self.add_future)
 
     @property
     def stalled(self) -> str | None:

@@ -5,18 +5,15 @@ yet, or that only passes on what others send, would call itself ready until then
 """
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.produce import ProduceRequest
 from mode import Service
 
+from orderapp.engine.health.host import Host
 from orderapp.engine.kafka.produce_errors import place_of, reason_for
 from orderapp.engine.observe.blocked import blocked
-
-if TYPE_CHECKING:
-    from orderapp.engine.app import BatchApp
 
 #: Seconds between two looks while a right is missing, and those that all of one look may take.
 EVERY, PATIENCE = 3.0, 5.0
@@ -25,7 +22,7 @@ EVERY, PATIENCE = 3.0, 5.0
 class WriteRights(Service):
     """Looks for the rights of a worker once at its start, and then while one is missing."""
 
-    def __init__(self, app: "BatchApp") -> None:
+    def __init__(self, app: Host) -> None:
         self.app = app
         self._doubtful: set[str] = set()
         super().__init__()

@@ -17,12 +17,13 @@ import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from orderapp.engine.dead_letters.notes import LOST
 from orderapp.engine.kafka.cluster import Cluster, let_go
 from orderapp.engine.kafka.offsets import Clients
 
 logger = logging.getLogger(__name__)
 
+#: How the key of a note about lost records begins.
+LOST = b"lost:"
 #: Seconds in which Kafka has to say when the first record that is left was sent.
 PATIENCE = 5.0
 _LAST_MOMENT = 253_402_300_799_000

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.drivers import aiokafka as driver
@@ -24,6 +24,7 @@ from orderapp.engine.kafka import beginnings
 from orderapp.engine.kafka.beginnings import Known, Start, start_of
 from orderapp.engine.kafka.cluster import connect, let_go
 from orderapp.engine.kafka.consumer_thread import ConsumerThread
+from orderapp.engine.kafka.host import Host
 from orderapp.engine.kafka.ledger import Ledger
 from orderapp.engine.kafka.lenient import read_any_header
 from orderapp.engine.kafka.losses import Loss
@@ -33,10 +34,7 @@ from orderapp.engine.kafka.rights import until_allowed
 from orderapp.engine.kafka.transactions import OpenTransactions
 from orderapp.engine.kafka.writing import Part, write
 from orderapp.engine.observe.blocked import blocked
-from orderapp.engine.observe.tracing import Headers
-
-if TYPE_CHECKING:
-    from orderapp.engine.app import BatchApp
+from orderapp.engine.observe.trace_headers import Headers
 
 T = TypeVar("T")
 
@@ -126,6 +124,11 @@ class Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def _host(self) -> Host:
+        host: Host = self.app  # type: ignore[assignment]
+        return host
 
     # -- reading ------------------------------------------------------------------------
 
@@ -316,7 +319,7 @@ class Consumer(driver.Consumer):
             if start.lost_from is not None and self.app.topics.acks_enabled_for(tp.topic)
         ]
         if lost:
-            await self.app.report_lost(lost)  # type: ignore[attr-defined]
+            await self._host.report_lost(lost)
         keep = self._keeping(tps)
         consumer = self._thread._ensure_consumer()
         try:
@@ -348,9 +351,8 @@ class Consumer(driver.Consumer):
             try:
                 answer.update(await ask())
             except (KafkaError, OSError, TimeoutError) as error:
-                app: BatchApp = self.app  # type: ignore[assignment]
                 topics = {tp.topic for tp in tps or self.assignment()}
-                raise app.translated(error, "DESCRIBE", *topics) from error
+                raise self._host.translated(error, "DESCRIBE", *topics) from error
 
         await self.wait_for_stopped(until_allowed(what, attempt))
         return answer
@@ -615,7 +617,7 @@ class Producer(driver.Producer):
     async def on_start(self) -> None:
         """Connect; a Kafka that has gone since it was found is waited for."""
         await super(driver.Producer, self).on_start()
-        await self._app.insist("start of the producer", self._connect)
+        await self._host.insist("start of the producer", self._connect)
 
     async def _connect(self) -> None:
         producer = self._new_producer()
@@ -624,21 +626,21 @@ class Producer(driver.Producer):
 
     async def create_topic(self, topic: str, *args: Any, **options: Any) -> None:
         """Create a topic of Faust's own, such as a table's; ours are there already."""
-        if topic in self._app.prepared:
+        if topic in self._host.prepared:
             return
 
         async def ask() -> None:
             try:
                 await super(Producer, self).create_topic(topic, *args, **options)
             except (KafkaError, OSError, TimeoutError, RuntimeError) as error:
-                raise self._app.translated(error, "CREATE", topic) from error
+                raise self._host.translated(error, "CREATE", topic) from error
 
-        await self._app.insist(f"creating the topic {topic}", ask)
+        await self._host.insist(f"creating the topic {topic}", ask)
 
     @property
-    def _app(self) -> "BatchApp":
-        app: BatchApp = self.app  # type: ignore[assignment]
-        return app
+    def _host(self) -> Host:
+        host: Host = self.app  # type: ignore[assignment]
+        return host
 
     async def on_stop(self) -> None:
         """Send what waits, and let go of Kafka."""

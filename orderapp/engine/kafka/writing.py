@@ -20,11 +20,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from orderapp.engine.delivery.errand import Errand
-from orderapp.engine.delivery.retry import held_up, pause, slow_waits, waits
+from orderapp.engine.delivery.retry import pause, slow_waits, waits
 from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.kafka.produce_errors import AWAY, REFUSED, TOO_LARGE, place_of, reason_for
 from orderapp.engine.kafka.sending import send
 from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.held_up import held_up
 from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.texts import text_or_class
 

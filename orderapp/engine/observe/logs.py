@@ -13,11 +13,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import ConsumerRecord
-
-from orderapp.engine.batches.framing import plain_key
-from orderapp.engine.observe.tracing import trace_id
-
 #: What `extra` may hold, in the order in which it stands in a line. `key` is a record's.
 FIELDS = (
     "order_id",
@@ -36,19 +31,6 @@ _NUMBER = re.compile(r"[0-9]{1,16}")
 _LIBRARIES = frozenset({"faust", "mode", "aiokafka"})
 #: How Faust's services begin their lines: `[^--StoreKeeper]: Starting...`.
 _SERVICE = "[^"
-
-
-def about(record: ConsumerRecord, **more: Any) -> dict[str, Any]:
-    """`extra` for a log line about a record."""
-    key = None if record.key is None else plain_key(record.key)[:64].decode(errors="replace")
-    return {
-        "key": key,
-        "trace_id": trace_id(record.headers),
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        **more,
-    }
 
 
 class JsonFormatter(logging.Formatter):

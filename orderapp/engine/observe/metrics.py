@@ -24,8 +24,8 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from orderapp.engine.delivery.retry import held_up
 from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.held_up import held_up
 
 # The time when each series began doubles their number, and Prometheus does not need it.
 disable_created_metrics()  # type: ignore[no-untyped-call]

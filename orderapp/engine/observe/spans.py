@@ -10,11 +10,11 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
-from typing import Any, Self
+from typing import Self
 
 from aiokafka import ConsumerRecord
 from opentelemetry.context import Context
@@ -34,10 +34,9 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from orderapp.engine.batches.batch import Batch
 from orderapp.engine.observe.exporters import exporters, where
 from orderapp.engine.observe.texts import one_line
-from orderapp.engine.observe.tracing import PARENT, STATE, Headers, current, handed_on
+from orderapp.engine.observe.trace_headers import PARENT, STATE, Headers, current, handed_on
 
 #: Links from the span of a batch to its records; more say nothing more.
 MAX_LINKS = 128
@@ -85,18 +84,20 @@ class Spans:
             span.end()
 
     @contextmanager
-    def processing(self, service: str, batch: Batch[Any]) -> Iterator[None]:
+    def processing(self, service: str, records: Sequence[ConsumerRecord]) -> Iterator[None]:
         """See `tracing.processing`."""
         parents = {
             record.offset: (record, context)
-            for record in batch.records
+            for record in records
             if (context := _context(record.headers)) and context.trace_flags.sampled
         }
         if not parents:
             yield
             return
         began = time.time_ns()
-        whole = self._whole(service, batch, [context for _, context in parents.values()], began)
+        whole = self._whole(
+            service, records, [context for _, context in parents.values()], began
+        )
         links = [Link(whole.get_span_context())] if whole.is_recording() else []
         spans = {
             offset: self._tracer.start_span(
@@ -127,18 +128,22 @@ class Spans:
                 span.end(ended)
 
     def _whole(
-        self, service: str, batch: Batch[Any], contexts: list[SpanContext], began: int
+        self,
+        service: str,
+        records: Sequence[ConsumerRecord],
+        contexts: list[SpanContext],
+        began: int,
     ) -> Span:
         return self._tracer.start_span(
-            f"{service} {batch.topic} batch",
+            f"{service} {records[0].topic} batch",
             Context(),
             SpanKind.CONSUMER,
             {
                 "messaging.system": "kafka",
                 "messaging.operation.type": "process",
-                "messaging.destination.name": batch.topic,
-                "messaging.destination.partition.id": str(batch.partition),
-                "messaging.batch.message_count": len(batch),
+                "messaging.destination.name": records[0].topic,
+                "messaging.destination.partition.id": str(records[0].partition),
+                "messaging.batch.message_count": len(records),
                 "orderapp.service": service,
             },
             [Link(context) for context in islice(contexts, MAX_LINKS)],

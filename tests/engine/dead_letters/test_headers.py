@@ -2,13 +2,10 @@
 
 import pytest
 
+from orderapp.engine.batches.records import is_for
 from orderapp.engine.dead_letters import headers as dead_letters
-from orderapp.engine.dead_letters.headers import (
-    DamagedError,
-    Failure,
-    headers_for,
-    read_headers,
-)
+from orderapp.engine.dead_letters.headers import DamagedError, headers_for, read_headers
+from orderapp.engine.delivery.failure import Failure
 from tests.records import record
 
 
@@ -83,14 +80,14 @@ def test_a_replay_is_for_the_services_it_names():
     headers = dead_letters.replay_headers(record(headers=first), ["fraud", "payment"])
     replay = record(headers=headers)
 
-    assert dead_letters.is_for(replay, "fraud")
-    assert dead_letters.is_for(replay, "payment")
-    assert not dead_letters.is_for(replay, "analytics")
-    assert dead_letters.is_for(record(), "analytics")
+    assert is_for(replay, "fraud")
+    assert is_for(replay, "payment")
+    assert not is_for(replay, "analytics")
+    assert is_for(record(), "analytics")
 
 
 def test_a_header_without_a_value_makes_no_replay():
-    assert dead_letters.is_for(record(headers=[("replay-for", None)]), "fraud")
+    assert is_for(record(headers=[("replay-for", None)]), "fraud")
 
 
 def test_a_replay_was_sent_when_its_original_was():

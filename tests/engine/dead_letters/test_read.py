@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orderapp.engine.dead_letters.headers import Failure, headers_for
+from orderapp.engine.dead_letters.headers import headers_for
 from orderapp.engine.dead_letters.notes import Note, Place, encode_note
 from orderapp.engine.dead_letters.read import (
     Letter,
@@ -13,6 +13,7 @@ from orderapp.engine.dead_letters.read import (
     note_for,
     spans_of,
 )
+from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.errors import FatalError
 from tests.records import record
 

@@ -9,10 +9,12 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from orderapp.engine.batches.records import is_for
 from orderapp.engine.dead_letters import resolve as resolving
-from orderapp.engine.dead_letters.headers import Failure, headers_for, is_for
+from orderapp.engine.dead_letters.headers import headers_for
 from orderapp.engine.dead_letters.read import Letter
 from orderapp.engine.dead_letters.resolve import Addresses, Resolver, Task, windows
+from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.errors import FatalError, SendFailedError
 from orderapp.engine.kafka.cluster import Cluster
 from tests.records import record

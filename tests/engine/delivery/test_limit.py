@@ -10,9 +10,9 @@ from orderapp.engine.batches.batch import Batch, BatchSchema, Decoder
 from orderapp.engine.delivery import limit as limits
 from orderapp.engine.delivery import retry
 from orderapp.engine.delivery.limit import GiveUp, Limit
-from orderapp.engine.delivery.retry import held_up
 from orderapp.engine.errors import RecordError, RetryableError
 from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.held_up import held_up
 from tests.engine.delivery.test_policy import Bury, Event, Open, Stream, deliver
 from tests.records import record
 

@@ -10,13 +10,14 @@ from orderapp.engine.batches.batch import Batch
 from orderapp.engine.delivery import retry
 from orderapp.engine.delivery.errand import ForgottenError
 from orderapp.engine.delivery.policy import deliver
-from orderapp.engine.delivery.retry import held_up, persist, waits
+from orderapp.engine.delivery.retry import persist, waits
 from orderapp.engine.errors import (
     PartlyFailedError,
     RetryableError,
     SendFailedError,
     TransientError,
 )
+from orderapp.engine.observe.held_up import held_up
 from orderapp.engine.observe.logs import say_rest
 from orderapp.engine.observe.texts import one_line
 from tests.records import record

@@ -29,9 +29,6 @@ class App:
         self.topic_listeners = [self.listeners.append]
         self.conf = SimpleNamespace(id="group")
         self.reports, self.held = [], set()
-        self.watch = SimpleNamespace(
-            add_future=lambda report: self.reports.append(asyncio.create_task(report))
-        )
         self.rebalancing = False
         self.consumer = SimpleNamespace(
             assignment=lambda: {TP("t", 0)},
@@ -65,7 +62,7 @@ def app():
 @pytest.fixture
 def look(app, monkeypatch):
     monkeypatch.setattr(topic_watch, "blocked", Blocked())
-    watch = TopicWatch(app)
+    watch = TopicWatch(app, lambda report: app.reports.append(asyncio.create_task(report)))
     watch.note({TP("t", 0): (7, 10), TP("t", 1): (4, 4), TP("u", 0): (0, 9)})
 
     async def looked(*states):

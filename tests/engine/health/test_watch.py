@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderapp.engine.app import BatchApp
-from orderapp.engine.delivery.retry import held_up
 from orderapp.engine.health import watch
 from orderapp.engine.health.watch import Sight, Stalls
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.held_up import held_up
 from tests.records import record
 
 TP0, TP1 = TP("readings", 0), TP("readings", 1)

@@ -16,12 +16,12 @@ from aiokafka.errors import (
 
 from orderapp.engine.delivery import retry
 from orderapp.engine.delivery.errand import Errand, ForgottenError
-from orderapp.engine.delivery.retry import held_up
 from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.kafka import writing
 from orderapp.engine.kafka.produce_errors import InvalidRecordError
 from orderapp.engine.kafka.writing import Part, write
 from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.held_up import held_up
 from orderapp.engine.observe.logs import say_rest
 
 PLACE = ("orders", 3)

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from orderapp.engine.batches.records import about
 from orderapp.engine.observe import logs
-from orderapp.engine.observe.logs import Few, JsonFormatter, Quiet, about
+from orderapp.engine.observe.logs import Few, JsonFormatter, Quiet
 from tests.records import record
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

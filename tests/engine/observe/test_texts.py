@@ -2,7 +2,8 @@
 
 import pytest
 
-from orderapp.engine.dead_letters.headers import Failure, headers_for, log_line, read_headers
+from orderapp.engine.dead_letters.headers import headers_for, log_line, read_headers
+from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.observe.texts import one_line
 from tests.records import record
 

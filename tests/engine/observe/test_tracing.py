@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from orderapp.engine.batches.batch import Batch
 from orderapp.engine.errors import FatalError
-from orderapp.engine.observe import exporters, tracing
+from orderapp.engine.observe import exporters, trace_headers, tracing
 from orderapp.engine.observe.spans import Spans
 from tests.engine.delivery.test_policy import Event, run
 from tests.records import record
@@ -79,12 +79,12 @@ def traced(value=PARENT):
     ],
 )
 def test_only_a_valid_traceparent_names_a_trace(value, expected):
-    assert tracing.trace_id([("traceparent", value)]) == expected
+    assert trace_headers.trace_id([("traceparent", value)]) == expected
 
 
 @pytest.mark.parametrize("headers", [(), None, [("other", PARENT)]])
 def test_a_record_without_the_header_has_no_trace(headers):
-    assert tracing.trace_id(headers) == ""
+    assert trace_headers.trace_id(headers) == ""
 
 
 def test_nothing_is_handed_on_where_no_record_has_headers():
@@ -118,11 +118,11 @@ def test_what_is_handed_on_has_a_value_and_stays_small(states, handed_on):
     headers = [("traceparent", PARENT), *(("tracestate", state) for state in states)]
 
     kept = [("tracestate", state) for state in handed_on]
-    assert tracing.handed_on(headers) == [("traceparent", PARENT), *kept]
+    assert trace_headers.handed_on(headers) == [("traceparent", PARENT), *kept]
 
 
 def test_a_traceparent_without_an_end_is_none():
-    assert tracing.trace_id(traced(b"cc" + PARENT[2:] + b"-" + b"x" * 1_000_000)) == ""
+    assert trace_headers.trace_id(traced(b"cc" + PARENT[2:] + b"-" + b"x" * 1_000_000)) == ""
 
 
 def test_a_new_record_has_no_headers_without_spans():
@@ -133,13 +133,13 @@ def test_a_new_record_has_no_headers_without_spans():
 def test_a_request_hands_its_trace_on():
     asked = {"traceparent": PARENT.decode(), "authorization": "secret", "tracestate": "a=1"}
 
-    with tracing.sending("orders", b"7", tracing.from_http(asked)) as headers:
+    with tracing.sending("orders", b"7", trace_headers.from_http(asked)) as headers:
         assert headers == [("traceparent", PARENT), ("tracestate", b"a=1")]
 
 
 @pytest.mark.parametrize("value", ["", "x", "é" * 55, "\udcff"])
 def test_a_request_with_a_bad_traceparent_has_no_trace(value):
-    assert tracing.from_http({"traceparent": value, "tracestate": "a=1"}) == []
+    assert trace_headers.from_http({"traceparent": value, "tracestate": "a=1"}) == []
 
 
 # -- spans ------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_a_new_record_begins_a_trace(spans):
         pass
 
     span = spans()["send orders"]
-    assert tracing.trace_id(headers) == f"{span.context.trace_id:032x}"
+    assert trace_headers.trace_id(headers) == f"{span.context.trace_id:032x}"
     assert span.kind is SpanKind.PRODUCER
     assert span.attributes["messaging.kafka.message.key"] == "7"
     assert span.parent is None
@@ -161,7 +161,7 @@ def test_a_new_record_goes_on_with_the_trace_of_what_asked_for_it(spans):
         pass
 
     span = spans()["send orders"]
-    assert tracing.trace_id(headers) == TRACE == f"{span.context.trace_id:032x}"
+    assert trace_headers.trace_id(headers) == TRACE == f"{span.context.trace_id:032x}"
     assert dict(headers)["traceparent"] != PARENT
     assert dict(headers)["tracestate"] == b"a=1"
 
@@ -179,8 +179,8 @@ def test_each_record_of_a_batch_has_a_span_in_its_own_trace_and_the_batch_links_
     with tracing.processing("fraud", work):
         first, second, third = tracing.onward(work)
 
-    assert tracing.current.get() == {}
-    assert [tracing.trace_id(h) for h in (first, second, third)] == [
+    assert trace_headers.current.get() == {}
+    assert [trace_headers.trace_id(h) for h in (first, second, third)] == [
         TRACE,
         "",
         OTHER[3:35].decode(),
@@ -214,7 +214,7 @@ def test_a_batch_without_a_sampled_record_makes_no_span(spans, headers):
         onward = tracing.onward(work)
 
     assert spans() == {}
-    assert onward in (None, [list(tracing.handed_on(headers))])
+    assert onward in (None, [list(trace_headers.handed_on(headers))])
 
 
 async def test_a_dead_letter_is_marked_in_its_own_span_only(spans):

@@ -1,0 +1,40 @@
+"""Where something waits, and how much of it."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+
+
+class Places:
+    """Where something waits at this moment, by whatever the callers name the places."""
+
+    def __init__(self) -> None:
+        self._places: Counter[Hashable] = Counter()
+
+    @contextmanager
+    def waiting(self, place: Hashable) -> Iterator[None]:
+        """Around the wait."""
+        self._places[place] += 1
+        try:
+            yield
+        finally:
+            self._places[place] -= 1
+            if not self._places[place]:
+                del self._places[place]
+
+    def __contains__(self, place: Hashable) -> bool:
+        return place in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def count(self) -> int:
+        """How many pieces of work wait, several at one place included."""
+        return self._places.total()
+
+
+#: What waits for something outside: a store that is away, a broker that does not confirm. It
+#: makes no progress, and restarting the worker would not help. Records wait at
+#: `(topic, partition)`.
+held_up = Places()
