@@ -99,6 +99,8 @@ class Settings:
     #: None: SQLite in the data directory.
     couchbase: Couchbase | None = None
     services: frozenset[str] = frozenset(SERVICES)
+    #: None: the group follows from the services.
+    own_group: str | None = None
     data_dir: Path = Path("orderapp-data")
     #: Seconds between generated orders.
     order_interval: float = 2.0
@@ -140,6 +142,7 @@ class Settings:
             confluent_api_secret=secret,
             couchbase=_couchbase(env),
             services=_services(env, known),
+            own_group=_name(env, "ORDERAPP_GROUP"),
             data_dir=Path(env.get("ORDERAPP_DATA_DIR", cls.data_dir)),
             order_interval=_seconds(env, "ORDERAPP_ORDER_INTERVAL", cls.order_interval, 0.001),
             payment_delay=_seconds(env, "ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
@@ -157,7 +160,7 @@ class Settings:
                 "a share from 0 to 1 (no limit)",
             ),
             stall_seconds=_seconds(env, "ORDERAPP_STALL_SECONDS", cls.stall_seconds, 1),
-            instance_id=_instance(env),
+            instance_id=_name(env, "ORDERAPP_INSTANCE_ID"),
             framing=_choice(env, "ORDERAPP_FRAMING", ("none", "schema-registry")),
             session_timeout=_session(env),
             log_format=_choice(env, "ORDERAPP_LOG_FORMAT", ("text", "json")),
@@ -168,9 +171,12 @@ class Settings:
     def group(self) -> str:
         """The Faust id, which is Kafka's consumer group.
 
-        Only services that take orders count: workers of one group must all do the same work,
-        or orders would go to a worker that lacks a service, and be lost to it.
+        Workers of one group must all do the same work, or orders would go to a worker that
+        lacks a service, and be lost to it. Services from elsewhere count only where none of
+        `CONSUMERS` runs: adding one never moves a running deployment to another group.
         """
+        if self.own_group is not None:
+            return self.own_group
         consumers = sorted(self.services.intersection(CONSUMERS))
         if len(consumers) == len(CONSUMERS):
             return "orderapp"
@@ -304,8 +310,7 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def _instance(env: Mapping[str, str]) -> str | None:
-    name = "ORDERAPP_INSTANCE_ID"
+def _name(env: Mapping[str, str], name: str) -> str | None:
     value = env.get(name)
     if value is not None and not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", value):
         _wrong(name, value, "1 to 200 letters, digits and . _ -")

@@ -40,6 +40,7 @@ def test_every_setting_is_read():
             "CONFLUENT_API_KEY": "key",
             "CONFLUENT_API_SECRET": "hush",
             "ORDERAPP_SERVICES": "web, fraud",
+            "ORDERAPP_GROUP": "Our.group_1-a",
             "ORDERAPP_DATA_DIR": "/data",
             "ORDERAPP_ORDER_INTERVAL": "0.5",
             "ORDERAPP_PAYMENT_DELAY": "0",
@@ -67,6 +68,7 @@ def test_every_setting_is_read():
     assert (settings.confluent_api_key, settings.confluent_api_secret) == ("key", "hush")
     assert settings.couchbase == Couchbase("db1,db2:11210", "app", "hush-hush", "orders")
     assert settings.services == {"web", "fraud"}
+    assert settings.group == "Our.group_1-a"
     assert str(settings.data_dir) == "/data"
     assert (settings.order_interval, settings.payment_delay) == (0.5, 0.0)
     assert (settings.web_host, settings.api_token) == ("0.0.0.0", "hush-token")
@@ -164,6 +166,22 @@ def test_workers_of_one_group_do_the_same_work(services, group):
 
 
 @pytest.mark.parametrize(
+    ("services", "group"),
+    [
+        ("all", "orderapp"),
+        ("analytics,fraud,loyalty,payment", "orderapp"),
+        ("fraud,loyalty", "fraud-group"),
+        ("loyalty", "loyalty-group"),
+        ("loyalty,web", "loyalty-web-group"),
+    ],
+)
+def test_a_service_that_is_added_moves_no_running_deployment(services, group):
+    known = [*SERVICES, "loyalty"]
+
+    assert Settings.from_env({"ORDERAPP_SERVICES": services}, known).group == group
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("KAFKA_BOOTSTRAP_SERVERS", "broker"),
@@ -185,6 +203,9 @@ def test_workers_of_one_group_do_the_same_work(services, group):
         ("ORDERAPP_DEAD_LETTER_SHARE", "nan"),
         ("ORDERAPP_STALL_SECONDS", "0"),
         ("ORDERAPP_INSTANCE_ID", "worker 1"),
+        ("ORDERAPP_GROUP", "our group"),
+        ("ORDERAPP_GROUP", "a" * 201),
+        ("ORDERAPP_GROUP", "gr\u00fcppe"),
         ("ORDERAPP_FRAMING", "avro"),
         ("ORDERAPP_SESSION_TIMEOUT", "1"),
         ("ORDERAPP_SESSION_TIMEOUT", "81"),

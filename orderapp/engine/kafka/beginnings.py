@@ -9,6 +9,7 @@ so is the place where a group begins, before it has read anything there.
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -30,6 +31,8 @@ class Known(NamedTuple):
     topic_id: str = ""
     #: Whether the group has committed offsets of other partitions of the topic.
     is_read: bool = False
+    #: Behind the last record; asked for only where nothing is committed.
+    end: int = 0
 
 
 class Start(NamedTuple):
@@ -49,7 +52,7 @@ def is_of(committed: OffsetAndMetadata, topic_id: str) -> bool:
 
 def start_of(known: Known) -> Start:
     """Where a group begins in a partition, and what it has lost there."""
-    committed, first, topic_id, is_read = known
+    committed, first, topic_id, is_read, _ = known
     if committed is None or not is_of(committed, topic_id):
         # A group begins in all partitions at once. So this one was empty when it began, or is
         # older than the commit of its beginning; a group that is new here has lost nothing.
@@ -71,21 +74,28 @@ async def ask(consumer: AIOKafkaConsumer, tps: Collection[TP]) -> dict[TP, Known
     ]
     firsts = await consumer.beginning_offsets(there) if there else {}
     offsets = await consumer._coordinator.fetch_committed_offsets(every) if there else {}
+    new = [tp for tp in there if tp not in offsets or offsets[tp].offset < 0]
+    ends = await consumer.end_offsets(new) if new else {}
     ids = {topic: state.id for topic, state in states.items()}
-    return known_of({TP(*tp): at for tp, at in firsts.items()}, offsets, ids)
+    return known_of(firsts, offsets, ids, ends)
 
 
 def known_of(
-    firsts: Mapping[TP, int], offsets: Mapping[Any, OffsetAndMetadata], ids: Mapping[str, str]
+    firsts: Mapping[Any, int],
+    offsets: Mapping[Any, OffsetAndMetadata],
+    ids: Mapping[str, str],
+    ends: Mapping[Any, int] = MappingProxyType({}),
 ) -> dict[TP, Known]:
-    """The same, of what was asked for: first offsets, all that the group has committed, and
-    the ids of the topics."""
-    committed = {TP(*tp): at for tp, at in offsets.items() if at.offset >= 0}
+    """The same, of what was asked for: first offsets, all that the group has committed, the
+    ids of the topics, and ends."""
+    committed = {tp: at for tp, at in offsets.items() if at.offset >= 0}
     read: defaultdict[str, bool] = defaultdict(bool)
     for tp, at in committed.items():
         read[tp.topic] |= is_of(at, ids.get(tp.topic, ""))
     return {
-        tp: Known(committed.get(tp), first, ids.get(tp.topic, ""), read[tp.topic])
+        TP(*tp): Known(
+            committed.get(tp), first, ids.get(tp.topic, ""), read[tp.topic], ends.get(tp, 0)
+        )
         for tp, first in firsts.items()
     }
 
@@ -145,22 +155,24 @@ def _refuse_gone(coordinator: Any) -> None:
 
 
 def tell(group: str, known: Mapping[TP, Known], starts: Mapping[TP, Start]) -> None:
-    """Say where a group begins anew, and that it is no loss where it is new."""
-    for tp, (committed, _, topic_id, _) in known.items():
+    """Say where a group begins anew, and how many records a group that is new has to read."""
+    for tp, (committed, _, topic_id, _, _) in known.items():
         if committed is not None and not is_of(committed, topic_id):
             logger.warning(
                 "%s[%d] was made anew: group %s begins at its offset %d (%d was committed in "
                 "the one that was deleted)",
                 *(*tp, group, starts[tp].offset, committed.offset),
             )
-    places = ", ".join(
-        f"{tp.topic}[{tp.partition}] at {starts[tp].offset}"
-        for tp, (committed, first, _, _) in sorted(known.items())
-        if committed is None and first and starts[tp].lost_from is None
-    )
+    # A partition that was added to a topic is no news about a group that has read of others.
+    new = [
+        (tp, known[tp].first, known[tp].end)
+        for tp in sorted(known)
+        if known[tp].committed is None and not known[tp].is_read
+    ]
+    places = [f"{tp.topic}[{tp.partition}] from {first}" for tp, first, end in new if end]
     if places:
         logger.info(
-            "group %s is new here and begins with the oldest records that are left: %s "
-            "(nothing that was deleted before is a loss of this group)",
-            *(group, places),
+            "group %s has read nothing here before, and begins with the oldest records: about "
+            "%d wait in %s (what was deleted before is no loss of this group)",
+            *(group, sum(end - first for _, first, end in new), ", ".join(places)),
         )

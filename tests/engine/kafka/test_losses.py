@@ -9,7 +9,7 @@ from orderapp.engine import app as engine_app
 from orderapp.engine.dead_letters.notes import read_note
 from orderapp.engine.delivery import retry
 from orderapp.engine.errors import SendRefusedError
-from orderapp.engine.kafka.beginnings import Known, Start, known_of, start_of
+from orderapp.engine.kafka.beginnings import Known, Start, known_of, start_of, tell
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.kafka.losses import Loss, encode_loss, lost_records, read_notes
 from orderapp.engine.observe import metrics
@@ -54,13 +54,41 @@ def test_offsets_of_the_topic_that_was_deleted_do_not_make_a_group_a_reader_of_t
     tps = [TP("t", 0), TP("t", 1), TP("u", 0)]
     offsets = {tps[0]: at(3, "old"), tps[1]: at(-1, ""), tps[2]: at(4)}
 
-    known = known_of(dict.fromkeys(tps, 2), offsets, {"t": "a", "u": "a"})
+    known = known_of(dict.fromkeys(tps, 2), offsets, {"t": "a", "u": "a"}, {tps[1]: 9})
 
     assert known == {
         tps[0]: Known(at(3, "old"), 2, "a", False),
-        tps[1]: Known(None, 2, "a", False),
+        tps[1]: Known(None, 2, "a", False, 9),
         tps[2]: Known(at(4), 2, "a", True),
     }
+
+
+def told(caplog, **partitions):
+    """What is said of `p0=Known(…)` and so on."""
+    known = {TP("orders", int(name[1:])): at for name, at in partitions.items()}
+    with caplog.at_level("INFO", "orderapp"):
+        tell("g", known, {tp: start_of(at) for tp, at in known.items()})
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_a_new_group_says_once_where_it_begins_and_how_much_waits(caplog):
+    said = told(
+        caplog,
+        p1=Known(None, 30, "a", False, 42),
+        p0=Known(None, 0, "a", False, 5),
+        p2=Known(None, 0, "a", False, 0),
+    )
+
+    assert said == [
+        "group g has read nothing here before, and begins with the oldest records: about 17 "
+        "wait in orders[0] from 0, orders[1] from 30 (what was deleted before is no loss of "
+        "this group)"
+    ]
+
+
+def test_a_group_says_nothing_where_nothing_waits_or_where_it_has_read(caplog):
+    assert told(caplog, p0=Known(None, 0, "a", False, 0)) == []
+    assert told(caplog, p0=Known(at(5), 0, "a", True), p6=Known(None, 0, "a", True, 3)) == []
 
 
 LOSS = Loss("g", "orders", 3, 5, 13, "a", before=1_795_910_056_351)
