@@ -14,13 +14,13 @@ from orderapp.services import ServicesError, known
 from orderapp.settings import Settings, SettingsError
 from orderapp.store.keeper import StoreKeeper, store_for
 from orderapp.store.measured import MeasuredStore
-from orderapp.web.measure import measure
-from orderapp.web.middleware import MIDDLEWARES
-from orderapp.web.server import Web
+from orderapp.web.server.driver import Web
+from orderapp.web.server.measure import measure
+from orderapp.web.server.middleware import MIDDLEWARES
 
 try:
     #: What may run, and the module of each.
-    _modules = {**known(), "web": "orderapp.web.views"}
+    _modules = {**known(), "web": "orderapp.web.service"}
     settings = Settings.from_env(os.environ, tuple(_modules))
 except (ServicesError, SettingsError) as _error:
     sys.exit(f"orderapp: {_error}")
@@ -38,8 +38,8 @@ embedded = None if cluster.servers else EmbeddedKafka(settings.data_dir, failed=
 #: What this worker runs.
 MODULES = [
     "orderapp.topics",
-    "orderapp.web.health",
-    "orderapp.web.metrics",
+    "orderapp.web.api.health",
+    "orderapp.web.api.metrics",
     "orderapp.commands.worker",
     "orderapp.commands.send",
     "orderapp.commands.model",

@@ -12,7 +12,7 @@ from orderapp import settings
 from orderapp.app import app
 from orderapp.engine.dead_letters.headers import HEADERS
 from orderapp.settings import SERVICES, PaymentApi, Settings
-from orderapp.web.answers import OneOrder
+from orderapp.web.api.answers import OneOrder
 from tests.e2e.worker import FAUST
 
 ROOT = Path(__file__).parents[1]

@@ -1,1 +1,1 @@
-"""What people see: health, the API, the dashboard."""
+"""What people see: the API, the dashboard, and the server that answers for both."""

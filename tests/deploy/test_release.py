@@ -17,7 +17,7 @@ NEEDED = {
     "orderapp/engine/embedded/jars.lock",
     *(
         str(path.relative_to(known.ROOT))
-        for path in (known.ROOT / "orderapp/web/static").rglob("*")
+        for path in (known.ROOT / "orderapp/web/page/static").rglob("*")
         if path.is_file()
     ),
 }

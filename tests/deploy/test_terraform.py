@@ -256,12 +256,12 @@ def check_only_the_load_balancer_reaches_tasks(config):
 
 
 def check_the_health_check_asks_healthz(config):
-    from orderapp.web import health  # noqa: F401  # registers the page
+    from orderapp.web.api import health  # noqa: F401  # registers the page
 
     (check,) = config.resource("aws_lb_target_group", "web")["health_check"]
     assert check["path"] == "/healthz"
     assert check["matcher"] == "200"
-    assert '"/healthz"' in known.read("orderapp/web/health.py")
+    assert '"/healthz"' in known.read("orderapp/web/api/health.py")
     assert '"/healthz"' in known.read("deploy/healthcheck.py")
 
 
@@ -284,7 +284,7 @@ def check_http_is_redirected_to_https(config):
 
 
 def check_metrics_are_not_shown_to_visitors(config):
-    assert '"/metrics"' in known.read("orderapp/web/metrics.py")
+    assert '"/metrics"' in known.read("orderapp/web/api/metrics.py")
     rule = config.resource("aws_lb_listener_rule", "metrics")
     # The listener that serves, whichever it is; health checks go to the tasks themselves.
     assert rule["listener_arn"] == (

@@ -6,7 +6,7 @@ import pytest
 
 from orderapp.app import app
 from orderapp.engine.observe.metrics import REGISTRY
-from orderapp.web import metrics as view
+from orderapp.web.api import metrics as view
 from tests.deploy.known import read
 from tests.observability import names
 

@@ -4,7 +4,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from orderapp.app import app
-from orderapp.web import health, ordering, overview, progress, views
+from orderapp.web.api import health, ordering, orders, progress, stats
 from tests.store.fake import MemoryStore
 
 
@@ -21,12 +21,12 @@ class Letters:
 async def store(monkeypatch):
     memory = MemoryStore()
     await memory.open()
-    for module in (views, health, ordering, overview):
+    for module in (orders, health, ordering, stats):
         monkeypatch.setattr(module, "store", memory)
     monkeypatch.setattr(app, "resources", [memory])
-    monkeypatch.setattr(overview, "letters", Letters())
-    overview.shared.forget()
-    views.newest.forget()
+    monkeypatch.setattr(stats, "letters", Letters())
+    stats.shared.forget()
+    orders.newest.forget()
     return memory
 
 

@@ -5,7 +5,7 @@ from aiokafka import TopicPartition
 
 from orderapp.engine.health.lag import Look, Position
 from orderapp.store import AlertDocument, DeadLetterDocument, OrderDocument, PaymentDocument
-from orderapp.web.openapi import document
+from orderapp.web.api.openapi import document
 
 TIME = "2026-11-23T18:00:01.000000Z"
 

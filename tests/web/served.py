@@ -18,7 +18,8 @@ import msgspec
 from orderapp.app import app, store
 from orderapp.engine.batches.twins import twin
 from orderapp.models import Order
-from orderapp.web import ordering, progress, views  # noqa: F401
+from orderapp.web import service  # noqa: F401  # registers the views
+from orderapp.web.api import ordering, progress
 from tests.web.examples import alert, look, order, payment
 
 

@@ -25,7 +25,7 @@ from tests.web_page.fake_orders import (
 )
 
 # By its path: importing the package would make the whole app.
-STATIC = Path(__file__).parents[2] / "orderapp" / "web" / "static"
+STATIC = Path(__file__).parents[2] / "orderapp" / "web" / "page" / "static"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -23,7 +23,7 @@ from orderapp.store import (
 from orderapp.store.couchbase import CouchbaseStore, client, count, statements
 from orderapp.store.couchbase import read as reads
 from orderapp.store.couchbase import store as module
-from orderapp.web.parameters import cursor, read_after
+from orderapp.web.api.parameters import cursor, read_after
 from tests.store.examples import alert, dead_letter, order, payment
 
 ROOT = Path(__file__).parents[3]

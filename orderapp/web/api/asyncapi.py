@@ -1,0 +1,125 @@
+"""`GET /asyncapi.json`: the topics and what travels on them, described from the Records."""
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import faust
+import msgspec
+from aiohttp import web
+
+from orderapp.app import app
+from orderapp.engine.batches.twins import twin
+from orderapp.engine.dead_letters.headers import HEADERS
+from orderapp.engine.dead_letters.notes import Note, notes_topic
+from orderapp.engine.observe.trace_headers import PARENT, STATE
+from orderapp.models import FraudAlert, Order, Payment
+from orderapp.web.server.routes import Answer, Route, json, serve
+
+_REF = "#/components/schemas/{name}"
+
+#: What travels on each topic, and what for.
+RECORDS: dict[str, tuple[type[faust.Record], str]] = {
+    "orders": (Order, "Orders of customers: fraud, payment and analytics read them."),
+    "fraud-alerts": (FraudAlert, "Risky orders, found by fraud; analytics keeps them."),
+    "payments": (Payment, "What the gateway said to an order; analytics keeps it."),
+}
+_DEAD_LETTERS = "orders-dlq"
+_NOTES = notes_topic(_DEAD_LETTERS)
+_OTHERS = {
+    _DEAD_LETTERS: "What could not be processed, unchanged; the headers say why.",
+    _NOTES: "Which dead letters were replayed or dropped; one without a value takes back what "
+    "was noted before.",
+}
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_KEYS: dict[str, dict[str, Any]] = {
+    _DEAD_LETTERS: {"description": "that of the record that could not be processed"},
+    _NOTES: _TEXT
+    | {
+        "pattern": "^[0-9]{1,9}:[0-9]{1,18}$",
+        "description": "the partition and the offset of the dead letter",
+    },
+}
+_ORDER_ID = _TEXT | {"description": "the order id"}
+
+#: Headers of records that belong to a trace; what is sent because of one has its own ones.
+_TRACE: dict[str, Any] = {
+    PARENT: _TEXT | {"description": "the trace that the record belongs to (W3C Trace Context)"},
+    STATE: _TEXT | {"description": "what goes with it"},
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The description, as AsyncAPI 3.0 has it."""
+    # The twin says what is checked: the Record's own annotations, with their bounds.
+    models: dict[str, Any] = {name: twin(record) for name, (record, _) in RECORDS.items()}
+    models[_NOTES] = Note
+    schemas, components = msgspec.json.schema_components(models.values(), ref_template=_REF)
+    payloads = dict(zip(models, schemas, strict=True))
+    topics = {spec.name: spec.partitions for spec in app.topic_specs}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "orderapp",
+            "version": version("orderapp"),
+            "description": "JSON; the key of an order, its alert and its payment is the order "
+            "id as text, so that they have the same partition number.",
+            "license": {"name": "MIT"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {name: _channel(name, n) for name, n in topics.items()},
+        "operations": {f"receive-{name}": _operation(name) for name in topics},
+        "components": {
+            "schemas": components,
+            "messages": {name: _message(name, payloads.get(name)) for name in topics},
+        },
+    }
+
+
+def _channel(topic: str, partitions: int) -> dict[str, Any]:
+    text = RECORDS[topic][1] if topic in RECORDS else _OTHERS.get(topic, "")
+    return {
+        "address": topic,
+        "description": text,
+        "messages": {topic: {"$ref": f"#/components/messages/{topic}"}},
+        "bindings": {"kafka": {"partitions": partitions, "bindingVersion": "0.5.0"}},
+    }
+
+
+def _operation(topic: str) -> dict[str, Any]:
+    channel = f"#/channels/{topic}"
+    return {
+        "action": "receive",
+        "channel": {"$ref": channel},
+        "messages": [{"$ref": f"{channel}/messages/{topic}"}],
+    }
+
+
+def _message(topic: str, payload: dict[str, Any] | None) -> dict[str, Any]:
+    key = _KEYS.get(topic, _ORDER_ID)
+    message: dict[str, Any] = {
+        "name": RECORDS[topic][0].__name__ if topic in RECORDS else topic,
+        # A dead letter is whatever bytes could not be processed.
+        "payload": payload or {},
+        "bindings": {"kafka": {"key": key, "bindingVersion": "0.5.0"}},
+    }
+    if topic != _NOTES:
+        required = [*HEADERS] if topic == _DEAD_LETTERS else []
+        properties = dict.fromkeys(required, _TEXT) | _TRACE
+        message["headers"] = {"type": "object", "properties": properties, "required": required}
+    return message
+
+
+@serve(
+    Route(
+        "GET",
+        "/asyncapi.json",
+        "The Kafka topics, as AsyncAPI 3.0.",
+        {200: Answer("The description.", dict[str, Any])},
+    )
+)
+async def asyncapi(request: web.Request) -> web.Response:
+    """The description."""
+    return json(document())

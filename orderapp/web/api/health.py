@@ -1,0 +1,101 @@
+"""Health: every worker answers these, whatever it runs."""
+
+import asyncio
+import logging
+from typing import Any
+
+from aiohttp import web
+
+from orderapp.app import app, settings, store
+from orderapp.engine.observe.blocked import blocked
+from orderapp.settings import CONSUMERS
+from orderapp.store import StoreError
+from orderapp.web.server.routes import Answer, Route, json, serve
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that the store has to answer.
+STORE_PATIENCE = 1.5
+
+_OBJECT = dict[str, Any]
+
+
+@serve(
+    Route(
+        "GET",
+        "/healthz",
+        "Whether this worker is alive; asks nothing of Kafka or the store.",
+        {200: Answer("It is.", _OBJECT), 503: Answer("It makes no progress.", _OBJECT)},
+    )
+)
+async def healthz(request: web.Request) -> web.Response:
+    """Alive: work that waits is being done. Asks nothing of Kafka or the store, so that their
+    absence restarts no worker."""
+    stalled = app.watch.stalled
+    if stalled:
+        return json({"status": "stalled", "reason": stalled}, 503)
+    return json({"status": "ok"})
+
+
+@serve(
+    Route(
+        "GET",
+        "/readyz",
+        "Whether this worker can do its work.",
+        {200: Answer("It can.", _OBJECT), 503: Answer("What is `missing`.", _OBJECT)},
+    )
+)
+async def readyz(request: web.Request) -> web.Response:
+    """200 while this worker can do its work, else 503 with what is missing."""
+    missing = [reason for reason in (_kafka(), await _store()) if reason] + blocked.reasons
+    if missing:
+        return json({"status": "unavailable", "missing": missing}, 503)
+    return json({"status": "ok"})
+
+
+def _kafka() -> str | None:
+    if not app.ready:
+        return "Kafka is not reachable yet"
+    if not app.watch.kafka_answers:
+        return "Kafka does not answer"
+    if settings.services.isdisjoint(CONSUMERS):
+        return None
+    if app.rebalancing or not app.has_partitions():
+        return "no partitions are assigned"
+    return None
+
+
+async def _store() -> str | None:
+    if store not in app.resources:
+        return None
+    try:
+        async with asyncio.timeout(STORE_PATIENCE):
+            await store.ping()
+    except (StoreError, TimeoutError) as error:
+        _told.tell(str(error) or f"no answer within {STORE_PATIENCE:g} s")
+        return "store: does not answer"
+    _told.tell(None)
+    return None
+
+
+class _Told:
+    """Says in the log why the store is not ready: its text names files or hosts, which are not
+    for everybody who may ask. Once, and not at every probe; until it has answered for the first
+    time, it is the keeper of the store that says so."""
+
+    def __init__(self) -> None:
+        self._has_answered = False
+        self._reason: str | None = None
+
+    def tell(self, reason: str | None) -> None:
+        self._has_answered |= reason is None
+        if reason == self._reason or not self._has_answered:
+            return
+        self._reason = reason
+        if reason is None:
+            logger.info("the store answers again")
+        else:
+            logger.warning("not ready: the store does not answer: %s", reason)
+
+
+_told = _Told()

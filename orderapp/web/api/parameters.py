@@ -1,0 +1,110 @@
+"""The parameters of the API, read strictly: a wrong one is 400 and says what is allowed."""
+
+import base64
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+
+from orderapp.store import STATUSES
+from orderapp.web.server.problems import bad_parameter
+from orderapp.web.server.routes import Parameter
+
+MAX_LIMIT = 100
+MAX_ID = 2**53 - 1
+MAX_COUNTRY = 64
+_CURSOR = "the `next` of the page before, unchanged"
+
+
+def limit(default: int) -> Parameter:
+    """The declaration of `limit`."""
+    schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": default}
+    return Parameter("limit", schema, "how many orders")
+
+
+ORDER_ID = Parameter(
+    "order_id", {"type": "integer", "minimum": 0, "maximum": MAX_ID}, "the order's id", "path"
+)
+AFTER = Parameter("after", {"type": "string", "maxLength": 256}, _CURSOR)
+COUNTRY = Parameter(
+    "country", {"type": "string", "minLength": 1, "maxLength": MAX_COUNTRY}, "only this country"
+)
+STATUS = Parameter(
+    "status",
+    {"type": "string", "enum": list(STATUSES)},
+    "only orders in this state; `alert`: those with a fraud alert, paid or not",
+)
+
+_decode_cursor = msgspec.json.Decoder(tuple[str, int]).decode
+
+
+def number(text: str, least: int, most: int) -> int | None:
+    """`text` as a number from `least` to `most`, None if it is no such number."""
+    # Bounded before it is converted: Python refuses, in its own words, to convert what is huge.
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        return None
+    value = int(text)
+    return value if least <= value <= most else None
+
+
+def read_limit(query: Mapping[str, str], default: int) -> int:
+    """`limit`, or the default when it is not there."""
+    text = query.get("limit")
+    if text is None:
+        return default
+    found = number(text, 1, MAX_LIMIT)
+    if found is None:
+        raise bad_parameter("limit", text, f"a number from 1 to {MAX_LIMIT}")
+    return found
+
+
+def read_order_id(request: web.Request) -> int:
+    """The order id of the path."""
+    text = request.match_info["order_id"]
+    found = number(text, 0, MAX_ID)
+    if found is None:
+        raise bad_parameter("order_id", text, f"a number from 0 to {MAX_ID}")
+    return found
+
+
+def read_country(query: Mapping[str, str]) -> str | None:
+    """`country`, None when it is not there."""
+    text = query.get("country")
+    if text is not None and not (1 <= len(text) <= MAX_COUNTRY and _is_text(text)):
+        raise bad_parameter("country", text, f"1 to {MAX_COUNTRY} characters")
+    return text
+
+
+def read_status(query: Mapping[str, str]) -> str | None:
+    """`status`, None when it is not there."""
+    text = query.get("status")
+    if text is not None and text not in STATUSES:
+        raise bad_parameter("status", text, f"one of {', '.join(STATUSES)}")
+    return text
+
+
+def cursor(place: tuple[str, int] | None) -> str | None:
+    """A place in the list, as clients carry it to the next page."""
+    if place is None:
+        return None
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def read_after(query: Mapping[str, str]) -> tuple[str, int] | None:
+    """The place that `after` holds, None when it is not there."""
+    text = query.get("after")
+    if text is None:
+        return None
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        moment, order_id = _decode_cursor(base64.b64decode(padded, b"-_", validate=True))
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        raise bad_parameter("after", text, _CURSOR) from None
+    if len(moment) > MAX_COUNTRY or not (0 <= order_id <= MAX_ID) or not _is_text(moment):
+        raise bad_parameter("after", text, _CURSOR)
+    return moment, order_id
+
+
+def _is_text(text: str) -> bool:
+    # Percent-encoded bytes may come out as half a character, which no store takes.
+    return text.isprintable() or not any("\ud800" <= letter <= "\udfff" for letter in text)

@@ -1,0 +1,156 @@
+"""A client's connection: bounded in time, and silent about its inside.
+
+aiohttp bounds the size of a head (8 KiB a line, 128 headers), but not the time that a client
+takes for it, and shows the bytes that it can't read in its answer and its log; they may hold a
+token.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from orderapp.engine.observe.logs import Few
+from orderapp.web.server.middleware import set_headers
+from orderapp.web.server.problems import answer
+
+if TYPE_CHECKING:
+    from orderapp.web.server.driver import Server
+
+logger = logging.getLogger(__name__)
+_few = Few(logger, what="requests that are no HTTP")
+
+#: Seconds that a client may take for the head of a request, from its first byte on.
+HEAD_SECONDS = 10.0
+#: Seconds that a client with much to read may read nothing.
+STUCK_SECONDS = 30.0
+
+
+class Alarm:
+    """Calls something after a time, unless it is cleared before."""
+
+    __slots__ = ("_call", "_handle", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+        self._loop, self._call = loop, call
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float) -> None:
+        """Begin; it goes on when it has begun."""
+        if self._handle is None:
+            self._handle = self._loop.call_later(seconds, self._call)
+
+    def clear(self) -> None:
+        """Not now."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+class Connection(web.RequestHandler):
+    """One client's connection, which is cut when it takes too long."""
+
+    __slots__ = ("_guard", "_head", "_left", "_unread")
+
+    def __init__(self, guard: "Server", **options: Any) -> None:
+        super().__init__(guard, **options)
+        self._guard = guard
+        self._head = Alarm(self._loop, self.cut)
+        self._unread = Alarm(self._loop, self._look)
+        #: Bytes that the client had not read at the last look.
+        self._left = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is at no request, as far as it has arrived."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def cut(self) -> None:
+        """Close it at once; what its client has not read is lost."""
+        transport = self.transport
+        self.force_close()
+        if transport is not None:
+            transport.abort()
+
+    def _watch(self) -> None:
+        if self.transport is not None:
+            self._left = self.transport.get_write_buffer_size()
+            self._unread.set(STUCK_SECONDS)
+
+    def _look(self) -> None:
+        if self.transport is not None and self.transport.get_write_buffer_size() < self._left:
+            self._unread.clear()
+            self._watch()
+        else:
+            self.cut()
+
+    # -- called by asyncio --------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there: the time for its first request begins."""
+        self._head.set(HEAD_SECONDS)
+        super().connection_made(transport)
+        self._guard.make_room(self)
+
+    def data_received(self, data: bytes) -> None:
+        """A part of a request arrives: it is complete in time, or the connection is cut."""
+        super().data_received(data)
+        if self.is_waiting:
+            self._head.set(HEAD_SECONDS)
+        else:
+            self._head.clear()
+
+    def pause_writing(self) -> None:
+        """The client does not read what is sent."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._unread.clear()
+        super().resume_writing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is gone."""
+        self._head.clear()
+        self._unread.clear()
+        super().connection_lost(exc)
+
+    # -- errors that no view sees -------------------------------------------------------
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what is no HTTP, without the bytes that were sent."""
+        if isinstance(exc, ConnectionError) and self.transport is None:
+            raise exc  # the client has left in the middle of its body
+        if isinstance(exc, UnicodeError):
+            status = 400  # aiohttp repeats a header that is no text: `Expect`
+        if status >= 500:
+            self.log_exception("%s %s failed", request.method, request.path[:200], exc_info=exc)
+        elif _few.room(1):
+            # Without its text, which quotes the request.
+            logger.info("a request that is no HTTP was refused (%s)", type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("a part of the answer is sent already")
+        text = "internal error" if status >= 500 else "this is no request that is taken here"
+        found = answer(status, text)
+        set_headers(request, found)
+        found.force_close()
+        return found
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; aiohttp's own errors, as to `Expect`, become problems too."""
+        if isinstance(resp, web.HTTPException) and resp.status >= 400:
+            resp = answer(resp.status, resp.reason.partition(":")[0])
+            set_headers(request, resp)
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)

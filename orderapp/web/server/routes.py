@@ -1,0 +1,119 @@
+"""The routes of the API: each declares what it takes and answers. The declaration is checked at
+each request, and is what `/openapi.json` and `/docs` are made of."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from orderapp.app import app
+from orderapp.web.server.middleware import Handler
+from orderapp.web.server.problems import FieldError, Problem, shown
+
+#: Seconds until a view that does not get on is answered for, with 503.
+PATIENCE = 1.8
+
+#: aiohttp's application, which Faust serves. Its own views cost more than twice the time.
+server: web.Application = app.web.web_app  # type: ignore[attr-defined]
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a request; `schema` is JSON Schema."""
+
+    name: str
+    schema: Mapping[str, Any]
+    text: str
+    #: `query`, `path` or `header`.
+    place: str = "query"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a status means; `model` is a type that msgspec knows, None for what is no JSON."""
+
+    text: str
+    model: Any = None
+    content_type: str = "application/json"
+    #: Headers that it carries, and what they mean.
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one path."""
+
+    method: str
+    path: str
+    summary: str
+    answers: Mapping[int, Answer]
+    parameters: Sequence[Parameter] = ()
+    #: What the body must be.
+    body: type | None = None
+    #: Statuses of error answers besides those that every route may have.
+    errors: Sequence[int] = ()
+    #: Whether `ORDERAPP_API_TOKEN` guards it.
+    guarded: bool = False
+
+
+#: In the order of their declaration.
+ROUTES: list[Route] = []
+
+
+def serve(route: Route, *, seconds: float | None = PATIENCE) -> Callable[[Handler], Handler]:
+    """Register a view for `route`; `seconds` is its time limit."""
+
+    def register(view: Handler) -> Handler:
+        known = frozenset(p.name for p in route.parameters if p.place == "query")
+
+        @wraps(view)
+        async def checked(request: web.Request) -> web.StreamResponse:
+            if request.query_string:
+                _check_names(request, known)
+            async with asyncio.timeout(seconds):
+                return await view(request)
+
+        ROUTES.append(route)
+        router = server.router
+        if route.method == "GET":
+            router.add_get(route.path, checked, allow_head=seconds is not None)
+        else:
+            router.add_route(route.method, route.path, checked)
+        return view
+
+    return register
+
+
+def _check_names(request: web.Request, known: frozenset[str]) -> None:
+    allowed = f"allowed here: {', '.join(sorted(known)) or 'none'}"
+    errors = [
+        FieldError(name[:64], f"this parameter is not known; {allowed}")
+        for name in dict.fromkeys(request.query)
+        if name not in known
+    ]
+    errors += [
+        FieldError(name, "this parameter is given more than once")
+        for name in known
+        if len(request.query.getall(name, ())) > 1
+    ]
+    if errors:
+        first = errors[0]
+        raise Problem(400, f"{shown(first.field)}: {first.detail}", *errors[:16])
+
+
+def json(
+    body: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A JSON answer: a Struct, or bytes that are JSON already."""
+    return web.Response(
+        body=body if isinstance(body, bytes) else _encode(body),
+        status=status,
+        content_type="application/json",
+        headers=headers,
+    )

@@ -1,0 +1,350 @@
+"""`POST /api/orders`, with Kafka's part played by a list."""
+
+import asyncio
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from orderapp.app import app, settings
+from orderapp.engine.errors import SendFailedError, SendRefusedError
+from orderapp.engine.health.lag import Look
+from orderapp.engine.observe.blocked import Blocked
+from orderapp.web.api import ordering
+from orderapp.web.server import access
+from tests.records import record
+from tests.web.examples import ask, look, order
+
+GOOD = {"customer_id": 1234, "amount": 350.25, "country": "DE"}
+TOKEN = "a token, not a secret"
+PARTITION_OF = ordering._partition_of
+
+
+class Topic:
+    """What was sent to `orders`. `away` makes sending fail; `found` is what a search finds."""
+
+    def __init__(self):
+        self.sent = []
+        self.away = None
+        self.found = None
+
+    async def send_all(self, topic, partition, messages, headers):
+        assert (topic, partition, len(messages)) == ("orders", None, len(headers))
+        await asyncio.sleep(0)
+        if self.away:
+            raise self.away
+        self.sent += [(key, json.loads(value)) for key, value in messages]
+
+    async def find(self, tp, key, start):
+        return self.found
+
+
+@pytest.fixture
+def topic(monkeypatch, kafka):
+    kafka.look = look(fraud=0)
+    topic = Topic()
+    monkeypatch.setattr(app, "ready", True)
+    monkeypatch.setattr(app, "send_all", topic.send_all)
+    monkeypatch.setattr(ordering.search, "find", topic.find)
+    monkeypatch.setattr(ordering, "desk", ordering.Desk())
+    monkeypatch.setattr(ordering, "_partition_of", lambda _look, _key: None)
+    return topic
+
+
+@pytest.fixture
+def secured(monkeypatch):
+    monkeypatch.setattr(access, "settings", replace(settings, api_token=TOKEN))
+
+
+async def post(client, body=GOOD, key=None, **headers):
+    if key is not None:
+        headers["Idempotency-Key"] = key
+    return await ask(client, "/api/orders", "POST", json=body, headers=headers)
+
+
+def bind_to(monkeypatch, host):
+    monkeypatch.setattr(access, "app", SimpleNamespace(conf=SimpleNamespace(web_bind=host)))
+
+
+def restart(monkeypatch):
+    monkeypatch.setattr(ordering, "desk", ordering.Desk())
+
+
+async def test_an_order_is_on_its_topic_before_it_is_answered_for(client, store, topic):
+    answer = await client.post("/api/orders", json=GOOD)
+    found = await answer.json()
+
+    assert answer.status == 202
+    assert answer.headers["Location"] == found["links"]["self"]
+    ((key, sent),) = topic.sent
+    assert found["order"] == sent
+    assert sent == GOOD | {"order_id": int(key), "created_at": sent["created_at"]}
+    assert found["links"]["self"] == f"/api/orders/{sent['order_id']}"
+
+
+async def test_two_orders_without_a_key_are_two_orders(client, store, topic):
+    await asyncio.gather(*(post(client) for _ in range(20)))
+
+    assert len({key for key, _ in topic.sent}) == 20
+
+
+async def test_an_order_needs_no_store(client, store, topic, monkeypatch):
+    await store.close()
+
+    assert (await post(client))[0] == 202
+
+
+async def test_the_same_key_and_body_are_one_order_also_at_once(client, store, topic):
+    answers = await asyncio.gather(*(post(client, key="k-1") for _ in range(10)))
+
+    assert {status for status, _ in answers} == {202}
+    assert len(topic.sent) == 1
+    assert {found["order"]["order_id"] for _, found in answers} == {
+        topic.sent[0][1]["order_id"]
+    }
+    assert len({found["order"]["created_at"] for _, found in answers}) == 1
+
+
+@pytest.mark.parametrize("where", ["memory", "store", "topic"])
+async def test_a_key_is_known_again_wherever_its_order_is(
+    client, store, topic, monkeypatch, where
+):
+    _, first = await post(client, key="k-2")
+    ((key, sent),) = topic.sent
+    if where != "memory":
+        restart(monkeypatch)
+    if where == "store":
+        await store.upsert([order(sent["order_id"], sent["created_at"], amount=350.25)])
+    if where == "topic":
+        topic.found = record(json.dumps(sent).encode(), key)
+
+    assert await post(client, key="k-2") == (202, first)
+    assert len(topic.sent) == 1
+
+    for other in ({"amount": 350.26}, {"customer_id": 1235}, {"country": "US"}):
+        status, answer = await post(client, GOOD | other, key="k-2")
+        assert (status, answer["errors"][0]["field"]) == (422, "Idempotency-Key")
+    assert len(topic.sent) == 1
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "a b", "é", "a\tb"])
+async def test_a_malformed_key_is_400(client, store, topic, key):
+    status, answer = await post(client, key=key)
+
+    assert (status, answer["errors"][0]["field"]) == (400, "Idempotency-Key")
+    assert topic.sent == []
+
+
+@pytest.mark.parametrize("key", ["!", "~" * 255, '"quoted,key"'])
+async def test_every_visible_character_may_be_in_a_key(client, store, topic, key):
+    assert (await post(client, key=key))[0] == 202
+
+
+@pytest.mark.parametrize("error", [SendFailedError("broker-7.inside"), TimeoutError()])
+async def test_without_kafka_it_is_503_and_a_key_makes_it_safe_to_try_again(
+    client, store, topic, error
+):
+    topic.away = error
+    status, answer = await post(client, key="k-3")
+    assert status == 503
+    assert "may have been written" in answer["detail"]
+    assert "inside" not in str(answer)
+    _, without = await post(client)
+    assert "twice" in without["detail"]
+    # Perhaps it was written: another order must not go under its id.
+    assert (await post(client, GOOD | {"amount": 1}, key="k-3"))[0] == 422
+
+    topic.away = None
+    assert (await post(client, key="k-3"))[0] == 202
+    assert len(topic.sent) == 1
+
+
+async def test_an_order_that_kafka_refuses_is_503_and_nobody_is_told_to_send_it_again(
+    client, store, topic, caplog
+):
+    topic.away = SendRefusedError("topic 'orders': raise inside.bytes")
+    status, answer = await post(client)
+
+    assert status == 503
+    assert "was not written" in answer["detail"]
+    assert "inside" not in str(answer)
+    assert "raise inside.bytes" in caplog.text
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k-7"}])
+async def test_before_kafka_is_there_nothing_is_sent(
+    client, store, topic, kafka, monkeypatch, key
+):
+    monkeypatch.setattr(app, "ready", False)
+    # Kafka answers, and has no topics yet.
+    kafka.look = Look({}, {}, {})
+    monkeypatch.setattr(ordering, "_partition_of", PARTITION_OF)
+
+    answer = await client.post("/api/orders", json=GOOD, headers=key)
+
+    assert (answer.status, topic.sent) == (503, [])
+    assert answer.headers["Retry-After"]
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k-8"}])
+async def test_while_the_topic_is_missing_nothing_is_sent(
+    client, store, topic, kafka, monkeypatch, key
+):
+    gone = Blocked()
+    gone.block(("topic", "orders"), "the topic orders does not exist")
+    monkeypatch.setattr(ordering, "blocked", gone)
+
+    answer = await client.post("/api/orders", json=GOOD, headers=key)
+
+    assert (answer.status, topic.sent) == (503, [])
+    assert "'orders'" in (await answer.json())["detail"]
+
+
+async def test_a_key_of_which_the_topic_has_just_gone_is_503(
+    client, store, topic, kafka, monkeypatch
+):
+    kafka.look = Look({}, {}, {})
+    monkeypatch.setattr(ordering, "_partition_of", PARTITION_OF)
+
+    assert (await post(client, key="k-9"))[0] == 503
+    assert topic.sent == []
+
+
+async def test_a_key_that_cannot_be_looked_up_is_503(client, store, topic, kafka):
+    kafka.look = None
+    assert (await post(client, key="k-4"))[0] == 503
+    await store.close()
+    assert (await post(client, key="k-4"))[0] == 503
+    assert topic.sent == []
+
+
+async def test_a_key_is_looked_up_also_when_only_an_earlier_look_is_known(
+    client, store, topic, kafka, monkeypatch
+):
+    monkeypatch.setattr(ordering.progress.monitor, "looks", [kafka.look])
+    kafka.look = None
+
+    assert (await post(client, key="k-5"))[0] == 202
+
+
+async def test_an_order_that_is_stored_during_the_search_for_it_is_found(
+    client, store, topic, monkeypatch
+):
+    """Another worker has sent it, and analytics commits it just now."""
+    wanted, ask_kafka = ordering.id_for("k-6"), ordering.progress.look
+
+    async def look_while_it_is_stored():
+        await store.upsert([order(wanted, amount=350.25)])
+        return await ask_kafka()
+
+    monkeypatch.setattr(ordering.progress, "look", look_while_it_is_stored)
+
+    assert (await post(client, key="k-6"))[0] == 202
+    assert topic.sent == []
+
+
+async def test_a_large_body_is_413(client, store, topic):
+    body = GOOD | {"country": "x" * 65_536}
+
+    assert (await post(client, body))[0] == 413
+
+
+async def test_a_slow_body_is_408(client, store, topic, monkeypatch):
+    monkeypatch.setattr("orderapp.web.api.new_order.BODY_SECONDS", 0.05)
+
+    async def slowly():
+        yield b"{"
+        await asyncio.sleep(1)
+        yield b"}"
+
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post("/api/orders", data=slowly(), headers=headers)
+
+    assert answer.status == 408
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+    ],
+)
+async def test_another_content_type_is_415(client, store, topic, headers):
+    answer = await client.post("/api/orders", data=b"{}", headers=headers)
+
+    assert answer.status == 415
+    assert topic.sent == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": "http://[::1"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:6066"},
+        {"Host": "192.168.1.5:6066"},
+        {"Host": "[::1"},
+    ],
+)
+async def test_foreign_pages_may_not_send_orders(client, store, topic, headers):
+    status, answer = await post(client, **headers)
+
+    assert (status, topic.sent) == (403, [])
+    assert answer["errors"][0]["field"] in {"Host", "Origin"}
+
+
+async def test_our_own_page_and_programs_may(client, store, topic):
+    host = f"localhost:{client.port}"
+    own = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    for headers in ({}, own, {"Host": "[::1]:6066"}, {"Host": "127.0.0.1"}):
+        assert (await post(client, **headers))[0] == 202
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0", "::", "", "orders.example", "10.0.0.7"])
+async def test_other_machines_need_a_token_to_be_set(client, store, topic, monkeypatch, bind):
+    bind_to(monkeypatch, bind)
+
+    status, answer = await post(client)
+
+    assert (status, topic.sent) == (403, [])
+    assert "set ORDERAPP_API_TOKEN" in answer["detail"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", TOKEN, "Bearer", "Bearer ", "Basic " + TOKEN, f"Bearer {TOKEN}x", "Bearer \udcff"],
+)
+async def test_a_wrong_token_is_401(client, store, topic, secured, given):
+    headers = {"Authorization": given} if given else {}
+    answer = await client.post("/api/orders", json=GOOD, headers=headers)
+
+    assert (answer.status, topic.sent) == (401, [])
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+    assert TOKEN not in await answer.text()
+
+
+async def test_the_right_token_opens_any_bind_and_host(
+    client, store, topic, secured, monkeypatch
+):
+    bind_to(monkeypatch, "0.0.0.0")
+    headers = {"Authorization": f"bearer {TOKEN}", "Host": "orders.example", "Origin": "null"}
+
+    assert (await post(client, **headers))[0] == 202
+
+
+async def test_nothing_is_remembered_without_end(client, store, topic, monkeypatch):
+    monkeypatch.setattr(ordering, "REMEMBERED", 5)
+    for n in range(10):
+        await post(client, key=f"bounded-{n}")
+
+    assert len(ordering.desk._recent) == 5
+    assert ordering.desk._turns == {}

@@ -1,0 +1,246 @@
+"""Clients that are slow, many, or speak no HTTP hold nobody up, and learn nothing."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import resource
+import time
+
+import psutil
+import pytest
+from aiohttp import web
+
+from orderapp.web.server import connections, driver
+from orderapp.web.server.middleware import MIDDLEWARES
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+TOKEN = b"the-token-of-somebody"
+
+
+async def healthz(_):
+    return web.json_response({"status": "ok"})
+
+
+async def large(_):
+    return web.Response(body=bytes(50_000_000))
+
+
+async def echo(request):
+    return web.json_response({"size": len(await request.read())})
+
+
+async def broken(_):
+    raise OSError("/the/inside of it")
+
+
+@pytest.fixture
+async def port(monkeypatch):
+    """A small application on the server that workers have, with shorter times."""
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.4)
+    monkeypatch.setattr(connections, "STUCK_SECONDS", 0.4)
+    monkeypatch.setattr(driver, "most_connections", lambda: 100)
+    app = web.Application(middlewares=MIDDLEWARES, client_max_size=64 * 1024)
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/large", large)
+    app.router.add_get("/broken", broken)
+    app.router.add_post("/echo", echo)
+    runner = driver.Runner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
+class Client:
+    """A raw connection."""
+
+    def __init__(self, streams):
+        self.reader, self.writer = streams
+
+    @classmethod
+    async def of(cls, port, data=b""):
+        client = cls(await asyncio.open_connection("127.0.0.1", port))
+        client.writer.write(data)
+        return client
+
+    async def answer(self):
+        """The next answer: its status, headers and body."""
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
+        first, *lines = head.decode().split("\r\n")[:-2]
+        headers = dict(line.split(": ", 1) for line in lines)
+        body = await self.reader.readexactly(int(headers["Content-Length"]))
+        return int(first.split()[1]), headers, body
+
+    async def seconds_until_closed(self, *, at_most):
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait_for(self.reader.read(), at_most)
+        return time.monotonic() - began
+
+    def close(self):
+        self.writer.transport.abort()
+
+
+async def test_a_client_that_says_nothing_is_let_go(port):
+    client = await Client.of(port)
+    assert 0.2 < await client.seconds_until_closed(at_most=3) < 2
+
+
+async def test_a_head_that_drips_is_cut_off_however_it_goes_on(port):
+    client = await Client.of(port, b"GET /healthz HTTP/1.1\r\n")
+
+    async def drip():
+        while True:
+            client.writer.write(b"X: y\r\n")
+            await asyncio.sleep(0.05)
+
+    dripping = asyncio.create_task(drip())
+    try:
+        assert await client.seconds_until_closed(at_most=3) < 2
+    finally:
+        dripping.cancel()
+
+
+async def test_a_connection_may_be_quiet_between_two_requests_but_not_within_one(port):
+    client = await Client.of(port, HEALTH)
+    assert (await client.answer())[0] == 200
+    await asyncio.sleep(0.8)
+    client.writer.write(HEALTH)
+    assert (await client.answer())[0] == 200
+
+    client.writer.write(HEALTH[:20])
+
+    assert 0.2 < await client.seconds_until_closed(at_most=3) < 2
+
+
+async def test_a_body_has_a_time_of_its_own(port):
+    client = await Client.of(
+        port, b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n"
+    )
+    for _ in range(8):
+        await asyncio.sleep(0.1)
+        client.writer.write(b"x")
+    status, _, body = await client.answer()
+    assert (status, json.loads(body)) == (200, {"size": 8})
+    client.close()
+
+
+def served(port):
+    """The server's ends of open connections; it runs in this process."""
+    ends = psutil.Process().net_connections("tcp")
+    return [end for end in ends if end.raddr and end.laddr.port == port]
+
+
+async def seen(fact):
+    """Wait for it: a busy machine needs longer than the limits say."""
+    async with asyncio.timeout(10):
+        while not fact():  # noqa: ASYNC110 - nobody tells it
+            await asyncio.sleep(0.05)
+
+
+async def test_a_client_that_does_not_read_is_let_go(port):
+    client = await Client.of(port)
+    client.writer.transport.pause_reading()
+    client.writer.write(HEALTH.replace(b"healthz", b"large"))
+    await seen(lambda: served(port))
+    await seen(lambda: not served(port))
+    client.writer.transport.resume_reading()
+
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await client.reader.readexactly(50_000_000)
+
+
+async def test_who_reads_slowly_but_reads_gets_all(port):
+    client = await Client.of(port, HEALTH.replace(b"healthz", b"large"))
+    _, headers, body = await client.answer()
+    assert headers["Content-Length"] == str(len(body)) == "50000000"
+    client.close()
+
+
+async def test_idle_connections_do_not_keep_others_out(port, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 60)
+    idle = [await Client.of(port) for _ in range(500)]
+    began = time.monotonic()
+
+    client = await Client.of(port, HEALTH)
+
+    assert (await client.answer())[0] == 200
+    assert time.monotonic() - began < 0.5
+    await seen(lambda: len(served(port)) <= 100)
+    for one in (*idle, client):
+        one.close()
+
+
+async def test_pipelined_requests_are_answered_one_after_the_other(port):
+    client = await Client.of(port, HEALTH * 1000)
+    for _ in range(1000):
+        assert (await client.answer())[0] == 200
+    client.close()
+
+
+NO_HTTP = {
+    "10,000 headers": b"".join(b"X-%d: y\r\n" % n for n in range(10_000)) + b"\r\n",
+    "a header of 1 MB": b"Authorization: Bearer " + TOKEN * 50_000 + b"\r\n\r\n",
+    "a character that is none": b"Authorization: Bearer " + TOKEN + b"\x01\r\n\r\n",
+    "a header without a colon": TOKEN + b"\r\n\r\n",
+    "two lengths": b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "a length and chunks": b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "a negative length": b"Content-Length: -1\r\n\r\n",
+    "an expectation that is no text": b"Expect: \x80" + TOKEN + b"\r\n\r\n",
+    "no host": b"X: " + TOKEN + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", NO_HTTP)
+async def test_what_is_no_http_is_refused_and_not_repeated(port, name, caplog):
+    caplog.set_level(logging.DEBUG)
+    host = b"" if name == "no host" else b"Host: localhost\r\n"
+    client = await Client.of(port, b"GET /healthz HTTP/1.1\r\n" + host + NO_HTTP[name])
+
+    status, headers, body = await client.answer()
+
+    assert status == 400
+    assert headers["Content-Type"] == "application/problem+json"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert TOKEN not in body
+    assert TOKEN.decode() not in caplog.text
+    assert "Traceback" not in caplog.text
+    assert await client.seconds_until_closed(at_most=3) < 2
+    again = await Client.of(port, HEALTH)
+    assert (await again.answer())[0] == 200
+    again.close()
+
+
+async def test_much_that_is_no_http_does_not_fill_the_log(port, caplog):
+    caplog.set_level(logging.INFO)
+    connections._few.__init__(connections.logger)
+    for _ in range(50):
+        client = await Client.of(port, b"\x16\x03\x01\r\n\r\n")
+        assert (await client.answer())[0] == 400
+    assert 1 <= len([r for r in caplog.records if "no HTTP" in r.message]) <= 10
+
+
+async def test_an_expectation_that_is_not_known_is_a_problem(port):
+    client = await Client.of(port, HEALTH[:-2] + b"Expect: miracles\r\n\r\n")
+    status, headers, body = await client.answer()
+    assert (status, headers["Content-Type"]) == (417, "application/problem+json")
+    assert b"miracles" not in body
+    client.close()
+
+
+async def test_an_error_of_the_program_shows_nothing_of_it(port):
+    client = await Client.of(port, HEALTH.replace(b"healthz", b"broken"))
+    status, _, body = await client.answer()
+    assert status == 500
+    assert b"inside of it" not in body
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "most"),
+    [(256, 128), (1024, 512), (1_048_576, 5_000), (resource.RLIM_INFINITY, 5_000), (16, 32)],
+)
+def test_connections_take_at_most_half_of_the_files(monkeypatch, allowed, most):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
+    assert driver.most_connections() == most
