@@ -16,15 +16,17 @@ SPAN = 10_000
 _DAY = 24 * 3_600_000 // SPAN
 _HOUR = _DAY // 24
 
-# Columns of `countries` behind its key; `activity` has the first two.
+# Numbers of a country in `_ADD_COUNTRY`; those of a bucket are the first two.
 ORDERS, ALERTS, PAID, DECLINED, REVENUE = range(5)
 
-_ADD_COUNTRY = """INSERT INTO countries VALUES (?, ?, ?, ?, ?, ?)
+_ADD_COUNTRY = """INSERT INTO countries (country, orders, alerts, paid, declined, revenue)
+    VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (country) DO UPDATE SET orders = orders + excluded.orders,
     alerts = alerts + excluded.alerts, paid = paid + excluded.paid,
     declined = declined + excluded.declined, revenue = revenue + excluded.revenue"""
-_ADD_ACTIVITY = """INSERT INTO activity VALUES (?, ?, ?) ON CONFLICT (bucket) DO UPDATE SET
-    orders = orders + excluded.orders, alerts = alerts + excluded.alerts"""
+_ADD_ACTIVITY = """INSERT INTO activity (bucket, orders, alerts) VALUES (?, ?, ?)
+    ON CONFLICT (bucket) DO UPDATE SET orders = orders + excluded.orders,
+    alerts = alerts + excluded.alerts"""
 
 
 class Changes:

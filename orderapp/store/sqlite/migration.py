@@ -29,7 +29,7 @@ CONTENTS = (
     """UPDATE payments SET (country, created_at) = (
         SELECT ifnull(max(country), ''), ifnull(max(created_at), payments.paid_at)
         FROM orders WHERE order_id = payments.order_id)""",
-    """INSERT INTO countries
+    """INSERT INTO countries (country, orders, alerts, paid, declined, revenue)
         SELECT country, sum(orders), sum(alerts), sum(paid), sum(declined), sum(revenue) FROM (
             SELECT country, count(*) AS orders, 0 AS alerts, 0 AS paid, 0 AS declined,
                 0.0 AS revenue FROM orders GROUP BY country
@@ -38,7 +38,7 @@ CONTENTS = (
                 sum(CASE status WHEN 'PAID' THEN amount ELSE 0.0 END)
                 FROM payments GROUP BY country
         ) GROUP BY country""",
-    """INSERT INTO activity
+    """INSERT INTO activity (bucket, orders, alerts)
         SELECT kafka_timestamp / 10000, sum(orders), sum(alerts) FROM (
             SELECT kafka_timestamp, 1 AS orders, 0 AS alerts FROM orders
             UNION ALL SELECT kafka_timestamp, 0, 1 FROM alerts

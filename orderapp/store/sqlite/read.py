@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from orderapp.store.documents import (
     Activity,
@@ -18,6 +18,20 @@ from orderapp.store.documents import (
 from orderapp.store.sqlite.counts import SPAN
 from orderapp.store.sqlite.schema import TABLES
 
+D = TypeVar("D", bound=Document)
+
+
+def _select(kind: type[Document], rest: str) -> str:
+    names = ", ".join(kind.__struct_fields__)
+    return f"SELECT {names} FROM {TABLES[kind]} {rest}"  # noqa: S608 - our own names
+
+
+def documents(
+    connection: sqlite3.Connection, kind: type[D], rest: str, values: Sequence[int]
+) -> list[D]:
+    """Documents of a type: those that `rest`, the end of the statement, lets through."""
+    return [kind(*row) for row in connection.execute(_select(kind, rest), values)]
+
 
 def _stories(orders: str, end: str) -> str:
     names = (f"{table}.{name}" for t, table in TABLES.items() for name in t.__struct_fields__)
@@ -29,11 +43,10 @@ def _stories(orders: str, end: str) -> str:
 
 
 _STORY = _stories("orders", "WHERE orders.order_id = ?")
-_NEWEST = "ORDER BY created_at DESC, order_id DESC"
 # The inner ORDER BY picks the orders before anything is joined to them; the outer one is what
 # SQL promises about the order of the result.
 _LATEST = _stories(
-    f"(SELECT * FROM orders {_NEWEST} LIMIT ?)",  # noqa: S608 - our own names
+    f"({_select(OrderDocument, 'ORDER BY created_at DESC, order_id DESC LIMIT ?')})",
     "ORDER BY orders.created_at DESC, orders.order_id DESC",
 )
 
@@ -67,8 +80,8 @@ def scan(
     connection: sqlite3.Connection, kind: type[Document], after: int, limit: int
 ) -> list[Document]:
     """Documents of a type with an order id above `after`, ascending."""
-    select = f"SELECT * FROM {TABLES[kind]} WHERE order_id > ? ORDER BY order_id LIMIT ?"  # noqa: S608 - our own names
-    return [kind(*row) for row in connection.execute(select, (after, limit))]
+    rest = "WHERE order_id > ? ORDER BY order_id LIMIT ?"
+    return documents(connection, kind, rest, (after, limit))
 
 
 _COUNTRIES = """SELECT country, orders, alerts, paid, declined, round(revenue, 2)

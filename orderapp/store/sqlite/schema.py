@@ -1,7 +1,8 @@
 """The tables of the SQLite store, and how a file comes to have them.
 
-Columns stand in the order of the documents' fields, so that a document is bound as the tuple
-that msgspec makes of it in C, and a row is a document's arguments.
+A table's columns are its document's fields, and every statement names them in the order of the
+fields, whatever their order in the file. So a document is bound as the tuple that msgspec makes
+of it in C, and a row is a document's arguments.
 """
 
 import logging

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import astuple
 
 from orderapp.store.documents import Document
+from orderapp.store.sqlite import read
 from orderapp.store.sqlite.counts import Changes
 from orderapp.store.sqlite.schema import TABLES, transaction
 
@@ -126,6 +127,5 @@ def _stored(
     for start in range(0, len(ids), ROWS):
         part = ids[start : start + ROWS]
         places = ", ".join("?" * len(part))
-        select = f"SELECT * FROM {TABLES[kind]} WHERE order_id IN ({places})"  # noqa: S608 - our own names
-        found.extend(kind(*row) for row in connection.execute(select, part))
+        found += read.documents(connection, kind, f"WHERE order_id IN ({places})", part)
     return found
