@@ -111,6 +111,15 @@ class DeadLetterDocument(Document, tag="dead-letter", frozen=True):
         return msgspec.structs.replace(self, service=",".join(names))
 
 
+#: All types of documents.
+KINDS: tuple[type[Document], ...] = (
+    OrderDocument,
+    AlertDocument,
+    PaymentDocument,
+    DeadLetterDocument,
+)
+
+
 class OrderStory(msgspec.Struct, frozen=True):
     """An order with what the services found; `payment` is None until it is made."""
 

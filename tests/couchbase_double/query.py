@@ -13,10 +13,11 @@ from tests.couchbase_double.collation import Rank, is_known, is_number, rank
 T = TypeVar("T")
 
 _NAME = r"`(?P<bucket>[^`]+)`"
+_FIELDS = r"(?P<fields>b\.\w+(, b\.\w+)*)"
 _CREATE = re.compile(rf"CREATE INDEX `(?P<index>\w+)` ON {_NAME} ?(?P<definition>\(.*)")
 _NEWEST_FIRST = r"ORDER BY b\.created_at DESC, b\.order_id DESC LIMIT \$(?P<limit>\w+)"
 _LATEST = re.compile(
-    rf'SELECT b\.\* FROM {_NAME} AS b WHERE b\.type = "(?P<type>order)" '
+    rf'SELECT {_FIELDS} FROM {_NAME} AS b WHERE b\.type = "(?P<type>order)" '
     rf"AND b\.created_at IS NOT MISSING {_NEWEST_FIRST}"
 )
 _KEYS = re.compile(
@@ -27,7 +28,8 @@ _KEYS = re.compile(
     rf"{_NEWEST_FIRST}"
 )
 _BY_ID = re.compile(
-    rf"SELECT b\.\* FROM {_NAME} AS b WHERE b\.type = \$type AND b\.order_id > \$after "
+    rf'SELECT {_FIELDS} FROM {_NAME} AS b WHERE b\.type = "(?P<type>[\w-]+)" '
+    r"AND b\.order_id > \$after "
     r"ORDER BY b\.order_id LIMIT \$(?P<limit>\w+)"
 )
 _TOTALS = re.compile(
@@ -137,7 +139,7 @@ class Queries:
             for key, value in self._all(match["type"])
             if key.created_at is not msgspec.UNSET
         ]
-        return [value for _, _, value in heapq.nlargest(limit, found)]
+        return [_only(match["fields"], row) for _, _, row in heapq.nlargest(limit, found)]
 
     def _keys(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
         if match["status"]:
@@ -164,11 +166,11 @@ class Queries:
         after = rank(_value(request, "after", int))
         found = [
             (rank(key.order_id), value)
-            for key, value in self._all(_value(request, "type", str))
+            for key, value in self._all(match["type"])
             if is_known(key.order_id) and rank(key.order_id) > after
         ]
         limit = _value(request, match["limit"], int)
-        return [value for _, value in heapq.nsmallest(limit, found)]
+        return [_only(match["fields"], row) for _, row in heapq.nsmallest(limit, found)]
 
     def _totals(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
         self._need("(type, country, status, amount)")
@@ -200,6 +202,12 @@ def _sum(keys: list[_Key]) -> float | None:
 
 def _span(timestamp: Any) -> int | None:
     return int(timestamp // 10_000) if is_number(timestamp) else None
+
+
+def _only(fields: str, document: bytes) -> bytes:
+    found: dict[str, msgspec.Raw] = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+    names = fields.replace("b.", "").split(", ")
+    return msgspec.json.encode({name: found[name] for name in names if name in found})
 
 
 def _row(**values: Any) -> bytes:

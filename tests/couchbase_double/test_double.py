@@ -21,8 +21,8 @@ ORDERS = {
 }
 INDEX = 'CREATE INDEX `i` ON `orders` (created_at DESC, order_id DESC) WHERE type = "order"'
 LATEST = (
-    'SELECT b.* FROM `orders` AS b WHERE b.type = "order" AND b.created_at IS NOT MISSING '
-    "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count"
+    'SELECT b.order_id, b.amount FROM `orders` AS b WHERE b.type = "order" '
+    "AND b.created_at IS NOT MISSING ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count"
 )
 
 
@@ -120,7 +120,7 @@ def test_query_filters_sorts_and_limits(limit, ids):
     queries.answer({"statement": INDEX})
 
     rows = queries.answer({"statement": LATEST, "$count": limit})
-    assert [ORDERS[i] for i in ids] == rows
+    assert [b'{"order_id":%s}' % i for i in ids] == rows
 
 
 def test_values_of_any_type_have_an_order():

@@ -73,8 +73,8 @@ def page(client: "Client", query: OrderQuery) -> OrderPage:
     """Keys from an index, then a get for their orders, of which those that match are kept."""
     end = time.monotonic() + LIMIT
     if query.status == "dead_letter":
-        values = {"type": "dead-letter", "after": -1, "count": WALK + 1}
-        rows = client.ask(BY_ID, values, end)
+        values = {"after": -1, "count": WALK + 1}
+        rows = client.ask(BY_ID[DeadLetterDocument], values, end)
         # They have no index by the order's time. A few are sorted; if they are many they are
         # found among the orders.
         if len(rows) <= WALK:
@@ -125,10 +125,9 @@ def totals(client: "Client", since: int) -> Stats:
 def scan(client: "Client", kind: type[D], after: int, limit: int) -> list[D]:
     """Documents of a type by order id, with all that was written before."""
     end = time.monotonic() + SCAN_LIMIT
-    tag = kind.__struct_config__.tag
     while True:
-        values = {"type": tag, "after": after, "count": limit}
-        rows = client.ask(BY_ID, values, end, exact=True)
+        values = {"after": after, "count": limit}
+        rows = client.ask(BY_ID[kind], values, end, exact=True)
         documents = list(_converted(rows, kind))
         if documents or not rows:
             return documents

@@ -6,7 +6,7 @@ none that nobody needs. Values are parameters; `{}` is the place of the checked 
 
 from typing import NamedTuple
 
-from orderapp.store.documents import OrderQuery
+from orderapp.store.documents import KINDS, Document, OrderDocument, OrderQuery
 
 
 class Statement(NamedTuple):
@@ -37,17 +37,24 @@ def create(index: str) -> str:
     return f"CREATE INDEX `{index}` ON `{{}}` {INDEXES[index]}"
 
 
-# The type is no parameter, since an index with a WHERE serves only a query that repeats it.
-LATEST = Statement(
-    'SELECT b.* FROM `{}` AS b WHERE b.type = "order" AND b.created_at IS NOT MISSING '
-    "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",
+def _documents(kind: type[Document], rest: str, index: str) -> Statement:
+    # The type is no parameter, since an index with a WHERE serves only a query that repeats it.
+    fields = ", ".join(f"b.{name}" for name in kind.__struct_fields__)
+    where = f'b.type = "{kind.__struct_config__.tag}" AND {rest}'
+    return Statement(f"SELECT {fields} FROM `{{}}` AS b WHERE {where}", index)  # noqa: S608
+
+
+LATEST = _documents(
+    OrderDocument,
+    "b.created_at IS NOT MISSING ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",
     "orderapp_orders_by_time",
 )
-BY_ID = Statement(
-    "SELECT b.* FROM `{}` AS b WHERE b.type = $type AND b.order_id > $after "
-    "ORDER BY b.order_id LIMIT $count",
-    "orderapp_by_id",
-)
+BY_ID = {
+    kind: _documents(
+        kind, "b.order_id > $after ORDER BY b.order_id LIMIT $count", "orderapp_by_id"
+    )
+    for kind in KINDS
+}
 # Both are answered by their index alone.
 TOTALS = Statement(
     "SELECT b.type, b.country, b.status, COUNT(*) AS documents, SUM(b.amount) AS amount "
@@ -84,7 +91,7 @@ _COUNTRY = _keys('b.type = "order" AND b.country = $country', "orderapp_orders_b
 _ALERTS = _keys('b.type = "alert"', "orderapp_alerts_by_time")
 _DECLINED = _keys('b.type = "payment" AND b.status = "DECLINED"', "orderapp_declined_by_time")
 
-ALL = (LATEST, BY_ID, TOTALS, ACTIVITY, _ORDERS, _COUNTRY, _ALERTS, _DECLINED)
+ALL = (LATEST, *BY_ID.values(), TOTALS, ACTIVITY, _ORDERS, _COUNTRY, _ALERTS, _DECLINED)
 
 #: Sorts after every time.
 TOP = ("\uffff", 0)

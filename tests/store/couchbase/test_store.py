@@ -445,6 +445,25 @@ async def test_pages_lead_past_keys_that_are_not_ours(
     assert found == [3, 2, 1]
 
 
+async def test_queries_ask_for_the_fields_of_a_document_and_no_others(
+    double, couchbase, monkeypatch
+):
+    await couchbase.upsert([order(1), alert(1), payment(1), dead_letter(1)])
+    for key, document in double.documents().items():
+        double.put(key, {"photo": "x" * 1_000_000} | document)
+    rows = []
+    query = client.Client._query
+    monkeypatch.setattr(
+        client.Client, "_query", lambda *args: [rows.append(r) or r for r in query(*args)]
+    )
+
+    assert [order(1)] == [story.order for story in await couchbase.latest(10)]
+    for document in (order(1), alert(1), payment(1), dead_letter(1)):
+        assert [document] == await couchbase.scan(type(document), None, 10)
+    assert not [row for row in rows if "photo" in row]
+    assert len(rows) == 5
+
+
 @pytest.mark.parametrize("order_id", ["a-text", None, 2.5, 2**60, {}], ids=str)
 async def test_latest_and_scan_bear_ids_that_are_not_ours(double, couchbase, order_id):
     await couchbase.upsert([order(1), order(3)])
