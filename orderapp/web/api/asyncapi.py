@@ -14,7 +14,7 @@ from orderapp.engine.dead_letters.headers import HEADERS
 from orderapp.engine.dead_letters.notes import Note, notes_topic
 from orderapp.engine.observe.trace_headers import PARENT, STATE
 from orderapp.models import FraudAlert, Order, Payment
-from orderapp.web.server.routes import Answer, Route, json, serve
+from orderapp.web.api.routes import Answer, Route, json, serve
 
 _REF = "#/components/schemas/{name}"
 

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from orderapp.web.api.openapi import document
-from orderapp.web.server.routes import Answer, Route, serve
+from orderapp.web.api.routes import Answer, Route, serve
 
 _PAGE = """<!doctype html>
 <html lang="en">

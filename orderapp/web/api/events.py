@@ -10,9 +10,9 @@ from orderapp.app import app
 from orderapp.engine.kafka.feed import Feed, Message, Place
 from orderapp.metrics import EVENT_STREAMS
 from orderapp.web.api import event_format
+from orderapp.web.api.routes import Answer, Parameter, Route, application, serve
 from orderapp.web.server.middleware import set_headers
 from orderapp.web.server.problems import Problem
-from orderapp.web.server.routes import Answer, Parameter, Route, serve, server
 
 #: Streams of one worker.
 MOST = 500
@@ -218,7 +218,7 @@ async def _close_streams(_: web.Application) -> None:
     live.close_streams()
 
 
-server.on_shutdown.append(_close_streams)
+application.on_shutdown.append(_close_streams)
 
 
 @serve(ROUTE, seconds=None)

@@ -10,7 +10,7 @@ from orderapp.app import app, settings, store
 from orderapp.engine.observe.blocked import blocked
 from orderapp.settings import CONSUMERS
 from orderapp.store import StoreError
-from orderapp.web.server.routes import Answer, Route, json, serve
+from orderapp.web.api.routes import Answer, Route, json, serve
 
 logger = logging.getLogger(__name__)
 

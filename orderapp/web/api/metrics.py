@@ -7,7 +7,7 @@ from orderapp import metrics
 from orderapp.app import app, settings
 from orderapp.engine.health.consumer_metrics import ConsumerMetrics
 from orderapp.engine.observe.metrics import KAFKA_UP, REGISTRY, STALLED
-from orderapp.web.server.routes import Answer, Route, serve
+from orderapp.web.api.routes import Answer, Route, serve
 
 metrics.describe(settings)
 KAFKA_UP.set_function(lambda: app.ready and app.watch.kafka_answers)

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from orderapp.web.api.routes import ROUTES, Answer, Parameter, Route, json, serve
 from orderapp.web.server.problems import CONTENT_TYPE, ProblemDetails
-from orderapp.web.server.routes import ROUTES, Answer, Parameter, Route, json, serve
 
 _REF = "#/components/schemas/{name}"
 _OBJECT = dict[str, Any]

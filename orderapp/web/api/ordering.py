@@ -24,11 +24,11 @@ from orderapp.engine.observe.logs import Few
 from orderapp.models import now
 from orderapp.store import StoreError
 from orderapp.web.api import progress
+from orderapp.web.api.access import check_writer
 from orderapp.web.api.new_order import NewOrder, id_for, may_be_ours, read_key, read_order
-from orderapp.web.server.access import check_writer
+from orderapp.web.api.routes import PATIENCE, Answer, Parameter, Route, json, serve
 from orderapp.web.server.middleware import logger
 from orderapp.web.server.problems import FieldError, Problem
-from orderapp.web.server.routes import PATIENCE, Answer, Parameter, Route, json, serve
 
 #: Seconds that Kafka has to confirm an order; all that a request may take.
 KAFKA_PATIENCE, REQUEST_PATIENCE = 4.0, 15.0

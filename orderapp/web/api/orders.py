@@ -9,9 +9,9 @@ from orderapp.web.api import parameters as read
 from orderapp.web.api.answers import OneOrder, Orders, Page, detailed, listed
 from orderapp.web.api.joined import Joined
 from orderapp.web.api.progress import fraud_of
+from orderapp.web.api.routes import Answer, Route, json, serve
 from orderapp.web.api.timeline import timeline
 from orderapp.web.server.problems import Problem
-from orderapp.web.server.routes import Answer, Route, json, serve
 
 DEFAULT_LIMIT, DEFAULT_PAGE = 10, 50
 

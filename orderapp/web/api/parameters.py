@@ -7,8 +7,8 @@ import msgspec
 from aiohttp import web
 
 from orderapp.store import STATUSES
+from orderapp.web.api.routes import Parameter
 from orderapp.web.server.problems import bad_parameter
-from orderapp.web.server.routes import Parameter
 
 MAX_LIMIT = 100
 MAX_ID = 2**53 - 1

@@ -15,7 +15,7 @@ from orderapp.models import format_time
 from orderapp.store import Activity, CountryStats, Stats
 from orderapp.web.api import progress
 from orderapp.web.api.answers import Overview, Progress, Rates
-from orderapp.web.server.routes import Answer, Route, json, serve
+from orderapp.web.api.routes import Answer, Route, json, serve
 
 #: Seconds of activity that are shown, in spans of so many seconds.
 HISTORY, SPAN = 3600, 10

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from orderapp.web.server.routes import server
+from orderapp.web.api.routes import application
 
 STATIC = Path(__file__).parent / "static"
 
@@ -67,5 +67,5 @@ def _answer(request: web.Request, found: _File) -> web.Response:
     return response
 
 
-server.router.add_get("/", dashboard)
-server.router.add_get("/static/{name:.+}", static)
+application.router.add_get("/", dashboard)
+application.router.add_get("/static/{name:.+}", static)

@@ -1,1 +1,1 @@
-"""What holds for every request and connection."""
+"""What holds for every request and connection; knows neither the routes nor the app."""

@@ -8,16 +8,13 @@ token.
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from orderapp.engine.observe.logs import Few
 from orderapp.web.server.middleware import set_headers
 from orderapp.web.server.problems import answer
-
-if TYPE_CHECKING:
-    from orderapp.web.server.driver import Server
 
 logger = logging.getLogger(__name__)
 _few = Few(logger, what="requests that are no HTTP")
@@ -52,11 +49,14 @@ class Alarm:
 class Connection(web.RequestHandler):
     """One client's connection, which is cut when it takes too long."""
 
-    __slots__ = ("_guard", "_head", "_left", "_unread")
+    __slots__ = ("_arrived", "_head", "_left", "_unread")
 
-    def __init__(self, guard: "Server", **options: Any) -> None:
-        super().__init__(guard, **options)
-        self._guard = guard
+    def __init__(
+        self, server: web.Server, arrived: Callable[["Connection"], None], **options: Any
+    ) -> None:
+        """`arrived` is called with each new connection; it may cut others, or this one."""
+        super().__init__(server, **options)
+        self._arrived = arrived
         self._head = Alarm(self._loop, self.cut)
         self._unread = Alarm(self._loop, self._look)
         #: Bytes that the client had not read at the last look.
@@ -92,7 +92,7 @@ class Connection(web.RequestHandler):
         """A client is there: the time for its first request begins."""
         self._head.set(HEAD_SECONDS)
         super().connection_made(transport)
-        self._guard.make_room(self)
+        self._arrived(self)
 
     def data_received(self, data: bytes) -> None:
         """A part of a request arrives: it is complete in time, or the connection is cut."""

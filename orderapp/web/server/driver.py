@@ -32,9 +32,9 @@ class Server(web.Server):
 
     def __call__(self) -> Connection:
         """A connection for a client that has just come."""
-        return Connection(self, loop=self._loop, **self._options)
+        return Connection(self, self._make_room, loop=self._loop, **self._options)
 
-    def make_room(self, new: Connection) -> None:
+    def _make_room(self, new: Connection) -> None:
         """When there are too many, let go of the oldest one that waits for a request."""
         if len(self._connections) > self._most:
             old = (c for c in self.connections if isinstance(c, Connection) and c.is_waiting)

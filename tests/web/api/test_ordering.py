@@ -11,8 +11,7 @@ from orderapp.app import app, settings
 from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.health.lag import Look
 from orderapp.engine.observe.blocked import Blocked
-from orderapp.web.api import ordering
-from orderapp.web.server import access
+from orderapp.web.api import access, ordering
 from tests.records import record
 from tests.web.examples import ask, look, order
 

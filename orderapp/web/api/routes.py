@@ -18,7 +18,7 @@ from orderapp.web.server.problems import FieldError, Problem, shown
 PATIENCE = 1.8
 
 #: aiohttp's application, which Faust serves. Its own views cost more than twice the time.
-server: web.Application = app.web.web_app  # type: ignore[attr-defined]
+application: web.Application = app.web.web_app  # type: ignore[attr-defined]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -80,7 +80,7 @@ def serve(route: Route, *, seconds: float | None = PATIENCE) -> Callable[[Handle
                 return await view(request)
 
         ROUTES.append(route)
-        router = server.router
+        router = application.router
         if route.method == "GET":
             router.add_get(route.path, checked, allow_head=seconds is not None)
         else:
