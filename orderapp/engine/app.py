@@ -44,10 +44,12 @@ from orderapp.engine.errors import FatalError, SendRefusedError, TransientError
 from orderapp.engine.health.watch import Watch
 from orderapp.engine.health.write_rights import WriteRights
 from orderapp.engine.kafka.cluster import Cluster, let_go
+from orderapp.engine.kafka.consumer import Consumer
 from orderapp.engine.kafka.losses import Loss, encode_loss, first_left
+from orderapp.engine.kafka.producer import Producer
 from orderapp.engine.kafka.rights import translated, until_allowed
 from orderapp.engine.kafka.topic_settings import TopicSpec
-from orderapp.engine.kafka.transport import Consumer, Producer, Transport
+from orderapp.engine.kafka.transport import Transport
 from orderapp.engine.observe import metrics, trace_headers, tracing
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.logs import Few, Quiet, say_rest

@@ -12,7 +12,8 @@ from faust.exceptions import ConsumerNotStarted
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from orderapp.engine.kafka.transport import Consumer, Progress
+from orderapp.engine.kafka.consumer import Consumer
+from orderapp.engine.kafka.outlook import Progress
 
 #: Which services read a topic.
 Readers = Mapping[str, Iterable[str]]
@@ -88,12 +89,12 @@ class ConsumerMetrics(Collector):
         yield GaugeMetricFamily(
             "orderapp_held_bytes",
             "Estimated memory of what was read and is not done.",
-            consumer.held_bytes if consumer else 0,
+            consumer.held.bytes if consumer else 0,
         )
         yield GaugeMetricFamily(
             "orderapp_held_batches",
             "Batches that were read and are not done.",
-            consumer.held_messages if consumer else 0,
+            consumer.held.messages if consumer else 0,
         )
 
     def _lag(self, parts: list[Progress]) -> GaugeMetricFamily:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
+from orderapp.engine.kafka.consumer import Consumer
 from orderapp.engine.kafka.losses import Loss
 from orderapp.engine.kafka.topic_settings import TopicSpec
-from orderapp.engine.kafka.transport import Consumer
 
 
 class Host(Protocol):

@@ -147,4 +147,4 @@ class TopicWatch:
         old = {topic: consumer.topic_ids.get(topic) for topic in topics & states.keys()}
         anew = any(had and states[t].id and had != states[t].id for t, had in old.items())
         if anew or has_changed:
-            await consumer.renew_topics(rejoin=anew)
+            await consumer.outlook.renew_topics(rejoin=anew)

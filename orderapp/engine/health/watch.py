@@ -18,8 +18,8 @@ from mode import Service
 
 from orderapp.engine.health.host import Host
 from orderapp.engine.health.topic_watch import TopicWatch
+from orderapp.engine.kafka.consumer import Consumer
 from orderapp.engine.kafka.rights import FORBIDDEN
-from orderapp.engine.kafka.transport import Consumer
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.held_up import held_up
 from orderapp.engine.observe.stacks import LoopWatch, stacks
@@ -178,10 +178,10 @@ class Watch(Service):
         return self._asking.done() and not self._asking.cancelled() and self._asking.result()
 
     async def _see(self, consumer: Consumer, tps: Iterable[TP]) -> None:
-        seen = await consumer.outlook(tps)
+        seen = await consumer.outlook.look(tps)
         self._topics.note(seen)
-        consumer.open_transactions.tell()
-        full = consumer.is_full and bool(held_up)
+        consumer.outlook.open_transactions.tell()
+        full = consumer.held.is_full and bool(held_up)
         sights = {
             tp: Sight(
                 committed=consumer.committed(tp),

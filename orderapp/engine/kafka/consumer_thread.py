@@ -95,16 +95,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         end: int = self._ensure_consumer().last_stable_offset(tp)
         return end
 
-    def bounds(self) -> dict[TP, tuple[int, int]]:
-        """The last stable offsets, and the ends for who reads everything, as the last fetches
-        brought them; those of one partition are from the same fetch."""
-        consumer = self._ensure_consumer()
-        both = {
-            tp: (consumer.last_stable_offset(tp), consumer.highwater(tp))
-            for tp in consumer.assignment()
-        }
-        return {tp: (stable, end) for tp, (stable, end) in both.items() if stable is not None}
-
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return await super()._fetch_records(*args, **kwargs)

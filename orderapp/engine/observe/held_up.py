@@ -3,16 +3,19 @@
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+P = TypeVar("P", bound=Hashable)
 
 
-class Places:
+class Places(Generic[P]):
     """Where something waits at this moment, by whatever the callers name the places."""
 
     def __init__(self) -> None:
-        self._places: Counter[Hashable] = Counter()
+        self._places: Counter[P] = Counter()
 
     @contextmanager
-    def waiting(self, place: Hashable) -> Iterator[None]:
+    def waiting(self, place: P) -> Iterator[None]:
         """Around the wait."""
         self._places[place] += 1
         try:
@@ -22,8 +25,11 @@ class Places:
             if not self._places[place]:
                 del self._places[place]
 
-    def __contains__(self, place: Hashable) -> bool:
+    def __contains__(self, place: object) -> bool:
         return place in self._places
+
+    def __iter__(self) -> Iterator[P]:
+        return iter(self._places)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -37,4 +43,4 @@ class Places:
 #: What waits for something outside: a store that is away, a broker that does not confirm. It
 #: makes no progress, and restarting the worker would not help. Records wait at
 #: `(topic, partition)`.
-held_up = Places()
+held_up = Places[Hashable]()

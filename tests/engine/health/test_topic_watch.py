@@ -33,7 +33,7 @@ class App:
         self.consumer = SimpleNamespace(
             assignment=lambda: {TP("t", 0)},
             topic_ids={"t": "old"},
-            renew_topics=self.renew,
+            outlook=SimpleNamespace(renew_topics=self.renew),
             done={},
             holds=lambda tp: tp in self.held,
         )

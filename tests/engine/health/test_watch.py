@@ -100,7 +100,7 @@ class Thread:
         self.seen = {TP0: (0, 0)}
         self.runs = True
 
-    async def outlook(self, tps):
+    async def look(self, tps):
         if isinstance(self.seen, Exception):
             raise self.seen
         if self.seen is None:
@@ -133,7 +133,7 @@ async def watched(monkeypatch):
     consumer, thread = app.consumer, Thread()
     monkeypatch.setattr(type(consumer), "started", property(lambda _: True))
     monkeypatch.setattr(consumer, "assignment", lambda: {TP0})
-    monkeypatch.setattr(consumer, "outlook", thread.outlook)
+    monkeypatch.setattr(consumer.outlook, "look", thread.look)
     monkeypatch.setattr(consumer, "call_soon", thread.call_soon)
     monkeypatch.setattr(watch, "PATIENCE", 0.05)
     app.watch._started.set()
@@ -205,7 +205,7 @@ async def test_a_partition_that_is_held_up_from_outside_is_no_stall(watched):
 
 async def test_full_buffers_are_excused_while_anything_is_held_up(watched, monkeypatch):
     watched.thread.seen = {TP0: (3, 9)}
-    monkeypatch.setattr(type(watched.app.consumer), "is_full", property(lambda _: True))
+    monkeypatch.setattr(type(watched.app.consumer.held), "is_full", property(lambda _: True))
 
     with held_up.waiting(("others", 0)):
         assert await look_for(watched, 0.3) is None

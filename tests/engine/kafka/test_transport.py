@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from orderapp.engine.app import BatchApp
 from orderapp.engine.errors import SendFailedError
 from orderapp.engine.health.consumer_metrics import lag
-from orderapp.engine.kafka import beginnings, transport
+from orderapp.engine.kafka import beginnings, held
 from orderapp.engine.kafka.beginnings import Known
 from orderapp.engine.kafka.cluster import Cluster
 from tests.records import record
@@ -178,7 +178,7 @@ def test_what_is_committed_is_done_whatever_the_order_of_completion(sizes, data)
             assert all(offset >= to_commit for offset in unfinished)
             consumer._committed_offset[TP0] = to_commit
     assert consumer._committed_offset[TP0] == offset
-    assert (consumer.held_bytes, consumer.held_messages) == (0, 0)
+    assert (consumer.held.bytes, consumer.held.messages) == (0, 0)
 
 
 @settings(deadline=None)
@@ -204,7 +204,7 @@ async def test_reading_pauses_while_too_much_is_held_and_goes_on_with_room(
         return {}, set()
 
     monkeypatch.setattr(driver.Consumer, "_wait_next_records", fetch)
-    monkeypatch.setattr(transport, "MAX_HELD_BYTES", 10_000)
+    monkeypatch.setattr(held, "MAX_HELD_BYTES", 10_000)
     message = consumer._to_message(TP0, chunk(0, 9))
     reading = asyncio.create_task(consumer._wait_next_records(1.0))
     await asyncio.sleep(0.2)
@@ -255,7 +255,7 @@ async def test_a_drain_gives_up_after_its_time_and_commits_what_is_done(consumer
     left = await consumer.drain(0.1)
 
     assert commits == [10]
-    assert (consumer.held_bytes, consumer.held_messages) == (0, 0)
+    assert (consumer.held.bytes, consumer.held.messages) == (0, 0)
     consumer.ack(unfinished)
     assert committable(consumer) is None
     assert left == (
@@ -501,10 +501,12 @@ async def test_a_partition_that_no_broker_knew_yet_is_begun_later(consumer, lost
     consumer._thread = Kept(p0=Known(None, 0, "new"))
     ask, consumer._thread.known = consumer._thread.known, {}
     monkeypatch.setattr(consumer._thread, "assignment", lambda: {TP0})
-    monkeypatch.setattr(consumer, "_ask", lambda tps: asyncio.sleep(0, consumer._thread.known))
+    monkeypatch.setattr(
+        consumer.starts, "ask", lambda tps: asyncio.sleep(0, consumer._thread.known)
+    )
 
     await consumer._wait_next_records(1.0)
-    assert consumer._begun == {}
+    assert consumer.starts.begun == {}
     consumer._thread.known = ask
     for _ in range(3):
         assert await consumer._wait_next_records(1.0) == (None, None)

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from orderapp.engine.delivery.policy import deliver
 from orderapp.engine.errors import RetryableError, TransientError
 from orderapp.engine.health.consumer_metrics import ConsumerMetrics, lag, oldest
-from orderapp.engine.kafka.transport import Progress
+from orderapp.engine.kafka.outlook import Progress
 from orderapp.engine.observe import metrics
 from orderapp.engine.observe.metrics import REGISTRY, Ages
 from tests.engine.delivery.test_policy import Bury, Event, Stream, quick  # noqa: F401 - a fixture
@@ -277,7 +277,7 @@ async def test_the_age_of_commits_counts_only_while_something_waits(monkeypatch)
 async def test_a_partition_that_goes_while_somebody_looks_breaks_nothing(monkeypatch, error):
     reading = Reading(monkeypatch, end=20)
     reading.consumer._committed_offset[TP0] = 5
-    reading.consumer._ends[TP0] = 9
+    reading.consumer.outlook.ends[TP0] = 9
 
     def gone(_tp):
         raise error
