@@ -9,9 +9,10 @@ from orderapp.engine.embedded.service import EmbeddedKafka
 from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.cluster import METADATA_MAX_AGE_MS, Cluster
 from orderapp.engine.observe.logs import json_config
+from orderapp.environ import SettingsError
 from orderapp.gateways.keeper import GatewayKeeper, gateway_for
 from orderapp.services import ServicesError, known
-from orderapp.settings import Settings, SettingsError
+from orderapp.settings import Settings
 from orderapp.store.keeper import StoreKeeper, store_for
 from orderapp.store.measured import MeasuredStore
 from orderapp.web.server.driver import Web

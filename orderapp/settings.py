@@ -7,25 +7,17 @@ starts, and a test can make settings from a plain mapping.
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
-from ipaddress import IPv6Address
 from pathlib import Path
-from typing import ClassVar, NoReturn, Self
+from typing import ClassVar, Self
+
+from orderapp.environ import Environ, SettingsError, wrong
 
 #: Services that take orders from Kafka. They decide the consumer group.
 CONSUMERS = ("fraud", "payment", "analytics")
 SERVICES = ("producer", *CONSUMERS, "web")
 
-_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
-#: Characters of a wrong value that an error shows.
-_MAX_SHOWN = 100
 #: Faust's time for one request to Kafka, which has to be longer.
 LONGEST_SESSION = 80.0
-# Couchbase's own rule for bucket names.
-_BUCKET = re.compile(r"[A-Za-z0-9_.%-]{1,100}")
-
-
-class SettingsError(ValueError):
-    """A setting is wrong; the text is one line: its name, its value and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +35,22 @@ class Couchbase:
         scheme = "couchbases" if "cloud.couchbase.com" in self.host else "couchbase"
         return f"{scheme}://{self.host}"
 
+    @classmethod
+    def from_env(cls, env: Environ) -> Self | None:
+        """None where no host is set."""
+        allowed = "host[:port][,host[:port]], without couchbase://"
+        hosts = env.hosts("COUCHBASE_HOST", allowed)
+        names = ("COUCHBASE_USERNAME", "COUCHBASE_PASSWORD", "COUCHBASE_BUCKET")
+        username, password, bucket = (env.get(name) or "" for name in names)
+        if not hosts:
+            return None
+        for name, value in zip(names, (username, password, bucket), strict=True):
+            if not value:
+                raise SettingsError(f"{name} is not set, but COUCHBASE_HOST is: set it too")
+        if not re.fullmatch(r"[A-Za-z0-9_.%-]{1,100}", bucket):  # Couchbase's own rule
+            wrong("COUCHBASE_BUCKET", bucket, "1 to 100 letters, digits and _ - . %")
+        return cls(",".join(hosts), username, password, bucket)
+
 
 @dataclass(frozen=True)
 class PaymentApi:
@@ -57,6 +65,33 @@ class PaymentApi:
     requests: int = 100
     #: Hours for which the gateway keeps idempotency keys.
     key_hours: int = 24
+
+    @classmethod
+    def from_env(cls, env: Environ, faults: "Faults") -> Self | None:
+        """None where no address is set."""
+        name = "ORDERAPP_PAYMENT_URL"
+        url, token = env.url(name), env.get("ORDERAPP_PAYMENT_TOKEN")
+        timeout = env.seconds("ORDERAPP_PAYMENT_TIMEOUT", cls.timeout, 0.1, 30)
+        requests = env.count("ORDERAPP_PAYMENT_REQUESTS", cls.requests, 1, 10_000)
+        key_hours = env.count("ORDERAPP_PAYMENT_KEY_HOURS", cls.key_hours, 1, 1_000_000)
+        if url is None:
+            if token is not None:
+                raise SettingsError(
+                    f"{name} is not set, but ORDERAPP_PAYMENT_TOKEN is: set it too"
+                )
+            return None
+        for fault in faults.on():
+            if fault.startswith("gateway_"):
+                raise SettingsError(
+                    f"ORDERAPP_FAULT_{fault.upper()} is set, but {name} is too: "
+                    "only the simulated gateway can be broken on purpose"
+                )
+        if token is not None and not re.fullmatch(r"[!#-\[\]-~]{1,4096}", token):
+            raise SettingsError(
+                "ORDERAPP_PAYMENT_TOKEN is not allowed: up to 4096 ASCII characters, "
+                "without spaces, quotation marks and backslashes"
+            )
+        return cls(url, token, timeout, requests, key_hours)
 
 
 @dataclass(frozen=True)
@@ -86,6 +121,19 @@ class Faults:
     def on(self) -> dict[str, float]:
         """Those that are switched on."""
         return {name: value for name, value in asdict(self).items() if value}
+
+    @classmethod
+    def from_env(cls, env: Environ) -> Self:
+        """All of them."""
+        return cls(
+            gateway_timeout=env.rate("ORDERAPP_FAULT_GATEWAY_TIMEOUT"),
+            gateway_decline=env.rate("ORDERAPP_FAULT_GATEWAY_DECLINE"),
+            gateway_slow=env.rate("ORDERAPP_FAULT_GATEWAY_SLOW"),
+            store_slow=env.seconds("ORDERAPP_FAULT_STORE_SLOW", 0.0, 0),
+            store_refuse=env.rate("ORDERAPP_FAULT_STORE_REFUSE"),
+            duplicates=env.rate("ORDERAPP_FAULT_DUPLICATES"),
+            poison=env.rate("ORDERAPP_FAULT_POISON"),
+        )
 
 
 @dataclass(frozen=True)
@@ -133,38 +181,49 @@ class Settings:
         """Read all settings; raise `SettingsError` for the first one that is wrong.
 
         `known` are the names that ORDERAPP_SERVICES may hold."""
-        # An empty variable counts as unset: that is how Compose passes on what is not there.
-        env = {name: value.strip() for name, value in environ.items() if value.strip()}
-        key, secret = _confluent(env)
+        env = Environ(environ)
+        settings = cls.read(env, known)
+        # Only of ours: KAFKA_, CONFLUENT_ and COUCHBASE_ are other programs' prefixes too.
+        env.refuse_unknown()
+        return settings
+
+    @classmethod
+    def read(cls, env: Environ, known: Collection[str] = SERVICES) -> Self:
+        """The same. It asks for every variable, whatever the others hold: so `env.names` are
+        the names of all settings."""
+        allowed = "host:port[,host:port], with ports from 1 to 65535"
+        servers = env.hosts("KAFKA_BOOTSTRAP_SERVERS", allowed, port_required=True)
+        key, secret = _confluent(env, servers)
+        faults = Faults.from_env(env)
+        # Who has an instance id is waited for: it is to come back to its partitions.
+        instance_id = env.kafka_name("ORDERAPP_INSTANCE_ID")
+        session = cls.session_timeout if instance_id is None else 30.0
         return cls(
-            kafka_bootstrap_servers=_servers(env),
+            kafka_bootstrap_servers=servers,
             confluent_api_key=key,
             confluent_api_secret=secret,
-            couchbase=_couchbase(env),
+            couchbase=Couchbase.from_env(env),
             services=_services(env, known),
-            own_group=_name(env, "ORDERAPP_GROUP"),
-            data_dir=Path(env.get("ORDERAPP_DATA_DIR", cls.data_dir)),
-            order_interval=_seconds(env, "ORDERAPP_ORDER_INTERVAL", cls.order_interval, 0.001),
-            payment_delay=_seconds(env, "ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
-            payment_api=_payment_api(env),
-            web_host=_host(env),
+            own_group=env.kafka_name("ORDERAPP_GROUP"),
+            data_dir=Path(env.get("ORDERAPP_DATA_DIR") or cls.data_dir),
+            order_interval=env.seconds("ORDERAPP_ORDER_INTERVAL", cls.order_interval, 0.001),
+            payment_delay=env.seconds("ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
+            payment_api=PaymentApi.from_env(env, faults),
+            web_host=env.address("ORDERAPP_WEB_HOST", cls.web_host),
             api_token=env.get("ORDERAPP_API_TOKEN"),
-            max_attempts=_count(env, "ORDERAPP_MAX_ATTEMPTS", cls.max_attempts, 1, 1000),
-            dead_letter_limit=_count(
-                env, "ORDERAPP_DEAD_LETTER_LIMIT", cls.dead_letter_limit, 1, 10_000_000
+            max_attempts=env.count("ORDERAPP_MAX_ATTEMPTS", cls.max_attempts, 1, 1000),
+            dead_letter_limit=env.count(
+                "ORDERAPP_DEAD_LETTER_LIMIT", cls.dead_letter_limit, 1, 10_000_000
             ),
-            dead_letter_share=_share(
-                env,
-                "ORDERAPP_DEAD_LETTER_SHARE",
-                cls.dead_letter_share,
-                "a share from 0 to 1 (no limit)",
+            dead_letter_share=env.share("ORDERAPP_DEAD_LETTER_SHARE", cls.dead_letter_share),
+            stall_seconds=env.seconds("ORDERAPP_STALL_SECONDS", cls.stall_seconds, 1),
+            instance_id=instance_id,
+            framing=env.choice("ORDERAPP_FRAMING", ("none", "schema-registry")),
+            session_timeout=env.seconds(
+                "ORDERAPP_SESSION_TIMEOUT", session, 2, LONGEST_SESSION
             ),
-            stall_seconds=_seconds(env, "ORDERAPP_STALL_SECONDS", cls.stall_seconds, 1),
-            instance_id=_name(env, "ORDERAPP_INSTANCE_ID"),
-            framing=_choice(env, "ORDERAPP_FRAMING", ("none", "schema-registry")),
-            session_timeout=_session(env),
-            log_format=_choice(env, "ORDERAPP_LOG_FORMAT", ("text", "json")),
-            faults=_faults(env),
+            log_format=env.choice("ORDERAPP_LOG_FORMAT", ("text", "json")),
+            faults=faults,
         )
 
     @property
@@ -183,36 +242,13 @@ class Settings:
         return "-".join([*(consumers or sorted(self.services)), "group"])
 
 
-def _wrong(name: str, value: str, allowed: str) -> NoReturn:
-    # What stands before an @ in an address is a password; and a value may be a whole file.
-    shown = re.sub(r"^([a-zA-Z_]+://)?.*@", r"\1…@", value, flags=re.DOTALL)
-    shown = shown if len(shown) <= _MAX_SHOWN else f"{shown[: _MAX_SHOWN - 1]}…"
-    raise SettingsError(f"{name}={shown!r} is not allowed: {allowed}")
-
-
-def _servers(env: Mapping[str, str]) -> tuple[str, ...]:
-    name = "KAFKA_BOOTSTRAP_SERVERS"
-    if name not in env:
-        return ()
-    servers = tuple(part.strip() for part in env[name].split(","))
-    for server in servers:
-        match = _HOST_AND_PORT.fullmatch(server)
-        if not match or not _is_port(match["port"]):
-            _wrong(name, env[name], "host:port[,host:port], with ports from 1 to 65535")
-    return servers
-
-
-def _is_port(text: str | None) -> bool:
-    return text is not None and 1 <= int(text) <= 65535
-
-
-def _confluent(env: Mapping[str, str]) -> tuple[str | None, str | None]:
+def _confluent(env: Environ, servers: Collection[str]) -> tuple[str | None, str | None]:
     names = ("CONFLUENT_API_KEY", "CONFLUENT_API_SECRET")
     key, secret = (env.get(name) for name in names)
     if (key is None) != (secret is None):
         there, missing = names if key else reversed(names)
         raise SettingsError(f"{missing} is not set, but {there} is: set both, or neither")
-    if key and "KAFKA_BOOTSTRAP_SERVERS" not in env:
+    if key and not servers:
         raise SettingsError(
             "KAFKA_BOOTSTRAP_SERVERS is not set, but CONFLUENT_API_KEY is: "
             "set it to the cluster's host:port"
@@ -220,147 +256,12 @@ def _confluent(env: Mapping[str, str]) -> tuple[str | None, str | None]:
     return key, secret
 
 
-def _couchbase(env: Mapping[str, str]) -> Couchbase | None:
-    host = env.get("COUCHBASE_HOST")
-    if host is None:
-        return None
-    for part in host.split(","):
-        match = _HOST_AND_PORT.fullmatch(part.strip())
-        if not match or (match["port"] and not _is_port(match["port"])):
-            _wrong("COUCHBASE_HOST", host, "host[:port][,host[:port]], without couchbase://")
-    for name in ("COUCHBASE_USERNAME", "COUCHBASE_PASSWORD", "COUCHBASE_BUCKET"):
-        if name not in env:
-            raise SettingsError(f"{name} is not set, but COUCHBASE_HOST is: set it too")
-    bucket = env["COUCHBASE_BUCKET"]
-    if not _BUCKET.fullmatch(bucket):
-        _wrong("COUCHBASE_BUCKET", bucket, "1 to 100 letters, digits and _ - . %")
-    return Couchbase(
-        host.replace(" ", ""), env["COUCHBASE_USERNAME"], env["COUCHBASE_PASSWORD"], bucket
-    )
-
-
-def _payment_api(env: Mapping[str, str]) -> PaymentApi | None:
-    name, api = "ORDERAPP_PAYMENT_URL", PaymentApi
-    url, token = env.get(name), env.get("ORDERAPP_PAYMENT_TOKEN")
-    timeout = _seconds(env, "ORDERAPP_PAYMENT_TIMEOUT", api.timeout, 0.1, 30)
-    requests = _count(env, "ORDERAPP_PAYMENT_REQUESTS", api.requests, 1, 10_000)
-    key_hours = _count(env, "ORDERAPP_PAYMENT_KEY_HOURS", api.key_hours, 1, 1_000_000)
-    if url is None:
-        if token is not None:
-            raise SettingsError(f"{name} is not set, but ORDERAPP_PAYMENT_TOKEN is: set it too")
-        return None
-    if not _is_plain_url(url):
-        # What stands behind a question mark may be a secret.
-        _wrong(name, url.split("?")[0], "http[s]://host[:port][/path], and nothing else in it")
-    for fault in _faults(env).on():
-        if fault.startswith("gateway_"):
-            raise SettingsError(
-                f"ORDERAPP_FAULT_{fault.upper()} is set, but {name} is too: "
-                "only the simulated gateway can be broken on purpose"
-            )
-    if token is not None and not re.fullmatch(r"[!#-\[\]-~]{1,4096}", token):
-        raise SettingsError(
-            "ORDERAPP_PAYMENT_TOKEN is not allowed: up to 4096 ASCII characters, "
-            "without spaces, quotation marks and backslashes"
-        )
-    return PaymentApi(url.rstrip("/"), token, timeout, requests, key_hours)
-
-
-def _is_plain_url(url: str) -> bool:
-    match = re.fullmatch(r"https?://([^/?#@\\]+)(/[!-~]*)?", url, re.IGNORECASE)
-    if not match or "?" in url or "#" in url:
-        return False
-    host = _HOST_AND_PORT.fullmatch(match[1])
-    return host is not None and (host["port"] is None or _is_port(host["port"]))
-
-
-def _services(env: Mapping[str, str], known: Collection[str]) -> frozenset[str]:
+def _services(env: Environ, known: Collection[str]) -> frozenset[str]:
     name = "ORDERAPP_SERVICES"
-    wanted = frozenset(part.strip() for part in env.get(name, "all").split(","))
+    value = env.get(name) or "all"
+    wanted = frozenset(part.strip() for part in value.split(","))
     if wanted == {"all"}:
         return frozenset(known)
     if not wanted.issubset(known):
-        _wrong(name, env[name], f"all, or some of {','.join(known)}")
+        wrong(name, value, f"all, or some of {','.join(known)}")
     return wanted
-
-
-def _seconds(
-    env: Mapping[str, str], name: str, default: float, least: float, most: float = 86_400
-) -> float:
-    try:
-        seconds = float(env.get(name, default))
-    except ValueError:
-        seconds = -1.0
-    if not least <= seconds <= most:
-        _wrong(name, env[name], f"a number of seconds from {least:g} to {most:.0f}")
-    return seconds
-
-
-def _count(env: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = env.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
-        _wrong(name, text, f"a whole number from {least} to {most}")
-    return int(text)
-
-
-def _choice(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    value = env.get(name, choices[0])
-    if value not in choices:
-        _wrong(name, value, " or ".join(choices))
-    return value
-
-
-def _name(env: Mapping[str, str], name: str) -> str | None:
-    value = env.get(name)
-    if value is not None and not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", value):
-        _wrong(name, value, "1 to 200 letters, digits and . _ -")
-    return value
-
-
-def _session(env: Mapping[str, str]) -> float:
-    name = "ORDERAPP_SESSION_TIMEOUT"
-    # Who has an instance id is waited for: it is to come back to its partitions.
-    default = 30.0 if "ORDERAPP_INSTANCE_ID" in env else Settings.session_timeout
-    return _seconds(env, name, default, 2, LONGEST_SESSION)
-
-
-def _faults(env: Mapping[str, str]) -> Faults:
-    return Faults(
-        gateway_timeout=_rate(env, "ORDERAPP_FAULT_GATEWAY_TIMEOUT"),
-        gateway_decline=_rate(env, "ORDERAPP_FAULT_GATEWAY_DECLINE"),
-        gateway_slow=_rate(env, "ORDERAPP_FAULT_GATEWAY_SLOW"),
-        store_slow=_seconds(env, "ORDERAPP_FAULT_STORE_SLOW", 0.0, 0),
-        store_refuse=_rate(env, "ORDERAPP_FAULT_STORE_REFUSE"),
-        duplicates=_rate(env, "ORDERAPP_FAULT_DUPLICATES"),
-        poison=_rate(env, "ORDERAPP_FAULT_POISON"),
-    )
-
-
-def _rate(env: Mapping[str, str], name: str) -> float:
-    return _share(env, name, 0.0, "a rate from 0 (never) to 1 (always)")
-
-
-def _share(env: Mapping[str, str], name: str, default: float, allowed: str) -> float:
-    try:
-        share = float(env.get(name, default))
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        _wrong(name, env[name], allowed)
-    return share
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        IPv6Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _host(env: Mapping[str, str]) -> str:
-    name = "ORDERAPP_WEB_HOST"
-    host = env.get(name, Settings.web_host)
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", host) and not _is_ipv6(host):
-        _wrong(name, host, "a host name or an address, without a port")
-    return host

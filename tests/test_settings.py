@@ -4,14 +4,8 @@ import dataclasses
 
 import pytest
 
-from orderapp.settings import (
-    SERVICES,
-    Couchbase,
-    Faults,
-    PaymentApi,
-    Settings,
-    SettingsError,
-)
+from orderapp.environ import Environ, SettingsError
+from orderapp.settings import SERVICES, Couchbase, Faults, PaymentApi, Settings
 
 COUCHBASE = {
     "COUCHBASE_HOST": "db1,db2:11210",
@@ -268,6 +262,75 @@ def test_what_belongs_together_is_set_together(environ, missing):
 
     assert str(error.value).startswith(f"{missing} is not set, but ")
     assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("ORDERAPP_SERVICE", "ORDERAPP_SERVICES"),
+        ("ORDERAPP_API_TOKNE", "ORDERAPP_API_TOKEN"),
+        ("ORDERAPP_WEBHOST", "ORDERAPP_WEB_HOST"),
+        ("ORDERAPP_FAULT_POISONS", "ORDERAPP_FAULT_POISON"),
+        ("ORDERAPP_data_dir", "ORDERAPP_DATA_DIR"),
+    ],
+)
+def test_a_misspelt_name_is_refused_with_the_nearest_one(name, nearest):
+    with pytest.raises(SettingsError) as error:
+        Settings.from_env({"ORDERAPP_SERVICES": "fraud", name: "hush"})
+
+    assert str(error.value) == (
+        f"{name} is not a setting: did you mean {nearest}? All are in README.md, under Settings"
+    )
+
+
+@pytest.mark.parametrize("name", ["ORDERAPP_\nX", "ORDERAPP_\udcff", "ORDERAPP_" + "X" * 9999])
+def test_a_name_that_nobody_would_write_is_shown_in_one_short_line(name):
+    with pytest.raises(SettingsError, match=r"^'?ORDERAPP_.* is not a setting: ") as error:
+        Settings.from_env({name: "1"})
+
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 250
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ORDERAPP_TEST_COUCHBASE",
+        # Kubernetes, beside the services orderapp and orderapp-web.
+        "ORDERAPP_SERVICE_HOST",
+        "ORDERAPP_SERVICE_PORT",
+        "ORDERAPP_SERVICE_PORT_HTTP",
+        "ORDERAPP_PORT",
+        "ORDERAPP_PORT_6066_TCP",
+        "ORDERAPP_PORT_6066_TCP_ADDR",
+        "ORDERAPP_WEB_SERVICE_HOST",
+        "ORDERAPP_WEB_PORT_6066_TCP_PROTO",
+        # Other programs use these prefixes too.
+        "COUCHBASE_ADMIN_PASSWORD",
+        "KAFKA_OPTS",
+        "LOYALTY_POINTS",
+    ],
+)
+def test_names_that_are_for_others_are_none_of_our_business(name):
+    assert Settings.from_env({name: "x"}) == Settings()
+
+
+def test_a_port_of_kubernetes_is_none_of_our_settings_and_a_number_is_a_mistake():
+    assert Settings.from_env({"ORDERAPP_WEB_PORT": "tcp://10.0.0.1:6066"}) == Settings()
+    with pytest.raises(SettingsError, match=r"^ORDERAPP_WEB_PORT is not a setting: "):
+        Settings.from_env({"ORDERAPP_WEB_PORT": "6066"})
+
+
+def test_a_misspelt_name_without_a_value_changes_nothing():
+    assert Settings.from_env({"ORDERAPP_SERVICE": " "}) == Settings()
+
+
+def test_every_name_is_asked_for_whatever_the_others_hold():
+    nothing, much = Environ({}), Environ({**COUCHBASE, **PAYMENT, "ORDERAPP_SERVICES": "web"})
+    Settings.read(nothing)
+    Settings.read(much)
+
+    assert nothing.names == much.names
 
 
 def test_each_service_can_run_alone():

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-INSIDE = "ORDERAPP_CHAOS_DIRECTORY"
+INSIDE = "ORDERAPP_TEST_CHAOS_DIRECTORY"
+SMALL_DISK = "ORDERAPP_TEST_CHAOS_DISK"
 MEGABYTE = 1024 * 1024
 #: Kafka's files of an empty broker, SQLite's, and a margin; and what an order takes.
 DISK_BYTES, BYTES_PER_ORDER = 384 * MEGABYTE, 4096
@@ -49,7 +50,7 @@ def run_inside(arguments: Sequence[str], *, keep: bool) -> int:
     child = subprocess.Popen(
         [*(prefix or []), sys.executable, "-m", "tests.chaos", *arguments],
         cwd=ROOT,
-        env={**os.environ, INSIDE: directory, "ORDERAPP_CHAOS_DISK": "1" if prefix else ""},
+        env={**os.environ, INSIDE: directory, SMALL_DISK: "1" if prefix else ""},
         # It ends itself when this input ends, however we end; with it all that it started.
         stdin=subprocess.PIPE,
         start_new_session=True,
@@ -92,7 +93,7 @@ def workplace(name: str, orders: float) -> Iterator[tuple[Path, bool]]:
     directory = Path(os.environ[INSIDE]) / name
     data = directory / "data"
     data.mkdir(parents=True)
-    small = bool(os.environ.get("ORDERAPP_CHAOS_DISK")) and _mount(data, orders)
+    small = bool(os.environ.get(SMALL_DISK)) and _mount(data, orders)
     try:
         yield directory, small
     finally:

@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from orderapp.environ import Environ
+from orderapp.settings import Settings
 
-_SETTING = re.compile(r'"((?:KAFKA|CONFLUENT|COUCHBASE|ORDERAPP)_[A-Z_]+)"')
+ROOT = Path(__file__).parents[2]
 
 #: Of a production service: what it logs in with.
 KAFKA = {"KAFKA_BOOTSTRAP_SERVERS", "CONFLUENT_API_KEY", "CONFLUENT_API_SECRET"}
@@ -27,9 +28,11 @@ def read(path: str) -> str:
     return (ROOT / path).read_text("utf-8")
 
 
-def settings(source: str | None = None) -> set[str]:
+def settings() -> set[str]:
     """The names of all environment variables that `Settings` reads."""
-    return set(_SETTING.findall(read("orderapp/settings.py") if source is None else source))
+    env = Environ({})
+    Settings.read(env)
+    return env.names
 
 
 def seconds(text: str) -> float:

@@ -243,6 +243,7 @@ BAD_SETTINGS = {
     "CONFLUENT_API_KEY": "key-alone",
     "COUCHBASE_HOST": "couchbase://db",
     "ORDERAPP_SERVICES": "fraud,fruad",
+    "ORDERAPP_SERVICE": "fraud",
     "ORDERAPP_ORDER_INTERVAL": "often",
     "ORDERAPP_PAYMENT_DELAY": "-1",
     "ORDERAPP_WEB_HOST": "http://x",

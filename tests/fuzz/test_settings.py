@@ -5,7 +5,8 @@ import ipaddress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderapp.settings import Settings, SettingsError
+from orderapp.environ import SettingsError
+from orderapp.settings import Settings
 from tests.deploy import known
 from tests.fuzz import few
 from tests.fuzz.values import texts
@@ -31,6 +32,9 @@ def environments(draw):
     environ = draw(st.dictionaries(st.sampled_from(NAMES), VALUES))
     for name in draw(st.lists(st.sampled_from(SECRETS), unique=True)):
         environ[name] = MARK
+    # Misspelt, or nonsense.
+    if draw(st.integers(0, 9)) == 0:
+        environ["ORDERAPP_" + draw(texts)] = MARK
     return environ
 
 
@@ -43,7 +47,8 @@ def test_an_environment_is_settings_or_one_line_about_what_is_wrong(environ):
         found = error
     if isinstance(found, SettingsError):
         said = str(found)
-        assert said.split(maxsplit=1)[0].partition("=")[0] in NAMES
+        name = said.split(maxsplit=1)[0].partition("=")[0]
+        assert name in NAMES or " is not a setting: did you mean ORDERAPP_" in said
         assert len(said) < 500
         assert said.isprintable()
     else:

@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from orderapp import services
+from orderapp.environ import SettingsError
 from orderapp.services import ServicesError, known
-from orderapp.settings import SERVICES, Settings, SettingsError
+from orderapp.settings import SERVICES, Settings
 
 SHIPPED = {
     name: f"orderapp.services.{name}" for name in ("producer", "fraud", "payment", "analytics")
