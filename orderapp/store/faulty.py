@@ -2,32 +2,23 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from orderapp.store import (
-    Document,
-    OrderPage,
-    OrderQuery,
-    OrderStore,
-    OrderStory,
-    Stats,
-    StoreUnavailable,
-)
+from orderapp.store import OrderStore, StoreUnavailable
+from orderapp.store.wrapper import StoreWrapper
+
+T = TypeVar("T")
 
 
-class FaultyStore:
+class FaultyStore(StoreWrapper):
     """`OrderStore` that takes `slow` seconds longer for each call, and refuses this rate of
     the writes (0 to 1)."""
 
     def __init__(self, store: OrderStore, slow: float, refuse: float) -> None:
-        self._store = store
+        super().__init__(store)
         self._slow = slow
         self._refuse = refuse
-
-    async def _delayed(self) -> OrderStore:
-        if self._slow:
-            await asyncio.sleep(self._slow)
-        return self._store
 
     async def open(self) -> None:
         """Not disturbed."""
@@ -37,33 +28,9 @@ class FaultyStore:
         """Not disturbed."""
         await self._store.close()
 
-    async def ping(self) -> None:
-        """See `OrderStore`."""
-        await (await self._delayed()).ping()
-
-    async def upsert(self, documents: Sequence[Document]) -> None:
-        """See `OrderStore`."""
-        store = await self._delayed()
-        if random.random() < self._refuse:  # noqa: S311 - no secret
+    async def _call(self, operation: str, call: Callable[[OrderStore], Awaitable[T]]) -> T:
+        if self._slow:
+            await asyncio.sleep(self._slow)
+        if operation == "upsert" and random.random() < self._refuse:  # noqa: S311 - no secret
             raise StoreUnavailable("refused on purpose (ORDERAPP_FAULT_STORE_REFUSE)")
-        await store.upsert(documents)
-
-    async def story(self, order_id: int) -> OrderStory | None:
-        """See `OrderStore`."""
-        return await (await self._delayed()).story(order_id)
-
-    async def latest(self, limit: int) -> list[OrderStory]:
-        """See `OrderStore`."""
-        return await (await self._delayed()).latest(limit)
-
-    async def page(self, query: OrderQuery) -> OrderPage:
-        """See `OrderStore`."""
-        return await (await self._delayed()).page(query)
-
-    async def stats(self, since: int) -> Stats:
-        """See `OrderStore`."""
-        return await (await self._delayed()).stats(since)
-
-    async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
-        """See `OrderStore`."""
-        return await (await self._delayed()).scan(kind, after, limit)
+        return await call(self._store)

@@ -2,25 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 from mode import Service
 
 from orderapp.settings import Couchbase, Settings
-from orderapp.store import (
-    Document,
-    OrderPage,
-    OrderQuery,
-    OrderStore,
-    OrderStory,
-    Stats,
-    StoreError,
-    StoreRejected,
-    StoreUnavailable,
-)
+from orderapp.store import OrderStore, StoreError, StoreRejected, StoreUnavailable
+from orderapp.store.faulty import FaultyStore
+from orderapp.store.wrapper import StoreWrapper
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LONGEST_WAIT = 10.0
 
@@ -29,11 +24,9 @@ def store_for(settings: Settings, *, read_only: bool = False) -> OrderStore:
     """The store that the settings ask for, not opened. `read_only`: as `OrderStore.open`."""
     store = _adapter(settings.couchbase, settings.data_dir, read_only=read_only)
     faults = settings.faults
-    if not (faults.store_slow or faults.store_refuse):
-        return store
-    from orderapp.store.faulty import FaultyStore
-
-    return FaultyStore(store, faults.store_slow, faults.store_refuse)
+    if faults.store_slow or faults.store_refuse:
+        return FaultyStore(store, faults.store_slow, faults.store_refuse)
+    return store
 
 
 def _adapter(couchbase: Couchbase | None, data_dir: Path, *, read_only: bool) -> OrderStore:
@@ -53,16 +46,15 @@ def _adapter(couchbase: Couchbase | None, data_dir: Path, *, read_only: bool) ->
     )
 
 
-class StoreKeeper(Service):
+class StoreKeeper(StoreWrapper, Service):
     """An `OrderStore` that a worker can start with while the real one is away.
 
     `rejected` is called with the reason when it will never open."""
 
     def __init__(self, store: OrderStore, rejected: Callable[[StoreRejected], None]) -> None:
-        self._store = store
         self._rejected = rejected
         self._missing: StoreError | None = StoreUnavailable("the store is not open yet")
-        super().__init__()
+        super().__init__(store)
 
     async def on_start(self) -> None:
         """Begin to open the store; the worker does not wait for it."""
@@ -90,35 +82,7 @@ class StoreKeeper(Service):
         """Close the store."""
         await self._store.close()
 
-    def _opened(self) -> OrderStore:
+    async def _call(self, operation: str, call: Callable[[OrderStore], Awaitable[T]]) -> T:
         if self._missing is not None:
             raise type(self._missing)(str(self._missing))
-        return self._store
-
-    async def ping(self) -> None:
-        """See `OrderStore`."""
-        await self._opened().ping()
-
-    async def upsert(self, documents: Sequence[Document]) -> None:
-        """See `OrderStore`."""
-        await self._opened().upsert(documents)
-
-    async def story(self, order_id: int) -> OrderStory | None:
-        """See `OrderStore`."""
-        return await self._opened().story(order_id)
-
-    async def latest(self, limit: int) -> list[OrderStory]:
-        """See `OrderStore`."""
-        return await self._opened().latest(limit)
-
-    async def page(self, query: OrderQuery) -> OrderPage:
-        """See `OrderStore`."""
-        return await self._opened().page(query)
-
-    async def stats(self, since: int) -> Stats:
-        """See `OrderStore`."""
-        return await self._opened().stats(since)
-
-    async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
-        """See `OrderStore`."""
-        return await self._opened().scan(kind, after, limit)
+        return await call(self._store)

@@ -1,0 +1,47 @@
+"""What stores around a store have in common."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from orderapp.store import Document, OrderPage, OrderQuery, OrderStore, OrderStory, Stats
+
+T = TypeVar("T")
+
+
+class StoreWrapper:
+    """Passes the calls of `OrderStore`, but for `open` and `close`, through one method."""
+
+    def __init__(self, store: OrderStore) -> None:
+        self._store = store
+        super().__init__()
+
+    async def _call(self, operation: str, call: Callable[[OrderStore], Awaitable[T]]) -> T:
+        raise NotImplementedError
+
+    async def ping(self) -> None:
+        """See `OrderStore`."""
+        await self._call("ping", lambda store: store.ping())
+
+    async def upsert(self, documents: Sequence[Document]) -> None:
+        """See `OrderStore`."""
+        await self._call("upsert", lambda store: store.upsert(documents))
+
+    async def story(self, order_id: int) -> OrderStory | None:
+        """See `OrderStore`."""
+        return await self._call("story", lambda store: store.story(order_id))
+
+    async def latest(self, limit: int) -> list[OrderStory]:
+        """See `OrderStore`."""
+        return await self._call("latest", lambda store: store.latest(limit))
+
+    async def page(self, query: OrderQuery) -> OrderPage:
+        """See `OrderStore`."""
+        return await self._call("page", lambda store: store.page(query))
+
+    async def stats(self, since: int) -> Stats:
+        """See `OrderStore`."""
+        return await self._call("stats", lambda store: store.stats(since))
+
+    async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
+        """See `OrderStore`."""
+        return await self._call("scan", lambda store: store.scan(kind, after, limit))

@@ -1,0 +1,87 @@
+"""The store that a worker starts with: open as soon as the real one can be opened."""
+
+import asyncio
+
+import pytest
+
+from orderapp.store import StoreRejected, StoreUnavailable
+from orderapp.store.faulty import FaultyStore
+from orderapp.store.keeper import StoreKeeper
+from tests.store.examples import order
+from tests.store.fake import MemoryStore
+
+
+class OpensLater(MemoryStore):
+    """A store that fails to open first, once for each error."""
+
+    def __init__(self, *errors):
+        super().__init__()
+        self.errors = list(errors)
+        self.is_opened = asyncio.Event()
+
+    async def open(self):
+        if self.errors:
+            raise self.errors.pop(0)
+        await super().open()
+        self.is_opened.set()
+
+
+@pytest.fixture
+async def keep():
+    keepers = []
+
+    async def start(store):
+        rejected = []
+        keeper = StoreKeeper(store, rejected.append)
+        keepers.append(keeper)
+        await keeper.start()
+        return keeper, rejected
+
+    yield start
+    for keeper in keepers:
+        await keeper.stop()
+
+
+async def test_store_that_is_away_is_opened_when_it_is_back(keep):
+    store = OpensLater(StoreUnavailable("away"))
+    keeper, rejected = await keep(store)
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable, match="away"):
+        await keeper.ping()
+
+    async with asyncio.timeout(5):
+        await store.is_opened.wait()
+    await asyncio.sleep(0)
+    await keeper.upsert([order(1)])
+    assert (await keeper.story(1)).order == order(1)
+    assert rejected == []
+
+
+async def test_store_that_will_never_open_is_reported_and_refuses_every_call(keep):
+    keeper, rejected = await keep(OpensLater(StoreRejected("no such bucket")))
+    await asyncio.sleep(0)
+
+    assert [str(error) for error in rejected] == ["no such bucket"]
+    with pytest.raises(StoreRejected, match="no such bucket"):
+        await keeper.upsert([order(1)])
+
+
+async def test_store_is_closed_with_its_keeper(keep):
+    store = MemoryStore()
+    keeper, _ = await keep(store)
+    await asyncio.sleep(0)
+    await keeper.ping()
+    await keeper.stop()
+
+    with pytest.raises(StoreUnavailable):
+        await store.ping()
+
+
+async def test_faulty_store_refuses_writes_and_answers_reads():
+    store = FaultyStore(MemoryStore(), slow=0.01, refuse=1.0)
+    await store.open()
+
+    with pytest.raises(StoreUnavailable, match="ORDERAPP_FAULT_STORE_REFUSE"):
+        await store.upsert([order(1)])
+    assert await store.story(1) is None
+    await store.close()
