@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from orderapp.store.documents import (
     Activity,
@@ -18,8 +18,6 @@ from orderapp.store.documents import (
 from orderapp.store.sqlite.counts import SPAN
 from orderapp.store.sqlite.schema import TABLES
 
-D = TypeVar("D", bound=Document)
-
 
 def _select(kind: type[Document], rest: str) -> str:
     names = ", ".join(kind.__struct_fields__)
@@ -27,8 +25,8 @@ def _select(kind: type[Document], rest: str) -> str:
 
 
 def documents(
-    connection: sqlite3.Connection, kind: type[D], rest: str, values: Sequence[int]
-) -> list[D]:
+    connection: sqlite3.Connection, kind: type[Document], rest: str, values: Sequence[int]
+) -> list[Document]:
     """Documents of a type: those that `rest`, the end of the statement, lets through."""
     return [kind(*row) for row in connection.execute(_select(kind, rest), values)]
 

@@ -11,14 +11,16 @@ from orderapp.store.sqlite.thread import ConnectionThread
 T = TypeVar("T")
 
 Read = Callable[[sqlite3.Connection], Any]
+Answer = asyncio.Future[Any]
+Outcome = tuple[Answer, Any, BaseException | None]
 
-#: How many reads may wait until those are let go that nobody waits for any more.
+#: How many reads may wait until those that nobody waits for any more are dropped.
 MANY = 256
 #: Seconds for which an answer may wait for those that are read after it.
 HOLD = 0.002
 
 
-class Reads:
+class Reader:
     """Hands reads to a thread: all that came while it was busy go there at once.
 
     One order is read in some 30 µs, while to hand a read over and its answer back takes
@@ -27,23 +29,23 @@ class Reads:
     def __init__(self, thread: ConnectionThread) -> None:
         self._thread = thread
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[Read, asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[Read, Answer]] = []
         self._is_busy = False
         self._many = MANY
 
-    def ask(self, read: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+    def read(self, read: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """What `read` returns or raises, errors translated; cancelled before, it is not run."""
         answer: asyncio.Future[T] = self._loop.create_future()
         self._waiting.append((read, answer))
         if len(self._waiting) > self._many:
-            self._let_go()
+            self._drop_cancelled()
         if not self._is_busy:
             self._is_busy = True
             # Not at once: others may ask in the same turn of the loop.
             self._loop.call_soon(self._hand_over)
         return answer
 
-    def _let_go(self) -> None:
+    def _drop_cancelled(self) -> None:
         # A disk that hangs hands nothing over, and everybody who asks gives up after a while.
         self._waiting = [waits for waits in self._waiting if not waits[1].done()]
         # So that a look costs each read little, however many do wait.
@@ -60,26 +62,24 @@ class Reads:
         if asked:
             self._thread.submit(lambda connection: self._run(connection, asked))
 
-    def _run(
-        self, connection: sqlite3.Connection, asked: list[tuple[Read, asyncio.Future[Any]]]
-    ) -> None:
-        found: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+    def _run(self, connection: sqlite3.Connection, asked: list[tuple[Read, Answer]]) -> None:
+        found: list[Outcome] = []
         since = time.monotonic()
         for read, answer in asked:
             if answer.cancelled():
                 continue
             found.append((answer, *self._thread.outcome(read, connection)))
             if time.monotonic() - since > HOLD:
-                self._loop.call_soon_threadsafe(_give, found)
+                self._loop.call_soon_threadsafe(_answer, found)
                 found, since = [], time.monotonic()
         self._loop.call_soon_threadsafe(self._end, found)
 
-    def _end(self, found: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
-        _give(found)
+    def _end(self, found: list[Outcome]) -> None:
+        _answer(found)
         self._hand_over()
 
 
-def _give(found: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+def _answer(found: list[Outcome]) -> None:
     for answer, result, error in found:
         if answer.done():
             continue  # given up meanwhile

@@ -1,35 +1,25 @@
-"""Orders in one SQLite file: the store that needs no server.
+"""`SQLiteStore`: one thread writes and another reads, each with a connection of its own.
 
-One thread writes and another reads, each with a connection of its own: with a write-ahead log
-a reader never waits for a writer. Several processes may share the file.
+With a write-ahead log a reader never waits for a writer. Several processes may share the file.
 """
 
 import asyncio
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
-from orderapp.store import (
-    OrderPage,
-    OrderQuery,
-    OrderStory,
-    Stats,
-    StoreRejected,
-    StoreUnavailable,
-)
+from orderapp.store import OrderPage, OrderQuery, OrderStory, Stats, StoreUnavailable
 from orderapp.store.documents import Document
 from orderapp.store.sqlite import read
 from orderapp.store.sqlite.pages import page
-from orderapp.store.sqlite.reader import Reads
+from orderapp.store.sqlite.reader import Reader
 from orderapp.store.sqlite.schema import check, create
-from orderapp.store.sqlite.thread import ConnectionThread, open_connection, translated
-from orderapp.store.sqlite.write import write
+from orderapp.store.sqlite.thread import open_connection
+from orderapp.store.sqlite.writer import Writer
 
 T = TypeVar("T")
-Opened = TypeVar("Opened", ConnectionThread, Reads)
+Opened = TypeVar("Opened", Reader, Writer)
 
 # Seconds. SQLite's own waits for a lock end before the limits of the calls around them.
 WRITE_LOCK_WAIT = 5.0
@@ -46,42 +36,39 @@ class SQLiteStore:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
         self._read_only = read_only
-        self._waiting: deque[tuple[Sequence[Document], Future[None]]] = deque()
-        self._writer: ConnectionThread | None = None
-        self._reads: Reads | None = None
+        self._writer: Writer | None = None
+        self._reader: Reader | None = None
 
     def __repr__(self) -> str:
         return f"SQLiteStore({str(self._path)!r})"
 
     async def open(self) -> None:
         """Open the file and create the tables; does nothing when it is open."""
-        if self._reads is not None:
+        if self._reader is not None:
             return
         try:
             if not self._read_only:
-                self._writer = await open_connection(
-                    self._path, WRITE_LOCK_WAIT, _prepare_writer
-                )
-            self._reads = Reads(
-                await open_connection(
-                    self._path, READ_LOCK_WAIT, _prepare_reader, create=not self._read_only
-                )
+                thread = await open_connection(self._path, WRITE_LOCK_WAIT, _prepare_writer)
+                self._writer = Writer(thread)
+            thread = await open_connection(
+                self._path, READ_LOCK_WAIT, _prepare_reader, create=not self._read_only
             )
+            self._reader = Reader(thread)
         except BaseException:  # also when cancelled: the threads must not stay
             await self.close()
             raise
 
     async def close(self) -> None:
         """Finish the writes that are under way and let go of the file."""
-        reads, self._reads = self._reads, None
+        reader, self._reader = self._reader, None
         writer, self._writer = self._writer, None
-        for thread in (reads, writer):
+        for thread in (reader, writer):
             if thread is not None:
                 await thread.close()
 
     async def ping(self) -> None:
         """Read the file's header and an index."""
-        await self._read(lambda connection: read.latest(connection, 0))
+        await self.latest(0)
 
     async def story(self, order_id: int) -> OrderStory | None:
         """The order with its alerts and payment."""
@@ -117,13 +104,10 @@ class SQLiteStore:
         """Write one batch; callers that come while another writes share one transaction."""
         writer = self._opened(self._writer)
         if documents:
-            done: Future[None] = Future()
-            self._waiting.append((documents, done))
-            writer.submit(self._write_waiting)
-            await self._within(WRITE_LIMIT, asyncio.wrap_future(done))
+            await self._within(WRITE_LIMIT, writer.write(documents))
 
     async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._within(READ_LIMIT, self._opened(self._reads).ask(function))
+        return await self._within(READ_LIMIT, self._opened(self._reader).read(function))
 
     def _opened(self, thread: Opened | None) -> Opened:
         if thread is None:
@@ -137,41 +121,6 @@ class SQLiteStore:
                 return await answer
         except TimeoutError:
             raise StoreUnavailable(f"{self._path}: no answer within {limit:g} s") from None
-
-    def _write_waiting(self, connection: sqlite3.Connection) -> None:
-        """Write all batches that wait; runs in the writer's thread, once for each batch.
-
-        The sync to disk is most of the time of a small batch, so that one sync for 20 callers
-        is worth it. Runs that find nothing left are free.
-        """
-        batches = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        batches = [batch for batch in batches if batch[1].set_running_or_notify_cancel()]
-        if not batches:
-            return
-        try:
-            with translated(self._path):
-                write(connection, [documents for documents, _ in batches])
-        except StoreRejected:
-            # One bad document must not take the batches of other callers with it.
-            for documents, done in batches:
-                self._write_alone(connection, documents, done)
-        except BaseException as error:  # somebody awaits its future
-            for _, done in batches:
-                done.set_exception(error)
-        else:
-            for _, done in batches:
-                done.set_result(None)
-
-    def _write_alone(
-        self, connection: sqlite3.Connection, documents: Sequence[Document], done: Future[None]
-    ) -> None:
-        try:
-            with translated(self._path):
-                write(connection, [documents])
-        except BaseException as error:  # somebody awaits its future
-            done.set_exception(error)
-        else:
-            done.set_result(None)
 
 
 def _fits(order_id: int) -> bool:

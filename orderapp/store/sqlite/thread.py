@@ -1,15 +1,15 @@
-"""A thread with its own SQLite connection, and what its errors mean to a caller."""
+"""A thread with its own SQLite connection."""
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from orderapp.store import StoreRejected, StoreUnavailable
+from orderapp.store import StoreUnavailable
+from orderapp.store.sqlite.errors import translating
 
 log = logging.getLogger(__name__)
 
@@ -18,16 +18,6 @@ T = TypeVar("T")
 # Seconds. An open may have to bring an older file up to date: 10 s for a million orders.
 OPEN_LIMIT = 600.0
 CLOSE_LIMIT = 1.0
-
-_PASSING = {
-    sqlite3.SQLITE_BUSY: "locked by another process",
-    sqlite3.SQLITE_LOCKED: "locked by another process",
-    sqlite3.SQLITE_PROTOCOL: "locked by another process",
-    sqlite3.SQLITE_FULL: "disk full",
-    sqlite3.SQLITE_IOERR: "disk error or disk full",
-    sqlite3.SQLITE_NOMEM: "out of memory",
-    sqlite3.SQLITE_INTERRUPT: "interrupted",
-}
 
 
 class ConnectionThread:
@@ -48,7 +38,7 @@ class ConnectionThread:
         """Connect and prepare the connection; for the thread itself.
 
         Not `create`: only to read, a file that is there."""
-        with translated(self._path):
+        with translating(self._path):
             if create:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
@@ -66,19 +56,15 @@ class ConnectionThread:
         self._connection = connection
 
     def submit(self, function: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Call `function` in the thread; its errors come translated."""
-        return self.thread.submit(self._call, function)
-
-    def _call(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        with translated(self._path):
-            return function(self._connection)
+        """Call `function` in the thread."""
+        return self.thread.submit(lambda: function(self._connection))
 
     def outcome(
         self, function: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection
     ) -> tuple[T | None, BaseException | None]:
-        """What `function` returns, or raises, translated."""
+        """What `function` returns, or raises, translated; for the thread itself."""
         try:
-            with translated(self._path):
+            with translating(self._path):
                 return function(connection), None
         except BaseException as error:  # somebody awaits it
             return None, error
@@ -112,22 +98,3 @@ async def open_connection(
             raise StoreUnavailable(f"{path}: no answer within {OPEN_LIMIT:g} s") from None
         raise
     return opened
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite and Python raise into a `StoreError` of one line with the path."""
-    try:
-        yield
-    except StoreRejected as error:
-        raise StoreRejected(f"{path}: {error}") from None
-    except sqlite3.Error as error:
-        # The low byte is the primary code. Errors of Python's own binding have no code.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in _PASSING:
-            raise StoreUnavailable(f"{path}: {_PASSING[code]} ({error})") from error
-        raise StoreRejected(f"{path}: {error}") from error
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise StoreRejected(f"{path}: {' '.join(str(error).split())}") from error
-    except MemoryError as error:
-        raise StoreUnavailable(f"{path}: out of memory") from error

@@ -333,7 +333,7 @@ async def test_full_disk_is_unavailable_until_there_is_room(sqlite):
 
 def limit_pages(store, pages):
     statement = f"PRAGMA max_page_count = {pages}"
-    store._writer.submit(lambda connection: connection.execute(statement).fetchall()).result()
+    store._writer._thread.submit(lambda c: c.execute(statement).fetchall()).result()
 
 
 # Batches
@@ -371,7 +371,7 @@ async def test_bad_document_is_rejected_without_those_of_other_callers(sqlite, b
 
 async def test_batches_that_wait_share_one_transaction(sqlite, locked):
     statements = []
-    sqlite._writer.submit(lambda c: c.set_trace_callback(statements.append)).result()
+    sqlite._writer._thread.submit(lambda c: c.set_trace_callback(statements.append)).result()
     first = asyncio.ensure_future(sqlite.upsert([order(0)]))
     await asyncio.to_thread(eventually, lambda: statements, "the first one waits")
     others = [asyncio.ensure_future(sqlite.upsert([order(i)])) for i in range(1, 20)]
@@ -428,6 +428,6 @@ async def test_what_was_written_survives_a_kill(path):
 
 
 async def test_every_commit_is_synced(sqlite):
-    pragma = sqlite._writer.submit(lambda c: c.execute("PRAGMA synchronous").fetchone())
+    pragma = sqlite._writer._thread.submit(lambda c: c.execute("PRAGMA synchronous").fetchone())
 
     assert pragma.result() == (2,)  # FULL
