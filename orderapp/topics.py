@@ -30,7 +30,7 @@ def _complete(order: Order, record: ConsumerRecord) -> Order:
         return order
     if order.created_at is not None and app.in_worker:
         _tell_ahead(order.created_at, created_at, record)
-    # The twin that travels in batches is a msgspec Struct.
+    # What travels in batches is a msgspec Struct.
     return replace(order, created_at=created_at)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from orderapp import metrics
-from orderapp.engine.batches.twins import twin
+from orderapp.engine.batches.structs import struct_of
 from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.models import Payment
 
@@ -13,7 +13,7 @@ def value(name, **labels):
 
 
 def payment(order_id, amount, status):
-    return twin(Payment)(
+    return struct_of(Payment)(
         order_id=order_id,
         payment_id=f"pay-{order_id}",
         status=status,

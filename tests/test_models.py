@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orderapp import topics
-from orderapp.engine.batches.batch import Decoder
+from orderapp.engine.batches.decoder import Decoder
 from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.models import FraudAlert, Order, Payment, format_time, normal_time, now
 from tests.records import record

@@ -10,7 +10,6 @@ import click
 import msgspec
 from aiokafka import ConsumerRecord
 
-from orderapp.engine.batches.batch import BAD_RECORD
 from orderapp.engine.batches.framing import plain_key, unframed
 from orderapp.engine.dead_letters.notes import Place
 from orderapp.engine.dead_letters.read import Letter, Span, spans_of
@@ -114,7 +113,7 @@ def order_of(record: ConsumerRecord) -> int | None:
         return int(key)
     try:
         return _decode(unframed(record.value or b"")).order_id
-    except BAD_RECORD:
+    except Exception:
         return None
 
 

@@ -22,17 +22,19 @@ from mode import Service
 from msgspec.structs import replace
 from yarl import URL
 
-from orderapp.engine.batches.batch import BatchSchema, Complete, Decoder, RawDecoder
+from orderapp.engine.batches.decoder import Complete, Decoder, RawDecoder
 from orderapp.engine.batches.framing import Framing
 from orderapp.engine.batches.records import is_for
+from orderapp.engine.batches.schema import BatchSchema
 from orderapp.engine.batches.streams import BatchStream, Refused, refuse
 from orderapp.engine.dead_letters import headers as dead_letters
 from orderapp.engine.dead_letters.notes import notes_topic
 from orderapp.engine.delivery.errand import Errand
 from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.delivery.limit import GiveUp
-from orderapp.engine.delivery.policy import Work, deliver
+from orderapp.engine.delivery.policy import deliver
 from orderapp.engine.delivery.retry import persist
+from orderapp.engine.delivery.settling import Work
 from orderapp.engine.delivery.stopping import (
     CLOSING_SECONDS,
     COMMIT_SECONDS,

@@ -6,7 +6,7 @@ from typing import Any
 from aiokafka import ConsumerRecord
 
 from orderapp.app import app
-from orderapp.engine.batches.batch import BAD_RECORD, Batch
+from orderapp.engine.batches.batch import Batch
 from orderapp.engine.batches.records import is_for, is_replay
 from orderapp.engine.dead_letters.headers import DamagedError, read_headers
 from orderapp.engine.dead_letters.notes import decode_note, encode_note, read_note
@@ -123,7 +123,7 @@ def dead_letter(record: ConsumerRecord) -> tuple[Origin, list[Fact]]:
         return place, []
     try:
         order = app.decoder("orders").one(record)
-    except BAD_RECORD:
+    except Exception:
         return place, []
     letter = Fact(order.order_id, case.DEAD_LETTER, record.partition, record.offset)
     return place, [

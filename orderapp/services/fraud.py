@@ -8,7 +8,7 @@ from faust.types import StreamT
 from orderapp import metrics, topics
 from orderapp.app import app
 from orderapp.engine.batches.batch import Batch
-from orderapp.engine.batches.twins import twin
+from orderapp.engine.batches.structs import struct_of
 from orderapp.engine.observe import trace_headers, tracing
 from orderapp.engine.observe.logs import Few
 from orderapp.models import FraudAlert, Order, now
@@ -25,7 +25,7 @@ REASON = "HIGH_AMOUNT_RISKY_COUNTRY"
 #: Batches that are judged at one time: while one waits for Kafka, others go on.
 OVERLAP = 16
 
-Alert = twin(FraudAlert)
+Alert = struct_of(FraudAlert)
 encode = msgspec.json.Encoder().encode
 
 

@@ -9,7 +9,7 @@ from faust.types import StreamT
 from orderapp import metrics, topics
 from orderapp.app import app, gateway
 from orderapp.engine.batches.batch import Batch
-from orderapp.engine.batches.twins import twin
+from orderapp.engine.batches.structs import struct_of
 from orderapp.engine.errors import PartlyFailedError
 from orderapp.engine.observe import tracing
 from orderapp.gateways import payment_id
@@ -19,7 +19,7 @@ from orderapp.models import Order, Payment, PaymentStatus, now
 #: they come, instead of 10 batches a second.
 OVERLAP = 256
 
-PaymentTwin = twin(Payment)
+PaymentTwin = struct_of(Payment)
 encode = msgspec.json.Encoder().encode
 
 

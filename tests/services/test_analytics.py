@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from orderapp.engine.batches.batch import Batch
-from orderapp.engine.batches.twins import twin
+from orderapp.engine.batches.structs import struct_of
 from orderapp.engine.errors import TransientError
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.services import analytics
@@ -23,8 +23,10 @@ TIME, LATER = "2025-06-01T12:00:00.000000Z", "2025-06-01T12:00:01.000000Z"
 STORED = "2025-06-01T12:00:02.000000Z"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
-ORDER = twin(Order)(order_id=7, customer_id=1234, amount=5.0, country="DE", created_at=TIME)
-ALERT = twin(FraudAlert)(
+ORDER = struct_of(Order)(
+    order_id=7, customer_id=1234, amount=5.0, country="DE", created_at=TIME
+)
+ALERT = struct_of(FraudAlert)(
     order_id=7,
     reason="R",
     amount=5.0,
@@ -33,7 +35,7 @@ ALERT = twin(FraudAlert)(
     detected_at=LATER,
     created_at=TIME,
 )
-PAYMENT = twin(Payment)(
+PAYMENT = struct_of(Payment)(
     order_id=7,
     payment_id="pay-7",
     status="PAID",

@@ -16,7 +16,7 @@ if __name__ == "__main__":
 import msgspec
 
 from orderapp.app import app, store
-from orderapp.engine.batches.twins import twin
+from orderapp.engine.batches.structs import struct_of
 from orderapp.models import Order
 from orderapp.web import service  # noqa: F401  # registers the views
 from orderapp.web.api import ordering, progress
@@ -28,7 +28,7 @@ class Kafka:
 
     async def send_all(self, _topic, _partition, messages, _headers):
         for _, value in messages:
-            sent = msgspec.json.decode(value, type=twin(Order))
+            sent = msgspec.json.decode(value, type=struct_of(Order))
             fields = msgspec.to_builtins(sent)
             await store.upsert([msgspec.structs.replace(order(sent.order_id), **fields)])
 

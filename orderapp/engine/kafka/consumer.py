@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.types import TP
 
-from orderapp.engine.batches.batch import BatchScheduler
+from orderapp.engine.batches.scheduler import BatchScheduler
 from orderapp.engine.kafka.beginnings import Known, Start
 from orderapp.engine.kafka.cluster import let_go
 from orderapp.engine.kafka.commits import LedgerConsumer

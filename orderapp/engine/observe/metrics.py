@@ -171,19 +171,19 @@ class Meter:
     def __init__(self, service: str, topic: str) -> None:
         # Looked up once: that costs more than counting.
         self._done = RECORDS.labels(service, topic, "done")
-        self._buried = RECORDS.labels(service, topic, "dead_letter")
+        self._dead_letters = RECORDS.labels(service, topic, "dead_letter")
         self._sizes = BATCH_RECORDS.labels(service, topic)
         self._seconds = BATCH_SECONDS.labels(service, topic)
         self._ages = END_TO_END.labels(service, topic)
         self.retried = RETRIES.labels(service, topic).inc
 
-    def settled(self, records: list[ConsumerRecord], began: float, buried: int) -> None:
-        """All of `records` are done, but `buried` ones, which are dead letters; the work began
-        at `began` (`time.perf_counter`)."""
+    def settled(self, records: list[ConsumerRecord], began: float, dead_letters: int) -> None:
+        """All of `records` are done, but for as many dead letters; the work began at `began`
+        (`time.perf_counter`)."""
         count = len(records)
-        self._done.inc(count - buried)
-        if buried:
-            self._buried.inc(buried)
+        self._done.inc(count - dead_letters)
+        if dead_letters:
+            self._dead_letters.inc(dead_letters)
         self._sizes.observe(count)
         self._seconds.observe(time.perf_counter() - began)
         self._ages.observe([record.timestamp for record in records], time.time())
@@ -195,7 +195,7 @@ class Meter:
 
     def rejected(self) -> None:
         """A record could not even be decoded."""
-        self._buried.inc()
+        self._dead_letters.inc()
 
 
 @cache

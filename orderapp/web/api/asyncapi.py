@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from orderapp.app import app
-from orderapp.engine.batches.twins import twin
+from orderapp.engine.batches.structs import struct_of
 from orderapp.engine.dead_letters.headers import HEADERS
 from orderapp.engine.dead_letters.notes import Note, notes_topic
 from orderapp.engine.observe.trace_headers import PARENT, STATE
@@ -53,8 +53,8 @@ _TRACE: dict[str, Any] = {
 @cache
 def document() -> dict[str, Any]:
     """The description, as AsyncAPI 3.0 has it."""
-    # The twin says what is checked: the Record's own annotations, with their bounds.
-    models: dict[str, Any] = {name: twin(record) for name, (record, _) in RECORDS.items()}
+    # The Struct says what is checked: the Record's own annotations, with their bounds.
+    models: dict[str, Any] = {name: struct_of(record) for name, (record, _) in RECORDS.items()}
     models[_NOTES] = Note
     schemas, components = msgspec.json.schema_components(models.values(), ref_template=_REF)
     payloads = dict(zip(models, schemas, strict=True))

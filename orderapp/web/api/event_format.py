@@ -8,9 +8,8 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from orderapp.app import app
-from orderapp.engine.batches.batch import BAD_RECORD
 from orderapp.engine.batches.framing import plain_key
-from orderapp.engine.batches.twins import twin
+from orderapp.engine.batches.structs import struct_of
 from orderapp.engine.kafka.feed import Place
 from orderapp.models import FraudAlert, Order, Payment
 
@@ -19,7 +18,7 @@ MOST = 200
 #: Bytes of one item, and of the items of one kind in a message.
 ITEM_BYTES, KIND_BYTES = 4096, 64 * 1024
 
-#: Makes an item of a record, or raises one of `BAD_RECORD`.
+#: Makes an item of a record, or raises.
 Render = Callable[[ConsumerRecord], bytes]
 
 
@@ -51,7 +50,7 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 def _checked(model: type[faust.Record]) -> Render:
-    decode: Any = msgspec.json.Decoder(twin(model)).decode
+    decode: Any = msgspec.json.Decoder(struct_of(model)).decode
 
     def render(record: ConsumerRecord) -> bytes:
         value: bytes = record.value or b""
@@ -127,7 +126,7 @@ def _newest(records: Sequence[ConsumerRecord], make: Render) -> tuple[list[bytes
     for record in reversed(in_time[-MOST:]):
         try:
             item = make(record)
-        except BAD_RECORD:
+        except Exception:
             taken += 1  # it becomes a dead letter, which is shown
             continue
         if len(item) > ITEM_BYTES:

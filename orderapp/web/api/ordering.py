@@ -13,7 +13,6 @@ from aiokafka import TopicPartition
 from aiokafka.partitioner import murmur2
 
 from orderapp.app import app, store
-from orderapp.engine.batches.batch import BAD_RECORD
 from orderapp.engine.errors import SendRefusedError, TransientError
 from orderapp.engine.health.lag import Look
 from orderapp.engine.health.topic_watch import place as topic_place
@@ -245,7 +244,7 @@ async def _find(order_id: int) -> _Known | None:
         return None
     try:
         order = app.decoder("orders").one(record)
-    except BAD_RECORD:
+    except Exception:
         return None  # somebody's record that is no order has its key
     return _Known(msgspec.convert(order, SentOrder, from_attributes=True), True)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderapp.engine.batches.batch import Decoder
+from orderapp.engine.batches.decoder import Decoder
 from orderapp.engine.batches.framing import explained, plain_key, unframed
 from tests.records import record
 

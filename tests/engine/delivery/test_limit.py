@@ -6,14 +6,16 @@ from types import SimpleNamespace
 import faust
 import pytest
 
-from orderapp.engine.batches.batch import Batch, BatchSchema, Decoder
+from orderapp.engine.batches.batch import Batch
+from orderapp.engine.batches.decoder import Decoder
+from orderapp.engine.batches.schema import BatchSchema
 from orderapp.engine.delivery import limit as limits
 from orderapp.engine.delivery import retry
 from orderapp.engine.delivery.limit import GiveUp, Limit
 from orderapp.engine.errors import RecordError, RetryableError
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.held_up import held_up
-from tests.engine.delivery.test_policy import Bury, Event, Open, Stream, deliver
+from tests.engine.delivery.test_policy import DeadLetters, Event, Open, Stream, deliver
 from tests.records import record
 
 BUG = KeyError("country")
@@ -103,21 +105,23 @@ async def until(check):
     raise AssertionError
 
 
-def opened(work, given, bury, **options):
+def opened(work, given, dead_letters, **options):
     stream = Open(*given)
-    return asyncio.create_task(deliver("limited", stream, work, bury, overlap=8, **options))
+    return asyncio.create_task(
+        deliver("limited", stream, work, dead_letters, overlap=8, **options)
+    )
 
 
 @pytest.mark.parametrize("error", [BUG, RetryableError("the gateway is broken")])
 async def test_a_service_that_fails_for_all_gives_nothing_up_and_goes_on_when_it_works(
     error, caplog
 ):
-    service, bury, given = Service(error), Bury(), events(30, 30, 1)
-    running = opened(service, given, bury, give_up=GiveUp(20, 0.5))
+    service, dead_letters, given = Service(error), DeadLetters(), events(30, 30, 1)
+    running = opened(service, given, dead_letters, give_up=GiveUp(20, 0.5))
     await until(lambda: blocked.reasons)
     tries = service.tries
     await until(lambda: service.tries > tries + 4)
-    assert (bury.buried, [event.acked for event in given]) == ([], [False] * 3)
+    assert (dead_letters.sent, [event.acked for event in given]) == ([], [False] * 3)
     [reason] = blocked.reasons
     assert "limited: too many of its records fail" in reason
     assert ("limited", 0) in held_up
@@ -127,47 +131,51 @@ async def test_a_service_that_fails_for_all_gives_nothing_up_and_goes_on_when_it
     await until(lambda: all(event.acked for event in given))
 
     assert sorted(service.done) == list(range(61))
-    assert (bury.buried, blocked.reasons, len(held_up)) == ([], [], 0)
+    assert (dead_letters.sent, blocked.reasons, len(held_up)) == ([], [], 0)
     running.cancel()
 
 
 async def test_what_still_fails_when_the_cause_is_gone_is_a_dead_letter():
-    service, bury, given = Service(), Bury(), events(30, 30)
-    running = opened(service, given, bury, give_up=GiveUp(20, 0.5))
+    service, dead_letters, given = Service(), DeadLetters(), events(30, 30)
+    running = opened(service, given, dead_letters, give_up=GiveUp(20, 0.5))
     await until(lambda: blocked.reasons)
 
     service.fine = set(range(60)) - {3, 44}
     await until(lambda: all(event.acked for event in given))
 
-    assert sorted(key for key, _, _ in bury.buried) == [b"3", b"44"]
+    assert sorted(key for key, _, _ in dead_letters.sent) == [b"3", b"44"]
     assert blocked.reasons == []
     running.cancel()
 
 
 async def test_errors_that_lie_in_the_record_are_dead_letters_however_many_they_are():
-    service, bury, given = Service(RecordError("sent again, changed")), Bury(), events(300, 1)
-    running = opened(service, given, bury, give_up=GiveUp(20, 0.5))
+    service, dead_letters, given = (
+        Service(RecordError("sent again, changed")),
+        DeadLetters(),
+        events(300, 1),
+    )
+    running = opened(service, given, dead_letters, give_up=GiveUp(20, 0.5))
 
     await until(lambda: all(event.acked for event in given))
 
-    assert (len(bury.buried), blocked.reasons) == (301, [])
+    assert (len(dead_letters.sent), blocked.reasons) == (301, [])
     running.cancel()
 
 
 async def test_errors_that_lie_in_the_record_do_not_keep_a_service_that_works_again():
-    service, bury, given = Service(), Bury(), events(30, 30)
-    running = opened(service, given, bury, give_up=GiveUp(20, 0.5))
+    service, dead_letters, given = Service(), DeadLetters(), events(30, 30)
+    running = opened(service, given, dead_letters, give_up=GiveUp(20, 0.5))
     await until(lambda: blocked.reasons)
 
     service.error = RecordError("sent again, changed")
     await until(lambda: all(event.acked for event in given))
 
-    assert (len(bury.buried), blocked.reasons) == (60, [])
+    assert (len(dead_letters.sent), blocked.reasons) == (60, [])
     running.cancel()
 
 
 async def test_a_bug_while_records_are_decoded_counts_and_is_tried_again(caplog):
-    bug, service, bury = [KeyError("unit")], Service(error=None), Bury()
+    bug, service, dead_letters = [KeyError("unit")], Service(error=None), DeadLetters()
 
     def convert(value, source):
         if bug and value.sensor:
@@ -184,31 +192,31 @@ async def test_a_bug_while_records_are_decoded_counts_and_is_tried_again(caplog)
     event.message.topic, event.message.value = "orders", records
     decode = schema.compile(SimpleNamespace(create_event=lambda *args: args[1]))
     event.value = await decode(event.message)
-    running = opened(service, [event], bury, give_up=GiveUp(20, 0.5))
+    running = opened(service, [event], dead_letters, give_up=GiveUp(20, 0.5))
     await until(lambda: blocked.reasons)
     assert [value.sensor for value in service.done] == [0, 0]
-    assert (bury.buried, event.acked) == ([], False)
+    assert (dead_letters.sent, event.acked) == ([], False)
 
     bug.clear()
     await until(lambda: event.acked)
 
     assert [value.sensor for value in service.done] == [0, 0, *range(1, 30)]
-    assert (bury.buried, blocked.reasons) == ([], [])
+    assert (dead_letters.sent, blocked.reasons) == ([], [])
     running.cancel()
 
 
 async def test_a_few_poison_orders_are_dead_letters_at_once():
-    service, bury, given = Service(), Bury(), events(*[1] * 10)
-    running = opened(service, given, bury)
+    service, dead_letters, given = Service(), DeadLetters(), events(*[1] * 10)
+    running = opened(service, given, dead_letters)
 
     await until(lambda: all(event.acked for event in given))
 
-    assert len(bury.buried) == 10
+    assert len(dead_letters.sent) == 10
     running.cancel()
 
 
 async def test_when_all_that_failed_was_given_up_new_work_shows_whether_it_works():
-    service, bury, given = Service(), Bury(), events(30)
+    service, dead_letters, given = Service(), DeadLetters(), events(30)
     later = events(1)[0]
 
     class Stepwise(Stream):
@@ -223,9 +231,16 @@ async def test_when_all_that_failed_was_given_up_new_work_shows_whether_it_works
             await asyncio.Event().wait()
 
     running = asyncio.create_task(
-        deliver("limited", Stepwise(*given), service, bury, overlap=8, give_up=GiveUp(20, 0.5))
+        deliver(
+            "limited",
+            Stepwise(*given),
+            service,
+            dead_letters,
+            overlap=8,
+            give_up=GiveUp(20, 0.5),
+        )
     )
     await until(lambda: later.acked)
 
-    assert (service.done, bury.buried, blocked.reasons) == ([0], [], [])
+    assert (service.done, dead_letters.sent, blocked.reasons) == ([0], [], [])
     running.cancel()

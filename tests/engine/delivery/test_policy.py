@@ -65,13 +65,13 @@ class Open(Stream):
         await asyncio.Event().wait()
 
 
-class Bury:
+class DeadLetters:
     def __init__(self):
-        self.buried = []
+        self.sent = []
         self.failures = []
 
     async def __call__(self, dead, failure):
-        self.buried.append((dead.key, one_line(failure.error), failure.service))
+        self.sent.append((dead.key, one_line(failure.error), failure.service))
         self.failures.append(failure)
 
 
@@ -81,10 +81,10 @@ def quick(monkeypatch):
     monkeypatch.setattr(retry, "LONGEST_WAIT", 0.004)
 
 
-async def run(work, *events, overlap=1, max_attempts=1, bury=None):
-    bury, stream = bury or Bury(), Stream(*events)
+async def run(work, *events, overlap=1, max_attempts=1, dead_letters=None):
+    dead_letters, stream = dead_letters or DeadLetters(), Stream(*events)
     running = asyncio.create_task(
-        deliver("test", stream, work, bury, overlap=overlap, max_attempts=max_attempts)
+        deliver("test", stream, work, dead_letters, overlap=overlap, max_attempts=max_attempts)
     )
     await asyncio.wait([running], timeout=0.2)
     for _ in range(200):
@@ -93,7 +93,7 @@ async def run(work, *events, overlap=1, max_attempts=1, bury=None):
         await asyncio.sleep(0.01)
     await running
     assert stream.enable_acks is False
-    return bury.buried
+    return dead_letters.sent
 
 
 async def test_a_batch_is_acked_when_its_work_is_done():
@@ -185,9 +185,9 @@ async def test_whatever_a_rule_raises_costs_only_the_record_that_it_is_about(fai
         done.extend(batch.values)
 
     event = Event([1, 2, 3])
-    buried = await run(work, event)
+    given_up = await run(work, event)
 
-    assert (done, [key for key, *_ in buried], event.acked) == ([1, 3], [b"2"], True)
+    assert (done, [key for key, *_ in given_up], event.acked) == ([1, 3], [b"2"], True)
 
 
 async def test_tries_that_fail_are_said_a_few_times_and_counted(caplog):
@@ -225,24 +225,24 @@ async def test_an_error_of_others_is_tried_again_until_it_has_passed():
 
 
 async def test_an_error_of_others_that_does_not_pass_in_time_ends_in_the_dead_letters():
-    tries, bury = [], Bury()
+    tries, dead_letters = [], DeadLetters()
 
     async def work(batch):
         tries.append(batch.values)
         raise RetryableError("no answer")
 
     event = Event([1, 2])
-    await run(work, event, max_attempts=4, bury=bury)
+    await run(work, event, max_attempts=4, dead_letters=dead_letters)
 
     assert tries == [[1, 2]] * 4
-    assert bury.buried == [(b"1", "no answer", "test"), (b"2", "no answer", "test")]
-    assert [failure.attempts for failure in bury.failures] == [4, 4]
-    assert all(failure.first for failure in bury.failures)
+    assert dead_letters.sent == [(b"1", "no answer", "test"), (b"2", "no answer", "test")]
+    assert [failure.attempts for failure in dead_letters.failures] == [4, 4]
+    assert all(failure.first for failure in dead_letters.failures)
     assert event.acked
 
 
 async def test_only_the_records_that_failed_are_tried_again():
-    tries, bury = [], Bury()
+    tries, dead_letters = [], DeadLetters()
 
     async def work(batch):
         tries.append(batch.values)
@@ -258,16 +258,16 @@ async def test_only_the_records_that_failed_are_tried_again():
             raise PartlyFailedError(errors)
 
     event = Event(["ok", "later", "bad", "never"])
-    await run(work, event, max_attempts=3, bury=bury)
+    await run(work, event, max_attempts=3, dead_letters=dead_letters)
 
     assert tries == [["ok", "later", "bad", "never"], ["later", "never"], ["never"]]
-    assert bury.buried == [(b"bad", "no", "test"), (b"never", "no answer", "test")]
-    assert [failure.attempts for failure in bury.failures] == [1, 3]
+    assert dead_letters.sent == [(b"bad", "no", "test"), (b"never", "no answer", "test")]
+    assert [failure.attempts for failure in dead_letters.failures] == [1, 3]
     assert event.acked
 
 
 async def test_records_that_fail_for_want_of_our_own_means_wait_and_use_up_no_attempt():
-    tries, bury = [], Bury()
+    tries, dead_letters = [], DeadLetters()
 
     async def work(batch):
         tries.append(list(batch.values))
@@ -283,15 +283,15 @@ async def test_records_that_fail_for_want_of_our_own_means_wait_and_use_up_no_at
             raise PartlyFailedError(errors)
 
     event = Event(["ok", "waits", "bad"])
-    await run(work, event, max_attempts=3, bury=bury)
+    await run(work, event, max_attempts=3, dead_letters=dead_letters)
 
     assert tries == [["ok", "waits", "bad"], *[["waits"]] * 9]
-    assert bury.buried == [(b"bad", "no", "test")]
+    assert dead_letters.sent == [(b"bad", "no", "test")]
     assert event.acked
 
 
 async def test_a_bad_record_does_not_spend_its_neighbours_tries():
-    done, bury = [], Bury()
+    done, dead_letters = [], DeadLetters()
 
     async def work(batch):
         if "bad" in batch.values:
@@ -300,9 +300,9 @@ async def test_a_bad_record_does_not_spend_its_neighbours_tries():
             raise RetryableError("busy")
         done.extend(batch.values)
 
-    await run(work, Event(["ok", "bad", "slow"]), max_attempts=2, bury=bury)
+    await run(work, Event(["ok", "bad", "slow"]), max_attempts=2, dead_letters=dead_letters)
 
-    assert bury.buried == [(b"bad", "no", "test")]
+    assert dead_letters.sent == [(b"bad", "no", "test")]
     assert done == ["ok", "slow"]
 
 
@@ -323,7 +323,7 @@ async def test_a_replay_is_only_for_the_services_it_names(services, seen):
 @pytest.mark.parametrize("error", [TransientError("away"), RetryableError("no answer")])
 @pytest.mark.parametrize("overlap", [1, 4])
 async def test_a_delivery_that_was_given_up_is_not_tried_again(error, overlap):
-    tries, bury = [], Bury()
+    tries, dead_letters = [], DeadLetters()
 
     async def work(batch):
         tries.append(batch.values)
@@ -333,7 +333,14 @@ async def test_a_delivery_that_was_given_up_is_not_tried_again(error, overlap):
 
     given_up, next_one = Event([1]), Event([2])
     running = asyncio.create_task(
-        deliver("test", Stay(given_up, next_one), work, bury, overlap=overlap, max_attempts=9)
+        deliver(
+            "test",
+            Stay(given_up, next_one),
+            work,
+            dead_letters,
+            overlap=overlap,
+            max_attempts=9,
+        )
     )
     await asyncio.wait([running], timeout=0.2)
     running.cancel()
@@ -341,7 +348,7 @@ async def test_a_delivery_that_was_given_up_is_not_tried_again(error, overlap):
 
     assert sorted(tries) == [[1], [2]]
     assert (given_up.acked, next_one.acked) == (False, True)
-    assert bury.buried == []
+    assert dead_letters.sent == []
 
 
 async def given_up_meanwhile(first, *others, overlap):
@@ -354,7 +361,7 @@ async def given_up_meanwhile(first, *others, overlap):
             event.forget()
 
     stream = Stay(first, *others)
-    running = asyncio.create_task(deliver("test", stream, work, Bury(), overlap=overlap))
+    running = asyncio.create_task(deliver("test", stream, work, DeadLetters(), overlap=overlap))
     await asyncio.wait([running], timeout=0.2)
     running.cancel()
     await asyncio.wait([running])
@@ -385,19 +392,19 @@ async def test_a_delivery_that_was_given_up_while_it_waited_for_room_is_not_begu
 @pytest.mark.parametrize("error", [ValueError("no"), RetryableError("no answer")])
 @pytest.mark.parametrize("values", [[1], [1, 2]])
 async def test_no_record_of_a_delivery_that_was_given_up_becomes_a_dead_letter(error, values):
-    bury = Bury()
+    dead_letters = DeadLetters()
 
     async def work(batch):
         event.forget()
         raise error
 
     event = Event(values)
-    running = asyncio.create_task(deliver("test", Stay(event), work, bury))
+    running = asyncio.create_task(deliver("test", Stay(event), work, dead_letters))
     await asyncio.wait([running], timeout=0.1)
     running.cancel()
     await asyncio.wait([running])
 
-    assert bury.buried == []
+    assert dead_letters.sent == []
     assert not event.acked
 
 
@@ -426,7 +433,7 @@ async def test_an_unfinished_batch_is_not_acked_when_the_agent_is_stopped():
         started.clear()
         event = Event([1])
         running = asyncio.create_task(
-            deliver("test", Stay(event), work, Bury(), overlap=overlap)
+            deliver("test", Stay(event), work, DeadLetters(), overlap=overlap)
         )
         await started.wait()
         running.cancel()
@@ -444,7 +451,9 @@ class Stay(Stream):
 
 
 async def overlapping(work, *events, overlap):
-    running = asyncio.create_task(deliver("test", Stay(*events), work, Bury(), overlap=overlap))
+    running = asyncio.create_task(
+        deliver("test", Stay(*events), work, DeadLetters(), overlap=overlap)
+    )
     async with asyncio.timeout(10):
         while not all(event.acked for event in events):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
@@ -539,22 +548,22 @@ def test_waits_grow_to_a_bound():
 
 @pytest.mark.parametrize("error", [None, ForgottenError(), RuntimeError("no topic for it")])
 async def test_a_delivery_is_done_when_what_could_not_be_decoded_is_buried(error):
-    bury = asyncio.get_running_loop().create_future()
+    dead_letters = asyncio.get_running_loop().create_future()
     event = Event([1])
-    object.__setattr__(event.value, "burial", bury)
+    object.__setattr__(event.value, "rejection", dead_letters)
     done = []
 
     async def work(batch):
         done.extend(batch.values)
 
-    running = asyncio.create_task(deliver("test", Open(event), work, Bury(), overlap=2))
+    running = asyncio.create_task(deliver("test", Open(event), work, DeadLetters(), overlap=2))
     await asyncio.sleep(0.05)
     assert (done, event.acked) == ([1], False)
 
     if error is None:
-        bury.set_result(None)
+        dead_letters.set_result(None)
     else:
-        bury.set_exception(error)
+        dead_letters.set_exception(error)
     await asyncio.sleep(0.05)
 
     assert event.acked is (error is None)

@@ -14,7 +14,7 @@ from orderapp.engine.health.consumer_metrics import ConsumerMetrics, lag, oldest
 from orderapp.engine.kafka.outlook import Progress
 from orderapp.engine.observe import metrics
 from orderapp.engine.observe.metrics import REGISTRY, Ages
-from tests.engine.delivery.test_policy import Bury, Event, Stream, quick  # noqa: F401 - a fixture
+from tests.engine.delivery.test_policy import DeadLetters, Event, Stream, quick  # noqa: F401 - a fixture
 from tests.engine.kafka.test_transport import TP0, chunk, make_app
 
 NOW = 1_795_000_000.0
@@ -81,7 +81,9 @@ async def counted(work, *events, max_attempts=1):
         }
 
     before = now()
-    running = deliver("counted", Stream(*events), work, Bury(), max_attempts=max_attempts)
+    running = deliver(
+        "counted", Stream(*events), work, DeadLetters(), max_attempts=max_attempts
+    )
     await asyncio.wait_for(running, 10)
     assert all(event.acked for event in events)
     return {name: count - before[name] for name, count in now().items()}

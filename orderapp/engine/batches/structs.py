@@ -1,8 +1,8 @@
-"""A fast twin for a Faust Record: a msgspec Struct with the same fields.
+"""A fast stand-in for a Faust Record: a msgspec Struct with the same fields.
 
 `Record.from_data` costs about 8 µs, checks no types, and every attribute read goes through a
-Python descriptor. The twin is decoded and type-checked in C in under 1 µs. The Record stays
-the declared contract (command line, documentation, single sends); batches carry the twin.
+Python descriptor. The Struct is decoded and type-checked in C in under 1 µs. The Record
+stays the declared contract (command line, documentation, single sends); batches carry Structs.
 """
 
 import typing
@@ -31,7 +31,7 @@ def _struct(record: type[faust.Record]) -> type[msgspec.Struct]:
     )
 
 
-def twin(record: type[R]) -> type[R]:
+def struct_of(record: type[R]) -> type[R]:
     """The Struct with the fields, types, constraints and defaults of `record`.
 
     Typed as the Record itself, since it is used in its place: same constructor (keywords
