@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from faust.types import TP
 
@@ -33,6 +33,13 @@ def place(topic: str) -> tuple[str, str]:
     return "topic", topic
 
 
+class _Noted(NamedTuple):
+    """What Kafka said of partitions, and which ids were known before it was asked."""
+
+    read: Mapping[TP, tuple[int, int]]
+    ids: Mapping[str, str]
+
+
 class TopicWatch:
     """What is known of the topics that a worker uses; `spawn` runs what it can't wait for."""
 
@@ -43,11 +50,21 @@ class TopicWatch:
         self._misses: Counter[str] = Counter()
         #: Of the partitions that this worker reads: what it reads next, and the end.
         self._read: dict[TP, tuple[int, int]] = {}
+        #: The same, noted since the last look.
+        self._noted = _Noted({}, {})
 
-    def note(self, read: Mapping[TP, tuple[int, int]]) -> None:
-        """Remember how far this worker was, and the ends, in case that a topic vanishes."""
-        kept = {tp: at for tp, at in self._read.items() if tp.topic in self._misses}
-        self._read = {**read, **kept}
+    @property
+    def ids(self) -> dict[str, str]:
+        """Those of the topics that were there at the last look."""
+        return {name: state.id for name, state in self._seen.items() if self.is_there(name)}
+
+    def note(self, read: Mapping[TP, tuple[int, int]], ids: Mapping[str, str]) -> None:
+        """Remember how far this worker was, and the ends, in case that a topic vanishes.
+
+        `ids` are those from before Kafka was asked: it does not say of which topic an offset
+        is. The next look believes what it finds the same topic for, or the end of one that was
+        just made anew would count as lost with the old one."""
+        self._noted = _Noted(read, ids)
 
     def is_there(self, topic: str) -> bool:
         """Whether it was there at the last look."""
@@ -58,8 +75,12 @@ class TopicWatch:
         client = self._app.kafka_client()
         if client is None or not self._app.used_topics:
             return
+        # What is noted while Kafka is asked is for the next look.
+        noted, self._noted = self._noted, _Noted({}, {})
         async with asyncio.timeout(PATIENCE):
             states = await topic_states(client, self._app.used_topics)
+        for topic, state in states.items():
+            self._believe(noted, topic, state)
         changed = [topic for topic, state in states.items() if self._has_changed(topic, state)]
         for topic in changed:
             for tell in self._app.topic_listeners:
@@ -68,6 +89,12 @@ class TopicWatch:
             async with asyncio.timeout(PATIENCE):
                 await client.force_metadata_update()
         await self._renew(states, bool(changed))
+
+    def _believe(self, noted: _Noted, topic: str, state: TopicState) -> None:
+        """Keep what was noted of a topic, unless it was made anew meanwhile."""
+        if topic in noted.ids and (state.error is not None or noted.ids[topic] == state.id):
+            others = {tp: at for tp, at in self._read.items() if tp.topic != topic}
+            self._read = others | {tp: at for tp, at in noted.read.items() if tp.topic == topic}
 
     def _has_changed(self, topic: str, state: TopicState) -> bool:
         """Whether a topic has gone, come, or changed its id or partitions since it was seen."""

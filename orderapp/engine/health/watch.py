@@ -178,8 +178,9 @@ class Watch(Service):
         return self._asking.done() and not self._asking.cancelled() and self._asking.result()
 
     async def _see(self, consumer: Consumer, tps: Iterable[TP]) -> None:
+        ids = self._topics.ids
         seen = await consumer.outlook.look(tps)
-        self._topics.note(seen)
+        self._topics.note(seen, ids)
         consumer.outlook.open_transactions.tell()
         full = consumer.held.is_full and bool(held_up)
         sights = {

@@ -104,8 +104,10 @@ class LedgerConsumer(driver.Consumer):
         return done
 
     def _note_done(self, offsets: Mapping[TP, int]) -> None:
-        ids = self.topic_ids
-        self.done.update({(tp, ids.get(tp.topic, "")): at for tp, at in offsets.items()})
+        for tp, at in offsets.items():
+            key = tp, self.topic_ids.get(tp.topic, "")
+            # Never less: behind a gap a new topic begins while the old one's id is kept.
+            self.done[key] = max(at, self.done.get(key, 0))
 
     def _note_begun(
         self, starts: Mapping[TP, Start], committed: Iterable[TP]

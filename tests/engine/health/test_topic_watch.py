@@ -38,6 +38,9 @@ class App:
             holds=lambda tp: tp in self.held,
         )
 
+    def while_asked(self):
+        pass
+
     def running_consumer(self):
         return self.consumer
 
@@ -63,10 +66,11 @@ def app():
 def look(app, monkeypatch):
     monkeypatch.setattr(topic_watch, "blocked", Blocked())
     watch = TopicWatch(app, lambda report: app.reports.append(asyncio.create_task(report)))
-    watch.note({TP("t", 0): (7, 10), TP("t", 1): (4, 4), TP("u", 0): (0, 9)})
+    watch.note({TP("t", 0): (7, 10), TP("t", 1): (4, 4), TP("u", 0): (0, 9)}, {"t": "old"})
 
     async def looked(*states):
         async def found(client, topics):
+            app.while_asked()
             return {"t": states[0]}
 
         for _ in states:
@@ -136,6 +140,37 @@ async def test_what_was_done_of_a_topic_counts_although_the_new_one_is_begun_alr
     await look(OLD, NEW)
 
     assert app.lost == []
+
+
+async def test_the_end_of_a_new_topic_is_not_taken_for_that_of_the_old_one(app, look):
+    app.consumer.done[TP("t", 0), "old"] = 10
+    watch = await look(OLD)
+
+    ids = watch.ids
+    watch.note({TP("t", 0): (0, 26)}, ids)
+    await look(NEW)
+    watch.note({TP("t", 0): (10, 11)}, ids)  # asked for before the look, and told after it
+    await look(NEW, GONE, GONE)
+
+    assert app.lost == []
+
+
+async def test_what_is_noted_while_kafka_is_asked_for_ids_waits_for_the_next_look(app, look):
+    watch = await look(OLD)
+    app.while_asked = lambda: watch.note({TP("t", 0): (0, 26)}, watch.ids)
+
+    await look(OLD, NEW)
+
+    assert [(loss.first, loss.next) for loss in app.lost] == [(7, 10)]
+
+
+async def test_a_topic_that_goes_takes_what_was_noted_last(app, look):
+    watch = await look(OLD)
+    watch.note({TP("t", 0): (8, 20)}, watch.ids)
+
+    await look(GONE, GONE)
+
+    assert [(loss.first, loss.next) for loss in app.lost] == [(8, 20)]
 
 
 async def test_a_topic_that_is_back_frees_the_worker_and_is_read_from_its_beginning(

@@ -493,6 +493,19 @@ async def test_what_is_done_is_known_of_a_topic_and_of_the_one_that_takes_its_na
     assert (lost, consumer.done) == ([], {(TP0, "old"): 10, (TP0, "new"): 0})
 
 
+async def test_what_was_done_stays_known_when_a_new_topic_begins_with_the_old_ones_id(
+    consumer, lost
+):
+    consumer.topic_ids["readings"] = "old"
+    consumer._thread = Group(True)
+    assert await consumer._commit({TP0: 10})
+    consumer._thread = Kept(p0=Known(at(10, "old"), 0, "new"))
+
+    await consumer._begin_after_gap({TP0: 10})
+
+    assert (lost, consumer.done) == ([], {(TP0, "old"): 10})
+
+
 async def test_a_partition_that_no_broker_knew_yet_is_begun_later(consumer, lost, monkeypatch):
     async def fetch(self, timeout):
         raise NoOffsetForPartitionError(TP0)
