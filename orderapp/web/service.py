@@ -1,6 +1,6 @@
 """The service `web`: importing this registers the API and the dashboard."""
 
-from orderapp.web.api import asyncapi, docs, events, openapi, ordering, orders, stats
+from orderapp.web.api import asyncapi, docs, events, openapi, orders, send_order, stats
 from orderapp.web.page import files
 
-__all__ = ["asyncapi", "docs", "events", "files", "openapi", "ordering", "orders", "stats"]
+__all__ = ["asyncapi", "docs", "events", "files", "openapi", "orders", "send_order", "stats"]

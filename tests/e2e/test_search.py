@@ -11,7 +11,7 @@ from orderapp.engine.kafka import search
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.kafka.search import Search, SearchFailedError
 from orderapp.engine.kafka.topic_settings import TopicSpec
-from orderapp.web.api.new_order import id_for, may_be_ours
+from orderapp.web.api.order_ids import id_for, may_be_ours
 from tests.e2e import records
 
 _numbers = count()

@@ -19,7 +19,7 @@ from orderapp.app import app, store
 from orderapp.engine.batches.structs import struct_of
 from orderapp.models import Order
 from orderapp.web import service  # noqa: F401  # registers the views
-from orderapp.web.api import ordering, progress
+from orderapp.web.api import progress, sent_order
 from tests.web.examples import alert, look, order, payment
 
 
@@ -44,9 +44,9 @@ async def prepare():
     await store.upsert([order(n) for n in range(200)])
     await store.upsert([*map(payment, range(100)), *map(alert, range(50))])
     kafka = Kafka()
-    app.ready, app.send_all, ordering.search.find = True, kafka.send_all, kafka.find
+    app.ready, app.send_all, sent_order.search.find = True, kafka.send_all, kafka.find
     app.resources[:] = [store]
-    ordering._partition_of = lambda _look, _key: None
+    sent_order._partition_of = lambda _look, _key: None
 
     async def known():
         return look(fraud=100)

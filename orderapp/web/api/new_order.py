@@ -1,28 +1,14 @@
 """An order as a client sends it: read strictly, and every field that is wrong is named."""
 
-import asyncio
-import hashlib
-import re
-import secrets
 from typing import Annotated, Any, get_type_hints
 
 import msgspec
-from aiohttp import web
 from msgspec import Meta
 
 from orderapp.models import Country, CustomerId
-from orderapp.web.server.problems import FieldError, Problem, bad_parameter
+from orderapp.web.server.problems import FieldError, Problem
 
-#: Seconds that a client may take to send the body.
-BODY_SECONDS = 5.0
 MAX_AMOUNT = 1_000_000
-
-#: Ids of orders from here: the upper half of the 53 bits that JavaScript knows exactly. The
-#: producer's ids, the time in µs, stay below it until the year 2112.
-LEAST_ID = 2**52
-_LEAST = str(LEAST_ID).encode()
-
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class NewOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,34 +31,6 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 #: What msgspec raises for what is not JSON (beside its own): bytes that are no UTF-8, and what
 #: is nested too deep.
 _NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-async def read_order(request: web.Request) -> NewOrder:
-    """The order in the body; raises `Problem`."""
-    if request.content_type != "application/json":
-        raise Problem(
-            415,
-            "the body must be JSON: Content-Type: application/json",
-            FieldError("Content-Type", "application/json"),
-            headers={"Accept": "application/json"},
-        )
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Problem(
-            415,
-            "the body must not be compressed",
-            FieldError("Content-Encoding", "identity, or none"),
-            headers={"Accept-Encoding": "identity"},
-        )
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await request.read()
-    except TimeoutError:
-        raise Problem(
-            408,
-            f"the body did not arrive within {BODY_SECONDS:g} s",
-            headers={"Connection": "close"},
-        ) from None
-    return parse(body)
 
 
 def parse(body: bytes) -> NewOrder:
@@ -128,31 +86,3 @@ def _is_right(value: msgspec.Raw, expected: Any) -> bool:
 def _unprocessable(errors: list[FieldError]) -> Problem:
     wrong = "; ".join(f"{error.field or 'the body'}: {error.detail}" for error in errors)
     return Problem(422, f"this is no order that can be sent: {wrong}", *errors)
-
-
-def read_key(request: web.Request) -> str | None:
-    """`Idempotency-Key`, None when there is none; raises `Problem`."""
-    keys = request.headers.getall("Idempotency-Key", [])
-    if not keys:
-        return None
-    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
-        text = ", ".join(keys).encode(errors="replace").decode()
-        raise bad_parameter("Idempotency-Key", text, "1 to 255 visible ASCII characters")
-    return keys[0]
-
-
-def id_for(key: str | None) -> int:
-    """The order id for an idempotency key: always the same. A new one without a key.
-
-    52 bits of a hash: among 1,000,000 orders two share an id with a probability of 1 in 9,000.
-    Ids without a key are looked up before they are used."""
-    if key is None:
-        return LEAST_ID + secrets.randbits(52)
-    digest = hashlib.sha256(b"orderapp order\0" + key.encode()).digest()
-    return LEAST_ID + (int.from_bytes(digest[:8], "big") >> 12)
-
-
-def may_be_ours(key: bytes) -> bool:
-    """Whether a record's key is an id that `id_for` may have made: the least has 16 digits, and
-    so has every other one."""
-    return len(key) == len(_LEAST) and key >= _LEAST

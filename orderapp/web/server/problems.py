@@ -52,6 +52,11 @@ def bad_parameter(name: str, value: str, allowed: str) -> Problem:
     )
 
 
+def unavailable(detail: str) -> Problem:
+    """503 for what may work in some seconds."""
+    return Problem(503, detail, headers={"Retry-After": "5"})
+
+
 def shown(text: str) -> str:
     """What a client sent, quoted and cut, for an answer."""
     return ascii(text if len(text) <= 64 else text[:63] + "…")

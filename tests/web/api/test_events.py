@@ -7,7 +7,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from orderapp.engine.kafka.feed import Message, Place
-from orderapp.web.api import event_format, events
+from orderapp.web.api import event_format, event_stream, events, live
 from tests.records import record
 
 ORDER = {"order_id": 7, "customer_id": 1234, "amount": 350.0, "country": "DE"}
@@ -296,7 +296,7 @@ async def test_a_slow_client_misses_messages_and_is_told_so(client, feed, monkey
     stream = await listen(client, feed)
     (served,) = feed.streams
     with monkeypatch.context() as slow:
-        slow.setattr(events, "BEHIND", -1)
+        slow.setattr(event_stream, "BEHIND", -1)
         await publish(feed, 1, 2)
         served.beat()
     await publish(feed, 3, 4)
@@ -312,7 +312,7 @@ async def test_a_slow_client_is_told_also_when_nothing_more_comes(client, feed, 
     stream = await listen(client, feed)
     (served,) = feed.streams
     with monkeypatch.context() as slow:
-        slow.setattr(events, "BEHIND", -1)
+        slow.setattr(event_stream, "BEHIND", -1)
         await publish(feed, 1)
     served.beat()
 
@@ -321,8 +321,8 @@ async def test_a_slow_client_is_told_also_when_nothing_more_comes(client, feed, 
 
 
 async def test_a_quiet_stream_shows_that_it_is_alive(client, feed, monkeypatch):
-    monkeypatch.setattr(events, "SWEEP", 0.01)
-    monkeypatch.setattr(events, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(live, "SWEEP", 0.01)
+    monkeypatch.setattr(live, "HEARTBEAT", 0.02)
     stream = await listen(client, feed)
 
     async with asyncio.timeout(5):
@@ -332,8 +332,8 @@ async def test_a_quiet_stream_shows_that_it_is_alive(client, feed, monkeypatch):
 
 
 async def test_streams_that_are_left_make_room(client, feed, monkeypatch):
-    monkeypatch.setattr(events, "MOST", 2)
-    monkeypatch.setattr(events, "SWEEP", 0.01)
+    monkeypatch.setattr(live, "MOST", 2)
+    monkeypatch.setattr(live, "SWEEP", 0.01)
     first, _second = [await listen(client, feed) for _ in range(2)]
     full = await client.get("/api/events")
     assert (full.status, full.content_type) == (503, "application/problem+json")

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from orderapp.services.producer import order_ids
-from orderapp.web.api.new_order import LEAST_ID, NewOrder, id_for, parse
+from orderapp.web.api.new_order import NewOrder, parse
+from orderapp.web.api.order_ids import LEAST_ID, id_for
 from orderapp.web.server.problems import Problem
 
 GOOD = {"customer_id": 1234, "amount": 350.25, "country": "DE"}

@@ -11,13 +11,13 @@ from orderapp.app import app, settings
 from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.health.lag import Look
 from orderapp.engine.observe.blocked import Blocked
-from orderapp.web.api import access, ordering
+from orderapp.web.api import access, ordering, progress, sent_order
 from tests.records import record
 from tests.web.examples import ask, look, order
 
 GOOD = {"customer_id": 1234, "amount": 350.25, "country": "DE"}
 TOKEN = "a token, not a secret"
-PARTITION_OF = ordering._partition_of
+PARTITION_OF = sent_order._partition_of
 
 
 class Topic:
@@ -45,9 +45,9 @@ def topic(monkeypatch, kafka):
     topic = Topic()
     monkeypatch.setattr(app, "ready", True)
     monkeypatch.setattr(app, "send_all", topic.send_all)
-    monkeypatch.setattr(ordering.search, "find", topic.find)
-    monkeypatch.setattr(ordering, "desk", ordering.Desk())
-    monkeypatch.setattr(ordering, "_partition_of", lambda _look, _key: None)
+    monkeypatch.setattr(sent_order.search, "find", topic.find)
+    monkeypatch.setattr(ordering, "intake", ordering.Intake())
+    monkeypatch.setattr(sent_order, "_partition_of", lambda _look, _key: None)
     return topic
 
 
@@ -67,7 +67,7 @@ def bind_to(monkeypatch, host):
 
 
 def restart(monkeypatch):
-    monkeypatch.setattr(ordering, "desk", ordering.Desk())
+    monkeypatch.setattr(ordering, "intake", ordering.Intake())
 
 
 async def test_an_order_is_on_its_topic_before_it_is_answered_for(client, store, topic):
@@ -178,7 +178,7 @@ async def test_before_kafka_is_there_nothing_is_sent(
     monkeypatch.setattr(app, "ready", False)
     # Kafka answers, and has no topics yet.
     kafka.look = Look({}, {}, {})
-    monkeypatch.setattr(ordering, "_partition_of", PARTITION_OF)
+    monkeypatch.setattr(sent_order, "_partition_of", PARTITION_OF)
 
     answer = await client.post("/api/orders", json=GOOD, headers=key)
 
@@ -204,7 +204,7 @@ async def test_a_key_of_which_the_topic_has_just_gone_is_503(
     client, store, topic, kafka, monkeypatch
 ):
     kafka.look = Look({}, {}, {})
-    monkeypatch.setattr(ordering, "_partition_of", PARTITION_OF)
+    monkeypatch.setattr(sent_order, "_partition_of", PARTITION_OF)
 
     assert (await post(client, key="k-9"))[0] == 503
     assert topic.sent == []
@@ -221,7 +221,7 @@ async def test_a_key_that_cannot_be_looked_up_is_503(client, store, topic, kafka
 async def test_a_key_is_looked_up_also_when_only_an_earlier_look_is_known(
     client, store, topic, kafka, monkeypatch
 ):
-    monkeypatch.setattr(ordering.progress.monitor, "looks", [kafka.look])
+    monkeypatch.setattr(progress.monitor, "looks", [kafka.look])
     kafka.look = None
 
     assert (await post(client, key="k-5"))[0] == 202
@@ -231,13 +231,13 @@ async def test_an_order_that_is_stored_during_the_search_for_it_is_found(
     client, store, topic, monkeypatch
 ):
     """Another worker has sent it, and analytics commits it just now."""
-    wanted, ask_kafka = ordering.id_for("k-6"), ordering.progress.look
+    wanted, ask_kafka = ordering.id_for("k-6"), progress.look
 
     async def look_while_it_is_stored():
         await store.upsert([order(wanted, amount=350.25)])
         return await ask_kafka()
 
-    monkeypatch.setattr(ordering.progress, "look", look_while_it_is_stored)
+    monkeypatch.setattr(progress, "look", look_while_it_is_stored)
 
     assert (await post(client, key="k-6"))[0] == 202
     assert topic.sent == []
@@ -250,7 +250,7 @@ async def test_a_large_body_is_413(client, store, topic):
 
 
 async def test_a_slow_body_is_408(client, store, topic, monkeypatch):
-    monkeypatch.setattr("orderapp.web.api.new_order.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("orderapp.web.api.body.BODY_SECONDS", 0.05)
 
     async def slowly():
         yield b"{"
@@ -345,5 +345,5 @@ async def test_nothing_is_remembered_without_end(client, store, topic, monkeypat
     for n in range(10):
         await post(client, key=f"bounded-{n}")
 
-    assert len(ordering.desk._recent) == 5
-    assert ordering.desk._turns == {}
+    assert len(ordering.intake._recent) == 5
+    assert ordering.intake._turns == {}

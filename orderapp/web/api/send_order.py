@@ -1,0 +1,77 @@
+"""`POST /api/orders`: an order goes to Kafka, and is confirmed before it is answered for."""
+
+from typing import Literal
+
+import msgspec
+from aiohttp import web
+
+from orderapp.engine.observe import trace_headers
+from orderapp.web.api import ordering
+from orderapp.web.api.access import check_writer
+from orderapp.web.api.body import read_json
+from orderapp.web.api.new_order import NewOrder, parse
+from orderapp.web.api.order_ids import read_key
+from orderapp.web.api.routes import Answer, Parameter, Route, json, serve
+from orderapp.web.api.sent_order import SentOrder
+
+#: Seconds that a request may take.
+PATIENCE = 15.0
+
+
+class Links(msgspec.Struct, frozen=True):
+    """Where to look next."""
+
+    self: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """Kafka has the order."""
+
+    order: SentOrder
+    links: Links
+    status: Literal["accepted"] = "accepted"
+
+
+ROUTE = Route(
+    "POST",
+    "/api/orders",
+    "Send an order. Its id comes from the worker.",
+    {
+        202: Answer(
+            "Kafka has the order; the services take it from there.",
+            Accepted,
+            headers={"Location": "where the order will be"},
+        )
+    },
+    parameters=(
+        Parameter(
+            "Idempotency-Key",
+            {"type": "string", "pattern": "^[!-~]{1,255}$"},
+            "makes the request safe to repeat: the same key and body give the same order, and "
+            "no second one; another body under the same key is 422",
+            "header",
+        ),
+        Parameter(
+            trace_headers.PARENT,
+            {"type": "string"},
+            "the trace that the request belongs to (W3C Trace Context); one that is not valid "
+            "counts for nothing",
+            "header",
+        ),
+        Parameter(trace_headers.STATE, {"type": "string"}, "what goes with it", "header"),
+    ),
+    body=NewOrder,
+    errors=(401, 403, 408, 413, 415, 422, 503),
+    guarded=True,
+)
+
+
+@serve(ROUTE, seconds=PATIENCE)
+async def send_order(request: web.Request) -> web.Response:
+    """See `ROUTE`."""
+    check_writer(request)
+    key = read_key(request)
+    trace = trace_headers.from_http(request.headers)
+    order = await ordering.intake.take(parse(await read_json(request)), key, trace)
+    link = f"/api/orders/{order.order_id}"
+    return json(Accepted(order, Links(link)), 202, {"Location": link})
