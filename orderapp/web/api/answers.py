@@ -1,14 +1,12 @@
-"""The bodies of the API's answers."""
+"""Orders as the API answers them."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from orderapp.store import (
-    Activity,
     AlertDocument,
-    CountryStats,
     DeadLetterDocument,
     OrderDocument,
     OrderStory,
@@ -73,67 +71,21 @@ class OneOrder(msgspec.Struct, frozen=True):
     status: Literal["ok"] = "ok"
 
 
-class Progress(msgspec.Struct, frozen=True):
-    """How far a service is: records that wait, and the age of the oldest of them. `group` and
-    `lag` are null when no consumer group of the service is known to Kafka."""
-
-    group: str | None
-    lag: int | None
-    oldest_seconds: float | None
-
-
-class Rates(msgspec.Struct, frozen=True):
-    """Orders/s over the last minutes."""
-
-    one: float = msgspec.field(name="1m")
-    five: float = msgspec.field(name="5m")
-    fifteen: float = msgspec.field(name="15m")
-
-
-class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals, rates and progress; what only Kafka knows is null when it can't be asked.
-
-    `countries` are the 100 with the most orders; if there are more, a last one, `all others`,
-    sums up the rest. `open_transactions` has, by topic, the age in seconds of the oldest
-    transaction that holds records back, where there is one. `dead_letters` are the open ones,
-    among the last 10,000 of each partition.
-    """
-
-    status: Literal["ok"] = "ok"
-    at: str
-    orders: int
-    alerts: int
-    paid: int
-    declined: int
-    fraud_rate: float
-    revenue: float
-    countries: Sequence[CountryStats]
-    orders_per_second: Rates
-    activity: Sequence[Activity]
-    services: dict[str, Progress] | None
-    open_transactions: dict[str, float] | None
-    dead_letters: int | None
-
-
 def listed(story: OrderStory) -> ListedOrder:
     """An order as lists show it."""
-    return ListedOrder(
-        *msgspec.structs.astuple(story.order),
-        alerts=story.alerts,
-        payment=story.payment,
-        dead_letter=story.dead_letter,
-        order_status=story.status,  # type: ignore[arg-type]
-    )
+    return ListedOrder(*msgspec.structs.astuple(story.order), **_found(story))
 
 
 def detailed(story: OrderStory, fraud: Fraud, timeline: Sequence[Step]) -> OrderDetail:
     """An order with its story."""
-    return OrderDetail(
-        *msgspec.structs.astuple(story.order),
-        alerts=story.alerts,
-        payment=story.payment,
-        dead_letter=story.dead_letter,
-        order_status=story.status,  # type: ignore[arg-type]
-        fraud=fraud,
-        timeline=timeline,
-    )
+    order = msgspec.structs.astuple(story.order)
+    return OrderDetail(*order, **_found(story), fraud=fraud, timeline=timeline)
+
+
+def _found(story: OrderStory) -> dict[str, Any]:
+    return {
+        "alerts": story.alerts,
+        "payment": story.payment,
+        "dead_letter": story.dead_letter,
+        "order_status": story.status,
+    }

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from orderapp.engine.observe.logs import Few
+from orderapp.web.server.alarm import Alarm
 from orderapp.web.server.middleware import set_headers
 from orderapp.web.server.problems import answer
 
@@ -23,27 +24,6 @@ _few = Few(logger, what="requests that are no HTTP")
 HEAD_SECONDS = 10.0
 #: Seconds that a client with much to read may read nothing.
 STUCK_SECONDS = 30.0
-
-
-class Alarm:
-    """Calls something after a time, unless it is cleared before."""
-
-    __slots__ = ("_call", "_handle", "_loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-        self._loop, self._call = loop, call
-        self._handle: asyncio.TimerHandle | None = None
-
-    def set(self, seconds: float) -> None:
-        """Begin; it goes on when it has begun."""
-        if self._handle is None:
-            self._handle = self._loop.call_later(seconds, self._call)
-
-    def clear(self) -> None:
-        """Not now."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
 
 
 class Connection(web.RequestHandler):

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 
 from orderapp.engine.health.lag import Look, Position
 from orderapp.store import Activity, Stats, StoreUnavailable
-from orderapp.web.api import stats
+from orderapp.web.api import overview, stats
 from tests.web.examples import alert, ask, order, payment
 
 
@@ -67,14 +67,14 @@ async def test_without_orders_there_are_zeros(client, store, kafka):
     ],
 )
 def test_rates_are_over_whole_spans(activity, rates):
-    assert tuple(stats.rate(activity, 1003.7, n) for n in (1, 5, 15)) == rates
+    assert tuple(overview.rate(activity, 1003.7, n) for n in (1, 5, 15)) == rates
 
 
 def test_totals_and_rates_are_those_of_the_moment_when_the_store_counted():
     activity = [Activity(940, 60, 0), Activity(930, 240, 0)]
 
-    counted = stats.overview(Stats([], activity, counted=1003.7), None, 0, 1060.0)
-    as_of_now = stats.overview(Stats([], activity), None, 0, 1060.0)
+    counted = overview.overview(Stats([], activity, counted=1003.7), None, 0, 1060.0)
+    as_of_now = overview.overview(Stats([], activity), None, 0, 1060.0)
 
     assert (counted.at, counted.orders_per_second.one) == ("1970-01-01T00:16:43.700000Z", 1.0)
     assert (as_of_now.at, as_of_now.orders_per_second.one) == (

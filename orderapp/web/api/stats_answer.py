@@ -1,0 +1,50 @@
+"""The body of `GET /api/stats`."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from orderapp.store import Activity, CountryStats
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a service is: records that wait, and the age of the oldest of them. `group` and
+    `lag` are null when no consumer group of the service is known to Kafka."""
+
+    group: str | None
+    lag: int | None
+    oldest_seconds: float | None
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Orders/s over the last minutes."""
+
+    one: float = msgspec.field(name="1m")
+    five: float = msgspec.field(name="5m")
+    fifteen: float = msgspec.field(name="15m")
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals, rates and progress; what only Kafka knows is null when it can't be asked.
+
+    `countries` are the 100 with the most orders; if there are more, a last one, `all others`,
+    sums up the rest. `open_transactions` has, by topic, the age in seconds of the oldest
+    transaction that holds records back, where there is one. `dead_letters` are the open ones,
+    among the last 10,000 of each partition.
+    """
+
+    status: Literal["ok"] = "ok"
+    at: str
+    orders: int
+    alerts: int
+    paid: int
+    declined: int
+    fraud_rate: float
+    revenue: float
+    countries: Sequence[CountryStats]
+    orders_per_second: Rates
+    activity: Sequence[Activity]
+    services: dict[str, Progress] | None
+    open_transactions: dict[str, float] | None
+    dead_letters: int | None
