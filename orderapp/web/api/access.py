@@ -1,4 +1,4 @@
-"""Who may change data: whoever has the token, or without one this machine's own programs."""
+"""Who may change data: whoever has the token; where none is set, programs on this machine."""
 
 import hmac
 import ipaddress
@@ -57,8 +57,8 @@ def _check_token(request: web.Request, token: str) -> None:
 
 
 def _check_own_page(request: web.Request) -> None:
-    # A browser on this machine would send what a foreign page tells it to: by a form or a
-    # script, or by a host name of its own that it lets point to 127.0.0.1.
+    # A browser on this machine would send what a foreign page tells it to: by a form, by a
+    # script, or through a host name of that page's own that resolves to 127.0.0.1.
     host = request.headers.get("Host", "")
     if not is_loopback(_split(f"//{host}").hostname or ""):
         raise Problem(

@@ -34,7 +34,7 @@ class Fraud(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One step of an order's way; `at` is None when the time is not known."""
+    """One step in an order's timeline; `at` is None when the time is not known."""
 
     step: Literal["created", "accepted", "judged", "paid", "declined", "dead_letter", "stored"]
     at: str | None

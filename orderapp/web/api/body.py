@@ -1,4 +1,4 @@
-"""JSON in the body of a request."""
+"""The JSON body of a request."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ BODY_SECONDS = 5.0
 
 
 async def read_json(request: web.Request) -> bytes:
-    """The body, which says that it is JSON; raises `Problem`."""
+    """The body, if it is declared as JSON and arrives in time; raises `Problem`."""
     if request.content_type != "application/json":
         raise Problem(
             415,

@@ -67,7 +67,7 @@ def event_id(place: Place) -> bytes:
 
 
 def read_event_id(text: str) -> Place:
-    """The place of an id; one that is none of ours is a place that is not known."""
+    """The place of an id; an id that is not ours is an unknown place."""
     epoch, _, number = text.rpartition("-")
     known = number.isascii() and number.isdigit() and len(number) <= 15
     return Place(epoch, int(number)) if known else Place("", 0)

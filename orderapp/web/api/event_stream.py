@@ -9,13 +9,13 @@ from aiohttp import web
 from orderapp.engine.kafka.feed import Message, Place
 from orderapp.web.api import event_format
 
-#: Bytes that wait for a client. One that is further behind misses messages.
+#: Bytes that may wait for a client; one that is further behind misses messages.
 BEHIND = 128 * 1024
 _TOO_SLOW = "this client does not read fast enough"
 
 
 class Stream:
-    """One client. What it does not take in time is left out, and it is told."""
+    """One client. What it does not read in time is left out, and it is told."""
 
     def __init__(self, request: web.Request) -> None:
         transport = request.transport

@@ -6,16 +6,16 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-#: Seconds that a read waits for the one before it; a slow store must not be waited for twice.
+#: Seconds that a read waits for the one before it: nobody should wait for a slow store twice.
 PATIENCE = 0.1
 
 
 class Joined(Generic[K]):
-    """Calls `read` for all who ask for the same key, one call after the other while they are
-    quick.
+    """Shares one `read` among all who ask for the same key at the same time. The next read
+    waits for the one before it, unless that one is slow.
 
-    Who asks while a read is under way gets the next one: what was true when they asked is in
-    their answer."""
+    A caller who asks while a read is under way gets the next one, so that no answer is older
+    than its question."""
 
     def __init__(self, read: Callable[[K], Awaitable[bytes]]) -> None:
         self._read = read
@@ -29,12 +29,12 @@ class Joined(Generic[K]):
         if task is None:
             task = asyncio.create_task(self._begin(key, self._running.get(key)))
             self._next[key] = task
-            # Looked at: whoever asked may have given up meanwhile.
+            # Retrieved: whoever asked may have given up meanwhile.
             task.add_done_callback(lambda t: t.cancelled() or t.exception())
         return await asyncio.shield(task)
 
     def forget(self) -> None:
-        """Read anew at the next question, whatever is under way."""
+        """Start a new read for the next caller, whatever is under way."""
         self._running.clear()
         self._next.clear()
 

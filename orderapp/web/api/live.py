@@ -13,11 +13,11 @@ from orderapp.web.api.event_stream import Stream
 from orderapp.web.server.middleware import set_headers
 from orderapp.web.server.problems import unavailable
 
-#: Streams of one worker.
+#: Streams of one worker at a time.
 MOST = 500
-#: Seconds between comments that show a quiet stream to be alive, and between looks at who left.
+#: Seconds between comments that show an idle stream to be alive, and between looks at who left.
 HEARTBEAT, SWEEP = 10.0, 1.0
-#: Seconds that a new stream waits for Kafka. Without it the stream opens, and waits.
+#: Seconds that a new stream waits for Kafka; after that it opens without it.
 STARTING = 3.0
 
 
@@ -52,7 +52,7 @@ class Live(Feed):
         )
         set_headers(request, response)
         await response.prepare(request)
-        # From here on without a wait: nothing may come between what was and what will be.
+        # No await from here until `add`: no message may come between those sent now and later.
         if wanted is None:
             self._begin_at(stream, before if before.epoch == self.place.epoch else None)
         else:

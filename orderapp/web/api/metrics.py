@@ -24,9 +24,9 @@ REGISTRY.register(ConsumerMetrics(settings.group, app.running_consumer, app.read
     )
 )
 async def show(request: web.Request) -> web.Response:
-    """Prometheus' text, or OpenMetrics for who asks for it. Asks nobody, so it is quick."""
+    """Prometheus' text format, or OpenMetrics for clients that ask for it."""
     try:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    except (TypeError, ValueError):  # of a version that is no number
+    except (TypeError, ValueError):  # a version that is not a number
         encode, content_type = choose_encoder("")
     return web.Response(body=encode(REGISTRY), headers={"Content-Type": content_type})

@@ -1,4 +1,4 @@
-"""An order as a client sends it: read strictly, and every field that is wrong is named."""
+"""An order as a client sends it: parsed strictly; every wrong field is named."""
 
 from typing import Annotated, Any, get_type_hints
 
@@ -28,8 +28,8 @@ _TYPES = get_type_hints(NewOrder, include_extras=True)
 _decode = msgspec.json.Decoder(NewOrder).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-#: What msgspec raises for what is not JSON (beside its own): bytes that are no UTF-8, and what
-#: is nested too deep.
+#: What decoding raises for what is not JSON; beside msgspec's own: for bytes that are not
+#: UTF-8, and for what is nested too deep.
 _NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 

@@ -68,7 +68,7 @@ async def orders(request: web.Request) -> web.Response:
         "GET",
         "/api/orders/{order_id}",
         "One order with its whole story.",
-        {200: Answer("The order, what the services found, and its way.", OneOrder)},
+        {200: Answer("The order, what the services found, and its timeline.", OneOrder)},
         parameters=(read.ORDER_ID,),
         errors=(404, 503),
     )

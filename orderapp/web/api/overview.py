@@ -38,8 +38,7 @@ def overview(
 
 
 def _largest(countries: Sequence[CountryStats]) -> Sequence[CountryStats]:
-    """Those with the most orders, and one for the rest: whoever sends orders makes countries
-    up."""
+    """Those with the most orders, and one for the rest: senders may make up any number."""
     if len(countries) <= MOST_COUNTRIES:
         return countries
     ranked = sorted(countries, key=lambda country: country.orders, reverse=True)
@@ -58,7 +57,7 @@ def _sum(name: str, countries: Sequence[CountryStats]) -> CountryStats:
 
 
 def rate(activity: Sequence[Activity], moment: float, minutes: int) -> float:
-    """Orders/s in the whole spans of the last minutes; the one that runs is left out."""
+    """Orders/s in the complete spans of the last minutes; the current one is left out."""
     end = int(moment) // SPAN * SPAN
     begin = end - minutes * 60
     return round(sum(a.orders for a in activity if begin <= a.start < end) / (end - begin), 3)

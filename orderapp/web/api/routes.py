@@ -1,5 +1,5 @@
-"""The routes of the API: each declares what it takes and answers. The declaration is checked at
-each request, and is what `/openapi.json` and `/docs` are made of."""
+"""The routes of the API: each declares what it takes and answers. The declaration is checked on
+each request; `/openapi.json` and `/docs` are made from it."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from orderapp.app import app
 from orderapp.web.server.middleware import Handler
 from orderapp.web.server.problems import FieldError, Problem, shown
 
-#: Seconds until a view that does not get on is answered for, with 503.
+#: Seconds after which a view that has not answered is answered with 503.
 PATIENCE = 1.8
 
 #: aiohttp's application, which Faust serves. Its own views cost more than twice the time.
@@ -36,7 +36,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a status means; `model` is a type that msgspec knows, None for what is no JSON."""
+    """What a status means; `model` is a type that msgspec knows, None if it is not JSON."""
 
     text: str
     model: Any = None

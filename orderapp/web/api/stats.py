@@ -39,7 +39,7 @@ class _Shared:
         """The answer's JSON."""
         if self._reading is None or (self._reading.done() and time.monotonic() > self._until):
             self._reading = asyncio.create_task(self._read())
-            # Looked at: whoever asked may have given up meanwhile.
+            # Retrieved: whoever asked may have given up meanwhile.
             self._reading.add_done_callback(lambda t: t.cancelled() or t.exception())
         return await asyncio.shield(self._reading)
 
@@ -50,7 +50,7 @@ class _Shared:
             self._until = time.monotonic() + FRESH
 
     def forget(self) -> None:
-        """Read anew at the next request."""
+        """Start a new read for the next request."""
         self._reading = None
 
 

@@ -1,4 +1,4 @@
-"""The way of an order, step by step."""
+"""An order's timeline."""
 
 from datetime import UTC, datetime
 

@@ -1,8 +1,7 @@
 """The dashboard's files: `GET /` and `GET /static/…`.
 
 They are few and small, and read once: nobody gets a page of one version with scripts of
-another, no path is ever looked up in the file system, and the answer is known before it is
-counted.
+another, and no path that a client sends is looked up in the file system.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
-"""A client's connection: bounded in time, and silent about its inside.
+"""A client's connection: limited in time, and without a word about internals.
 
-aiohttp bounds the size of a head (8 KiB a line, 128 headers), but not the time that a client
-takes for it, and shows the bytes that it can't read in its answer and its log; they may hold a
-token.
+aiohttp limits the size of a head (8 KiB a line, 128 headers), but not the time that a client
+takes for it, and its answers and log lines show the bytes that it can't parse, which may hold
+a token.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Connection(web.RequestHandler):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it is at no request, as far as it has arrived."""
+        """Whether no request is being handled; the next one may have arrived in part."""
         return self._waiter is not None and not self._waiter.done()
 
     def cut(self) -> None:
@@ -107,9 +107,9 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to what is no HTTP, without the bytes that were sent."""
+        """The answer to what is not HTTP; it repeats none of the bytes that were sent."""
         if isinstance(exc, ConnectionError) and self.transport is None:
-            raise exc  # the client has left in the middle of its body
+            raise exc  # the client left in the middle of its body
         if isinstance(exc, UnicodeError):
             status = 400  # aiohttp repeats a header that is no text: `Expect`
         if status >= 500:

@@ -1,4 +1,4 @@
-"""The web server: Faust's, with connections that are bounded in time and number."""
+"""The web server: Faust's, with connections that are limited in time and number."""
 
 import resource
 from typing import Any
@@ -8,15 +8,15 @@ from faust.web.drivers import aiohttp as driver
 
 from orderapp.web.server.connections import Connection
 
-#: Seconds that a connection may be quiet between two requests; more than a load balancer keeps
-#: it (120 in `terraform/`), or the balancer would send a request into one that just closes.
+#: Seconds that a connection may be idle between two requests; longer than a load balancer keeps
+#: it (120 in `terraform/`), or the balancer would send a request into one that is closing.
 IDLE_SECONDS = 130.0
 #: Seconds for what is left of a body after its answer.
 LINGER_SECONDS = 5.0
 
 
 def most_connections() -> int:
-    """How many at a time: half of the files that the process may have open, as Kafka and the
+    """At most so many at a time: half of the files that the process may open, as Kafka and the
     store need some too."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 5_000 if allowed == resource.RLIM_INFINITY else max(32, min(5_000, allowed // 2))
@@ -35,7 +35,7 @@ class Server(web.Server):
         return Connection(self, self._make_room, loop=self._loop, **self._options)
 
     def _make_room(self, new: Connection) -> None:
-        """When there are too many, let go of the oldest one that waits for a request."""
+        """When there are too many, cut the oldest idle one, or else the new one."""
         if len(self._connections) > self._most:
             old = (c for c in self.connections if isinstance(c, Connection) and c.is_waiting)
             next(old, new).cut()

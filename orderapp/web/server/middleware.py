@@ -1,5 +1,4 @@
-"""What holds for every request: errors are problem details, and answers carry security
-headers."""
+"""For every request: errors become problem details, and answers carry security headers."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -15,7 +14,7 @@ _few = Few(logger, logging.WARNING, "requests that failed", most=50)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: Seconds after which a client may ask again for what is away.
+#: Seconds after which a client may try again.
 RETRY_AFTER = "2"
 
 # Only files of our own: nothing inline, no other host. The rest is what OWASP's cheat sheet on
@@ -54,7 +53,7 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
         return answer(
             503, "the store does not answer; try again", headers={"Retry-After": RETRY_AFTER}
         )
-    except Exception as reason:  # the edge: a bug in a view must not show its inside
+    except Exception as reason:  # the edge: a bug in a view must expose no internals
         if isinstance(reason, ConnectionError) and request.transport is None:
             raise  # the client has left; see `connections`
         if _few.room():

@@ -27,7 +27,7 @@ class ProblemDetails(msgspec.Struct, frozen=True):
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it so
-    """Ends a request with this answer. The text is for the client: nothing of the inside."""
+    """Ends a request with this answer. The text is for the client: no internals."""
 
     def __init__(
         self,
