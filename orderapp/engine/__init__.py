@@ -1,1 +1,2 @@
-"""How the pipeline runs: batches, commits, dead letters and the broker. Knows no orders."""
+"""How the pipeline runs: batches, commits, dead letters and the broker. It does not know
+what they are about."""

@@ -1,8 +1,9 @@
 """Streams of batched topics are for `deliver` alone.
 
-What Faust's documentation does with a stream (`async for order in orders`, `group_by`, `take`)
-would get batches for values, ack them before their work is certain, and lose records. So it is
-refused when the agent starts, before anything is read, with the line that says what to write.
+What Faust's documentation does with a stream (`async for reading in readings`, `group_by`,
+`take`) would get batches for values, ack them before their work is certain, and lose records.
+So it is refused when the agent starts, before anything is read, with the line that says what
+to write.
 """
 
 import asyncio

@@ -102,7 +102,7 @@ class Letters:
     def __init__(self, reader: TopicReader, topic: str, spans: list[Span]) -> None:
         self._reader = reader
         self._topic = topic
-        #: What there is, in the order in which it is read.
+        #: What there is, as it is read.
         self.spans = spans
         self._notes: dict[int, dict[int, Note]] = defaultdict(dict)
 

@@ -15,7 +15,7 @@ from orderapp.engine.observe.held_up import Places
 MAX_HELD_BYTES = 24 * 1024 * 1024
 #: The same in deliveries (batches, or records of topics that are not batched). Small: what is
 #: not read yet arrives in larger batches later, while what was read in small ones stays so
-#: (1,024 of them waited 2.5 s at 1,000 orders/s). It has to stay below Faust's
+#: (1,024 of them waited 2.5 s at 1,000 records/s). It has to stay below Faust's
 #: `stream_buffer_maxsize`, so that no agent's queue is ever full.
 MAX_HELD_MESSAGES = 64
 

@@ -7,7 +7,7 @@ from faust.types import TP
 
 
 def in_words(tps: Iterable[TP]) -> str:
-    """`orders 0-2,5, payments 1`, or `nothing`; without Faust's topic of leaders."""
+    """`readings 0-2,5, places 1`, or `nothing`; without Faust's topic of leaders."""
     told = []
     for topic, partitions in groupby(sorted(tps), lambda tp: tp.topic):
         if not topic.endswith("-__assignor-__leader"):

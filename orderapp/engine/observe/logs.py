@@ -1,7 +1,7 @@
 """Log lines for people (text) and for programs (JSON): one line for one event.
 
 What an event is about goes into `extra`, under the names in `FIELDS`:
-`logger.info("order %d …", n, extra={"order_id": n})`.
+`logger.info("reading %d …", n, extra={"key": n})`.
 """
 
 import asyncio
@@ -13,9 +13,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-#: What `extra` may hold, in the order in which it stands in a line. `key` is a record's.
+#: What `extra` may hold, as it follows in a line. `key` is a record's.
 FIELDS = (
-    "order_id",
     "key",
     "trace_id",
     "service",
@@ -36,11 +35,13 @@ _SERVICE = "[^"
 class JsonFormatter(logging.Formatter):
     """One JSON object for each line; what is not known or empty is left out.
 
-    A record's key stands under `key_name` when it is a number, as ids are, else under `key`."""
+    A record's key stands under `key_name` when it is a number, as ids are, else under `key`;
+    `extra` may hold it under that name as well."""
 
     def __init__(self, key_name: str = "key") -> None:
         super().__init__()
         self._key_name = key_name
+        self._names = dict.fromkeys((key_name, *FIELDS))
 
     def format(self, record: logging.LogRecord) -> str:
         """See the class."""
@@ -59,7 +60,7 @@ class JsonFormatter(logging.Formatter):
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         said = {
             name: value
-            for name in FIELDS
+            for name in self._names
             if (value := getattr(record, name, None)) is not None and value != ""
         }
         if _NUMBER.fullmatch(str(said.get("key", ""))):

@@ -47,7 +47,7 @@ def test_a_line_says_when_how_bad_who_and_what():
 def test_what_is_known_stands_in_fields_of_its_own():
     about_it = {"order_id": 7, "trace_id": TRACE, "service": "fraud", "offset": 0}
 
-    assert about_it.items() <= line(**about_it).items()
+    assert about_it.items() <= line(key_name="order_id", **about_it).items()
 
 
 def test_what_is_not_known_is_left_out():
