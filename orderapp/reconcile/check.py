@@ -13,6 +13,14 @@ from orderapp.engine.kafka.losses import Loss, lost_records, read_notes
 from orderapp.engine.kafka.reading import Offsets, TopicReader
 from orderapp.reconcile import facts
 from orderapp.reconcile.case import Bounds, Fact
+from orderapp.reconcile.dead_letters import (
+    NoOrder,
+    Origin,
+    dead_letter,
+    no_order,
+    origin_of,
+    resolution,
+)
 from orderapp.reconcile.evidence import Evidence
 from orderapp.reconcile.progress import Progress
 from orderapp.reconcile.report import Report
@@ -146,32 +154,30 @@ class Check:
         if topic == DEAD_LETTERS:
             self._keep_dead_letters(records)
         elif topic == RESOLVED:
-            self._evidence.add_resolved(filter(None, map(facts.resolution, records)))
+            self._evidence.add("resolved", filter(None, map(resolution, records)))
             read_notes(records, self._noted)
         else:
             found, bad = facts.facts_of(records)
-            self._evidence.add_records(found)
-            if bad:
-                self._evidence.add_undecodable(map(facts.place_of, bad))
+            self._evidence.add("facts", found)
+            self._evidence.add("undecodable", map(origin_of, bad))
 
     def _keep_dead_letters(self, records: list[ConsumerRecord]) -> None:
-        places: list[facts.Origin] = []
+        origins: list[Origin] = []
         orders: list[Fact] = []
-        others: list[facts.OtherLetter] = []
+        others: list[NoOrder] = []
         for record in records:
+            found: list[Fact] = []
             try:
-                place, found = facts.dead_letter(record)
+                origin, found = dead_letter(record)
+                origins.append(origin)
             except DamagedError:
                 self._damaged += 1
-                found = []
-            else:
-                places.append(place)
             orders += found
             if not found:
-                others.append(facts.other_letter(record))
-        self._evidence.add_buried(places)
-        self._evidence.add_dead_letters(orders)
-        self._evidence.add_other_letters(others)
+                others.append(no_order(record))
+        self._evidence.add("buried", origins)
+        self._evidence.add("dead", orders)
+        self._evidence.add("no_order", others)
 
     # -- store --------------------------------------------------------------------------
 
@@ -183,7 +189,7 @@ class Check:
         count, after = 0, None
         oldest = self._oldest[TOPIC_OF[kind]]
         while documents := await self._page(kind, after):
-            self._evidence.add_documents(facts.document_facts(documents, oldest))
+            self._evidence.add("documents", facts.document_facts(documents, oldest))
             count, after = count + len(documents), documents[-1].order_id
             self._step(len(documents), "reading the store")
         return count
@@ -215,7 +221,7 @@ class Check:
             if count % PAGE == 0:
                 self._step(PAGE, "comparing")
                 await asyncio.sleep(0)
-        for partition, offset, done in self._evidence.other_letters():
-            report.add_other_letter(done, f"{partition}:{offset}")
+        for partition, offset, done in self._evidence.no_order():
+            report.add_no_order(done, f"{partition}:{offset}")
         for topic, partition, offset in self._evidence.lost():
             report.add(["undecodable_lost"], f"{topic}[{partition}]@{offset}")

@@ -1,15 +1,20 @@
 """Everything that was read, in a temporary file: sorted by order id without holding it all."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import Literal, Self
 
 from orderapp.reconcile.case import DROPPED, Case, Fact
-from orderapp.reconcile.facts import Origin, OtherLetter, Resolution, action_for, done_with
+from orderapp.reconcile.dead_letters import Origin, action_for, done_with
+
+#: Facts of orders, alerts and payments; of documents; of dead letters, for each service;
+#: dead letters that are no order; what was done with dead letters; where dead letters come
+#: from; and where records that can't be decoded were first. Rows are as in `dead_letters`.
+Table = Literal["facts", "documents", "dead", "no_order", "resolved", "buried", "undecodable"]
 
 _COLUMNS = ", ".join(Fact._fields)
 _SCHEMA = f"""
@@ -20,12 +25,11 @@ _SCHEMA = f"""
     CREATE TABLE facts ({_COLUMNS});
     CREATE TABLE documents AS SELECT * FROM facts;
     CREATE TABLE dead AS SELECT * FROM facts;
-    CREATE TABLE others (part, at, timestamp, services, PRIMARY KEY (part, at)) WITHOUT ROWID;
+    CREATE TABLE no_order (part, at, timestamp, services, PRIMARY KEY (part, at)) WITHOUT ROWID;
     CREATE TABLE resolved (part, at, note, PRIMARY KEY (part, at)) WITHOUT ROWID;
     CREATE TABLE buried (topic, part, at, PRIMARY KEY (topic, part, at)) WITHOUT ROWID;
     CREATE TABLE undecodable (topic, part, at, PRIMARY KEY (topic, part, at)) WITHOUT ROWID;
 """  # noqa: S608 - our own names
-_ROW = f"({', '.join('?' * len(Fact._fields))})"
 # One statement for 100 rows takes a third of the time of one for each. It stays below the 999
 # parameters that an old SQLite allows.
 _ROWS = 100
@@ -40,9 +44,9 @@ _CASES = f"""
     SELECT * FROM facts UNION ALL SELECT * FROM documents UNION ALL {_DEAD}
     ORDER BY 1, 2, 3, 4
 """  # noqa: S608 - our own names
-_OTHERS = """
+_NO_ORDER = """
     SELECT part, at, done_with(services, timestamp, note)
-    FROM others LEFT JOIN resolved USING (part, at) ORDER BY 1, 2
+    FROM no_order LEFT JOIN resolved USING (part, at) ORDER BY 1, 2
 """
 _LOST = "SELECT * FROM undecodable EXCEPT SELECT * FROM buried ORDER BY 1, 2, 3"
 
@@ -63,49 +67,19 @@ class Evidence:
         self._db.close()
         self._directory.cleanup()
 
-    def add_records(self, facts: Iterable[Fact]) -> None:
-        """Facts of orders, alerts and payments."""
-        self._add("facts", facts)
-
-    def add_documents(self, facts: Iterable[Fact]) -> None:
-        """Facts of documents."""
-        self._add("documents", facts)
-
-    def add_dead_letters(self, facts: Iterable[Fact]) -> None:
-        """Facts of dead letters that are orders, one for each service."""
-        self._add("dead", facts)
-
-    def _add(self, table: str, facts: Iterable[Fact]) -> None:
-        rows = list(facts)
+    def add(self, table: Table, rows: Iterable[Sequence[object]]) -> None:
+        """Add rows to a table; of those with one key the last one counts."""
+        rows = list(rows)
+        if not rows:
+            return
+        row = f"({', '.join('?' * len(rows[0]))})"
+        one = f"INSERT OR REPLACE INTO {table} VALUES {row}"  # noqa: S608 - our own names
+        many = f"{one}{f', {row}' * (_ROWS - 1)}"
         full = len(rows) - len(rows) % _ROWS
-        one = f"INSERT INTO {table} VALUES {_ROW}"  # noqa: S608 - our own names
-        many = f"{one}{f', {_ROW}' * (_ROWS - 1)}"
         self._db.execute("BEGIN")
         for start in range(0, full, _ROWS):
-            values = list(chain.from_iterable(rows[start : start + _ROWS]))
-            self._db.execute(many, values)
+            self._db.execute(many, list(chain.from_iterable(rows[start : start + _ROWS])))
         self._db.executemany(one, rows[full:])
-        self._db.execute("COMMIT")
-
-    def add_other_letters(self, letters: Iterable[OtherLetter]) -> None:
-        """Dead letters that are no order."""
-        self._insert("INSERT OR REPLACE INTO others VALUES (?, ?, ?, ?)", letters)
-
-    def add_buried(self, places: Iterable[Origin]) -> None:
-        """Where dead letters come from."""
-        self._insert("INSERT OR IGNORE INTO buried VALUES (?, ?, ?)", places)
-
-    def add_undecodable(self, places: Iterable[Origin]) -> None:
-        """Where records that can't be decoded were first."""
-        self._insert("INSERT OR IGNORE INTO undecodable VALUES (?, ?, ?)", places)
-
-    def add_resolved(self, resolved: Iterable[Resolution]) -> None:
-        """Places of dead letters, and what was done with them; the last one counts."""
-        self._insert("INSERT OR REPLACE INTO resolved VALUES (?, ?, ?)", resolved)
-
-    def _insert(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        self._db.execute("BEGIN")
-        self._db.executemany(statement, rows)
         self._db.execute("COMMIT")
 
     def forget_documents(self) -> None:
@@ -117,10 +91,10 @@ class Evidence:
         for order_id, rows in groupby(self._db.execute(_CASES), itemgetter(0)):
             yield order_id, Case(map(Fact._make, rows))
 
-    def other_letters(self) -> Iterator[tuple[int, int, str]]:
-        """Partition and offset of each that is no order, and whether it is open, dropped or
-        replayed."""
-        return iter(self._db.execute(_OTHERS))
+    def no_order(self) -> Iterator[tuple[int, int, str]]:
+        """Partition and offset of each dead letter that is no order, and whether it is open,
+        dropped or replayed."""
+        return iter(self._db.execute(_NO_ORDER))
 
     def lost(self) -> Iterator[Origin]:
         """Records that can't be decoded, and that no dead letter keeps."""

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from orderapp.reconcile.rule import APART, DISAGREEMENTS, MAY_PASS, WAITING
+from orderapp.reconcile.findings import APART, DISAGREEMENTS, MAY_PASS, WAITING
 
 #: An order id, or the place of a record as `topic[partition]@offset`.
 Example = int | str
@@ -31,7 +31,7 @@ class Report:
     #: Whether something that disagrees may only be on its way.
     may_pass: bool = False
     #: Dead letters that are no order, by what was done with them: open, dropped, replayed.
-    other_letters: Counter[str] = field(default_factory=Counter)
+    no_order: Counter[str] = field(default_factory=Counter)
     #: Whether all is well also while dead letters are open, and where records were lost.
     allow_dead_letters: bool = False
     allow_lost: bool = False
@@ -46,17 +46,17 @@ class Report:
                     examples.append(example)
             self.may_pass |= name in MAY_PASS
 
-    def add_other_letter(self, done: str, place: str) -> None:
+    def add_no_order(self, done: str, place: str) -> None:
         """Count a dead letter that is no order."""
-        self.other_letters[done] += 1
-        examples = self.examples.setdefault("other_letters", [])
+        self.no_order[done] += 1
+        examples = self.examples.setdefault("no_order", [])
         if done == "open" and len(examples) < self.limit:
             examples.append(place)
 
     @property
     def waits(self) -> bool:
         """Whether something waits as a dead letter until somebody replays or drops it."""
-        return any(self.found[n] for n in WAITING.values()) or self.other_letters["open"] > 0
+        return any(self.found[n] for n in WAITING.values()) or self.no_order["open"] > 0
 
     @property
     def disagreements(self) -> int:
@@ -94,8 +94,8 @@ class Report:
         }
         apart = {name: self.found[name] for name in APART}
         lost = [{"group": g, "topic": t, "records": n} for (g, t), n in self.lost.items()]
-        other = {done: self.other_letters[done] for done in ("open", "dropped", "replayed")}
-        places = self.examples.get("other_letters", [])
+        other = {done: self.no_order[done] for done in ("open", "dropped", "replayed")}
+        places = self.examples.get("no_order", [])
         return json.dumps(
             {
                 "status": self._status,
@@ -129,7 +129,7 @@ class Report:
             yield _line(words, self.found[name])
         yield _line("dead letters with damaged headers", self.damaged)
         yield _line("records behind open transactions, not read", self.held_back)
-        yield self._line_of_others()
+        yield self._no_order_line()
         yield "Lost"
         yield _line("records that retention deleted unread", self.records_lost)
         for (group, topic), records in self.lost.items():
@@ -153,12 +153,12 @@ class Report:
         if self.lost:
             yield f"up to {self.records_lost:,} records were lost"
 
-    def _line_of_others(self) -> str:
-        counts = [f"{self.other_letters[done]:,} {done}" for done in ("open", "dropped")]
-        if replayed := self.other_letters["replayed"]:
+    def _no_order_line(self) -> str:
+        counts = [f"{self.no_order[done]:,} {done}" for done in ("open", "dropped")]
+        if replayed := self.no_order["replayed"]:
             counts.append(f"{replayed:,} replayed")
-        shown = self.examples.get("other_letters", [])
-        more = ", …" if self.other_letters["open"] > len(shown) else ""
+        shown = self.examples.get("no_order", [])
+        more = ", …" if self.no_order["open"] > len(shown) else ""
         places = f"  {', '.join(map(str, shown))}{more}" if shown else ""
         return f"  dead letters that are no order: {', '.join(counts)}{places}"
 

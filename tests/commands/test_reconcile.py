@@ -38,10 +38,12 @@ from orderapp.reconcile.case import (
     Fact,
 )
 from orderapp.reconcile.check import Check
+from orderapp.reconcile.dead_letters import dead_letter, no_order, origin_of, resolution
 from orderapp.reconcile.evidence import Evidence
+from orderapp.reconcile.findings import APART, DISAGREEMENTS, MAY_PASS
 from orderapp.reconcile.progress import Progress
 from orderapp.reconcile.report import Report
-from orderapp.reconcile.rule import DISAGREEMENTS, MAY_PASS, judge
+from orderapp.reconcile.rule import judge
 from tests.records import record
 from tests.store import examples
 
@@ -243,7 +245,7 @@ def test_every_subset_of_facts_is_judged_without_an_error():
         *[order(), risky(21), order(30, FRAUD | REPLAY, **OTHER), STORED, *ALERTED, *CHARGED],
         *[payment(90, 0, "x"), dead(ANALYTICS), fact(ORDER_DOCUMENT, 119)],
     ]
-    known = {*DISAGREEMENTS, *rule.APART}
+    known = {*DISAGREEMENTS, *APART}
     for size in range(1, len(all_facts) + 1):
         for some in itertools.combinations(all_facts, size):
             case = Case(sorted(some, key=lambda each: each[1:4]))
@@ -347,18 +349,18 @@ def test_a_record_that_is_no_order_is_known_by_its_place():
     found, bad = facts.facts_of([first, again])
 
     assert found == []
-    assert [facts.place_of(one) for one in bad] == [("orders", 2, 9), ("orders", 2, 9)]
+    assert [origin_of(one) for one in bad] == [("orders", 2, 9), ("orders", 2, 9)]
 
 
 def test_a_replay_made_by_hand_is_a_record_of_its_own():
     by_hand = record(b"bad", partition=2, offset=30, headers=[("replay-for", b"payment")])
 
-    assert facts.place_of(by_hand) == ("orders", 2, 30)
+    assert origin_of(by_hand) == ("orders", 2, 30)
 
 
 def test_a_dead_letter_knows_its_order_and_its_services():
     letter = buried(order_record(offset=9), "fraud,payment,loyalty")
-    place, found = facts.dead_letter(letter)
+    place, found = dead_letter(letter)
 
     assert place == ("orders", 0, 9)
     assert {(fact.order_id, fact.offset) for fact in found} == {(7, 5)}
@@ -366,7 +368,7 @@ def test_a_dead_letter_knows_its_order_and_its_services():
 
 
 def test_a_dead_letter_that_is_no_order_has_no_fact():
-    assert facts.dead_letter(buried(record(b"\xff", offset=9))) == (("orders", 0, 9), [])
+    assert dead_letter(buried(record(b"\xff", offset=9))) == (("orders", 0, 9), [])
 
 
 # -- what was done with dead letters ----------------------------------------------------
@@ -424,9 +426,9 @@ def test_a_dead_letter_is_done_for_the_services_that_its_notes_name(notes, expec
         for note in notes
     ]
     with Evidence() as evidence:
-        evidence.add_records(facts.facts_of([original])[0])
-        evidence.add_dead_letters(facts.dead_letter(letter)[1])
-        evidence.add_resolved(filter(None, map(facts.resolution, about)))
+        evidence.add("facts", facts.facts_of([original])[0])
+        evidence.add("dead", dead_letter(letter)[1])
+        evidence.add("resolved", filter(None, map(resolution, about)))
         ((_, case),) = evidence.cases()
 
     assert expected == list(judge(case, *[Bounds({}, {}, {}, {})] * 3))
@@ -440,11 +442,11 @@ def test_a_dead_letter_is_done_for_the_services_that_its_notes_name(notes, expec
 def test_a_note_about_no_place_counts_for_nothing(key):
     about = record(encode_note(noted("dropped")), key, topic="orders-dlq-resolved")
 
-    assert facts.resolution(about) is None
+    assert resolution(about) is None
 
 
 GARBAGE = buried(record(b"no order", offset=9), ALL)
-OTHER_LETTERS = {
+NO_ORDER = {
     "nothing": (GARBAGE, [], "open"),
     "dropped": (GARBAGE, [noted("dropped", dropped=ALL)], "dropped"),
     "dropped as an earlier version notes it": (GARBAGE, [noted("dropped", None)], "dropped"),
@@ -463,7 +465,7 @@ OTHER_LETTERS = {
 }
 
 
-@pytest.mark.parametrize(("letter", "notes", "done"), OTHER_LETTERS.values(), ids=OTHER_LETTERS)
+@pytest.mark.parametrize(("letter", "notes", "done"), NO_ORDER.values(), ids=NO_ORDER)
 def test_a_dead_letter_that_is_no_order_is_open_until_somebody_has_dealt_with_it(
     letter, notes, done
 ):
@@ -472,9 +474,9 @@ def test_a_dead_letter_that_is_no_order_is_open_until_somebody_has_dealt_with_it
         for note in notes
     ]
     with Evidence() as evidence:
-        evidence.add_other_letters([facts.other_letter(letter)])
-        evidence.add_resolved(filter(None, map(facts.resolution, about)))
-        found = list(evidence.other_letters())
+        evidence.add("no_order", [no_order(letter)])
+        evidence.add("resolved", filter(None, map(resolution, about)))
+        found = list(evidence.no_order())
 
     assert found == [(0, 5, done)]
     # And `dlq` says the same.
@@ -491,8 +493,8 @@ def cases(evidence):
 
 def test_facts_come_back_by_order_id_and_kind():
     with Evidence() as evidence:
-        evidence.add_records([order()._replace(order_id=9), payment(), order(21), order(20)])
-        evidence.add_documents([STORED])
+        evidence.add("facts", [order()._replace(order_id=9), payment(), order(21), order(20)])
+        evidence.add("documents", [STORED])
         found = cases(evidence)
 
     assert list(found) == [7, 9]
@@ -502,8 +504,8 @@ def test_facts_come_back_by_order_id_and_kind():
 
 def test_documents_can_be_read_anew():
     with Evidence() as evidence:
-        evidence.add_records([order()])
-        evidence.add_documents([STORED])
+        evidence.add("facts", [order()])
+        evidence.add("documents", [STORED])
         evidence.forget_documents()
         found = cases(evidence)
 
@@ -512,8 +514,8 @@ def test_documents_can_be_read_anew():
 
 def test_what_can_not_be_decoded_and_is_not_buried_is_lost():
     with Evidence() as evidence:
-        evidence.add_undecodable([("orders", 2, 9), ("orders", 2, 9), ("payments", 2, 9)])
-        evidence.add_buried([("orders", 2, 9), ("orders", 1, 1)])
+        evidence.add("undecodable", [("orders", 2, 9), ("orders", 2, 9), ("payments", 2, 9)])
+        evidence.add("buried", [("orders", 2, 9), ("orders", 1, 1)])
         lost = list(evidence.lost())
 
     assert lost == [("payments", 2, 9)]
@@ -566,7 +568,7 @@ async def test_a_check_that_is_interrupted_ends():
 async def test_a_number_that_is_too_large_for_the_check_ends_it_with_one_line(monkeypatch):
     async def look(limit, wait):
         with Evidence() as evidence:
-            evidence.add_buried([("orders", 0, 2**63)])
+            evidence.add("buried", [("orders", 0, 2**63)])
 
     monkeypatch.setattr(reconcile, "_look", look)
 
@@ -639,7 +641,7 @@ def well_report(**letters):
     report = Report(limit=2, orders=12)
     for done, count in letters.items():
         for n in range(count):
-            report.add_other_letter(done, f"0:{n}")
+            report.add_no_order(done, f"0:{n}")
     return report
 
 

@@ -1,0 +1,92 @@
+"""What `reconcile` keeps of dead letters, and of what was done with them."""
+
+from aiokafka import ConsumerRecord
+
+from orderapp.app import app
+from orderapp.engine.batches.records import is_replay
+from orderapp.engine.dead_letters.headers import DamagedError, read_headers
+from orderapp.engine.dead_letters.notes import decode_note, encode_note, read_note
+from orderapp.engine.dead_letters.read import Letter
+from orderapp.reconcile import case
+from orderapp.reconcile.case import Fact
+from orderapp.reconcile.facts import SERVICES
+
+#: Where a record was first: topic, partition, offset.
+Origin = tuple[str, int, int]
+#: Partition and offset of a dead letter, and the note about it; None: it was taken back.
+Resolution = tuple[int, int, bytes | None]
+#: Partition, offset and timestamp of a dead letter that is no order, and its services,
+#: separated by commas; none are known when its headers are damaged.
+NoOrder = tuple[int, int, int, str]
+
+_NAMES = {bit: name for name, bit in SERVICES.items()}
+
+
+def origin_of(record: ConsumerRecord) -> Origin:
+    """Where a record, or what it is a replay of, was first."""
+    if is_replay(record.headers):
+        try:
+            origin = read_headers(record.headers[2:])
+        except DamagedError:
+            pass
+        else:
+            return origin.topic, origin.partition, origin.offset
+    return record.topic, record.partition, record.offset
+
+
+def dead_letter(record: ConsumerRecord) -> tuple[Origin, list[Fact]]:
+    """Where a dead letter comes from, and if it is an order a fact for each service that gave
+    it up. Raises `DamagedError`."""
+    origin = read_headers(record.headers)
+    place = (origin.topic, origin.partition, origin.offset)
+    if origin.topic != "orders":
+        return place, []
+    try:
+        order = app.decoder("orders").one(record)
+    except Exception:  # whatever a decoder has against it
+        return place, []
+    fact = Fact(
+        order.order_id,
+        case.DEAD_LETTER,
+        record.partition,
+        record.offset,
+        content=record.timestamp,
+    )
+    services = set(origin.services) & SERVICES.keys()
+    return place, [fact._replace(state=SERVICES[name]) for name in services]
+
+
+def no_order(record: ConsumerRecord) -> NoOrder:
+    """What is kept of a dead letter that is no order."""
+    services = ",".join(Letter.of(record).services)
+    return record.partition, record.offset, record.timestamp, services
+
+
+def resolution(record: ConsumerRecord) -> Resolution | None:
+    """What a note says, read as `dlq` reads it; None if it can't be read."""
+    read = read_note(record)
+    if read is None:
+        return None
+    place, note = read
+    return *place, None if note is None else encode_note(note)
+
+
+def action_for(service: int, timestamp: int, note: bytes | None) -> str | None:
+    """What was done for a service with the dead letter that has this timestamp, given the note
+    that is at its place."""
+    told = note and decode_note(note)
+    return told.action_for(_NAMES[service]) if told and told.is_about(timestamp) else None
+
+
+def done_with(services: str, timestamp: int, note: bytes | None) -> str:
+    """Whether a dead letter that is no order is still open, or was replayed or dropped, as
+    `Letter.is_open` has it."""
+    told = note and decode_note(note)
+    if not told or not told.is_about(timestamp):
+        return "open"
+    done = (
+        [told.action_for(name) for name in services.split(",")] if services else [told.action]
+    )
+    if None in done:
+        return "open"
+    return "dropped" if "dropped" in done else "replayed"
