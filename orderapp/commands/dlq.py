@@ -12,8 +12,8 @@ from orderapp.commands.dlq_resolve import TOPIC, Resolve, question, report
 from orderapp.commands.dlq_select import FILTERS, PLACE, Selection
 from orderapp.commands.group import SubCommand
 from orderapp.commands.running import existing_cluster, run, say_held_back
-from orderapp.engine.dead_letters.notes import Action, notes_topic
-from orderapp.engine.dead_letters.read import Letters
+from orderapp.engine.dead_letters.read import DeadLetters
+from orderapp.engine.dead_letters.resolutions import Action, resolutions_topic
 from orderapp.engine.dead_letters.resolve import Task
 from orderapp.engine.kafka.reading import TopicReader
 
@@ -133,7 +133,7 @@ class ReplayCommand(_Change):
 
 
 class DropCommand(_Change):
-    __doc__ = f"""Note that nothing will be done with dead letters.
+    __doc__ = f"""Resolution that nothing will be done with dead letters.
 
     They stay in the topic, and `replay --all` can still send them again.{_EXIT}"""
 
@@ -145,8 +145,8 @@ class DropCommand(_Change):
 async def _list(selection: Selection, limit: int | None, json_lines: bool) -> None:
     table, count = Table(with_notes=selection.resolved), 0
     async with TopicReader(await existing_cluster()) as reader:
-        await say_held_back(reader, TOPIC, notes_topic(TOPIC))
-        letters = await Letters.open(reader, TOPIC)
+        await say_held_back(reader, TOPIC, resolutions_topic(TOPIC))
+        letters = await DeadLetters.open(reader, TOPIC)
         async for chunk in letters.read(selection.spans(letters.spans)):
             tasks = [task for task in map(selection.task, chunk) if task is not None]
             tasks = tasks[: None if limit is None else limit - count]
@@ -171,8 +171,8 @@ def _print(tasks: list[Task], table: Table, json_lines: bool) -> None:
 async def _show(selection: Selection, json_lines: bool) -> int:
     missing = set(selection.places)
     async with TopicReader(await existing_cluster()) as reader:
-        await say_held_back(reader, TOPIC, notes_topic(TOPIC))
-        letters = await Letters.open(reader, TOPIC)
+        await say_held_back(reader, TOPIC, resolutions_topic(TOPIC))
+        letters = await DeadLetters.open(reader, TOPIC)
         async for chunk in letters.read(selection.spans(letters.spans)):
             for letter in filter(selection.is_about, chunk):
                 missing.discard(letter.place)

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from orderapp.commands.dlq_select import error_of, order_of
-from orderapp.engine.dead_letters.notes import Note
-from orderapp.engine.dead_letters.read import Letter
+from orderapp.engine.dead_letters.read import DeadLetter
+from orderapp.engine.dead_letters.resolutions import Resolution
 from orderapp.engine.dead_letters.resolve import Task
 from orderapp.engine.observe.texts import printable
 
@@ -18,7 +18,7 @@ from orderapp.engine.observe.texts import printable
 SHOWN = 2_000
 
 
-def as_json(letter: Letter) -> dict[str, Any]:
+def as_json(letter: DeadLetter) -> dict[str, Any]:
     """The fields of `--json`. Bytes are `{"text": …}`, or `{"base64": …}` when not UTF-8."""
     origin = letter.origin
     return {
@@ -39,17 +39,17 @@ def as_json(letter: Letter) -> dict[str, Any]:
         "first_failure": origin and origin.first_failure,
         "last_failure": origin and origin.last_failure,
         "damage": letter.damage,
-        "resolved": _note_as_json(letter.note),
+        "resolved": _note_as_json(letter.resolution),
     }
 
 
-def in_full_as_json(letter: Letter) -> dict[str, Any]:
+def in_full_as_json(letter: DeadLetter) -> dict[str, Any]:
     """The same, with all headers and the value."""
     headers = [[name, _bytes_as_json(value)] for name, value in letter.record.headers or ()]
     return {**as_json(letter), "headers": headers, "value": _bytes_as_json(letter.record.value)}
 
 
-def _note_as_json(note: Note | None) -> dict[str, Any] | None:
+def _note_as_json(note: Resolution | None) -> dict[str, Any] | None:
     if note is None:
         return None
     return {"action": note.action, "at": note.at, "services": list(note.services)}
@@ -97,22 +97,22 @@ class Table:
         return [printable(cell) for cell in [*row, error_of(letter)]]
 
 
-def _name(letter: Letter) -> str:
+def _name(letter: DeadLetter) -> str:
     order = order_of(letter.record)
     if order is not None:
         return str(order)
     return _text(letter.record.key, 24) if letter.record.key is not None else "-"
 
 
-def _done(letter: Letter) -> str:
-    note = letter.note
+def _done(letter: DeadLetter) -> str:
+    note = letter.resolution
     if note is None:
         return "-"
     what = f"{note.action} {note.at[:19]}"
     return f"{what} ({note.service})" if letter.is_open else what
 
 
-def in_full(letter: Letter) -> Iterator[str]:
+def in_full(letter: DeadLetter) -> Iterator[str]:
     """The lines of `show`."""
     record = letter.record
     yield f"place      {letter.place} of {record.topic}"

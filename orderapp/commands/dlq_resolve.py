@@ -13,8 +13,8 @@ from orderapp.app import app
 from orderapp.commands.dlq_print import Table, as_json
 from orderapp.commands.dlq_select import Selection
 from orderapp.commands.running import existing_cluster, say_held_back
-from orderapp.engine.dead_letters.notes import Action, notes_topic
-from orderapp.engine.dead_letters.read import Letter, Letters
+from orderapp.engine.dead_letters.read import DeadLetter, DeadLetters
+from orderapp.engine.dead_letters.resolutions import Action, resolutions_topic
 from orderapp.engine.dead_letters.resolve import Addresses, Resolver, Task, windows
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.kafka.cluster import Cluster
@@ -58,7 +58,7 @@ class Outcome:
 
 class _Opened(NamedTuple):
     cluster: Cluster
-    letters: Letters
+    letters: DeadLetters
     addresses: Addresses
 
 
@@ -94,9 +94,9 @@ class Resolve:
     async def _opened(self) -> AsyncIterator["_Opened"]:
         cluster = await existing_cluster()
         async with TopicReader(cluster) as reader:
-            await say_held_back(reader, TOPIC, notes_topic(TOPIC))
-            letters = await Letters.open(reader, TOPIC)
-            await reader.ends(notes_topic(TOPIC))  # to say now when it is not there
+            await say_held_back(reader, TOPIC, resolutions_topic(TOPIC))
+            letters = await DeadLetters.open(reader, TOPIC)
+            await reader.ends(resolutions_topic(TOPIC))  # to say now when it is not there
             addresses = Addresses(await _partitions(reader), CONSUMERS)
             yield _Opened(cluster, letters, addresses)
 
@@ -112,7 +112,7 @@ class Resolve:
         for place in sorted(missing):
             outcome.errors.append(f"{place}: there is no dead letter at this place")
 
-    def _task(self, letter: Letter, addresses: Addresses, outcome: Outcome) -> Task | None:
+    def _task(self, letter: DeadLetter, addresses: Addresses, outcome: Outcome) -> Task | None:
         task = self.selection.task(letter)
         if task is None:
             if self.selection.places:
@@ -127,7 +127,7 @@ class Resolve:
             outcome.skipped += 1
         return None
 
-    def _explain(self, letter: Letter, outcome: Outcome) -> None:
+    def _explain(self, letter: DeadLetter, outcome: Outcome) -> None:
         if letter.is_open:
             outcome.errors.append(f"{letter.place} does not fit the filters")
         else:
@@ -188,7 +188,7 @@ def report(outcome: Outcome, *, as_json: bool) -> int:
 
 
 async def _partitions(reader: TopicReader) -> dict[str, frozenset[int]]:
-    ours = (TOPIC, notes_topic(TOPIC))
+    ours = (TOPIC, resolutions_topic(TOPIC))
     names = [spec.name for spec in app.topic_specs if spec.name not in ours]
     return {name: frozenset(await reader.ends(name)) for name in names if reader.has(name)}
 

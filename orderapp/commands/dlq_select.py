@@ -11,8 +11,8 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from orderapp.engine.batches.framing import plain_key, unframed
-from orderapp.engine.dead_letters.notes import Place
-from orderapp.engine.dead_letters.read import Letter, Span, spans_of
+from orderapp.engine.dead_letters.read import DeadLetter, Span, spans_of
+from orderapp.engine.dead_letters.resolutions import Place
 from orderapp.engine.dead_letters.resolve import Task
 from orderapp.engine.observe.times import parse_time
 from orderapp.settings import CONSUMERS
@@ -66,11 +66,11 @@ class Selection:
             for partition in (sorted(set(self.partitions)) or ends)
         ]
 
-    def is_about(self, letter: Letter) -> bool:
+    def is_about(self, letter: DeadLetter) -> bool:
         """Whether the letter is at one of the places, if any are given."""
         return not self.places or letter.place in self.places
 
-    def task(self, letter: Letter) -> Task | None:
+    def task(self, letter: DeadLetter) -> Task | None:
         """The letter and the services that are meant; None: it is not meant."""
         services = letter.services if self.resolved else letter.open_for
         if not (self.resolved or letter.is_open):
@@ -81,7 +81,7 @@ class Selection:
             services = (self.service,)
         return Task(letter, services) if self._fits(letter) else None
 
-    def _fits(self, letter: Letter) -> bool:
+    def _fits(self, letter: DeadLetter) -> bool:
         return (
             (not self.partitions or letter.place.partition in self.partitions)
             and (self.offsets is None or letter.place.offset in self.offsets)
@@ -92,7 +92,7 @@ class Selection:
         )
 
 
-def error_of(letter: Letter) -> str:
+def error_of(letter: DeadLetter) -> str:
     """What went wrong, as it is listed and looked for."""
     if letter.origin is None:
         return f"damaged: {letter.damage}"

@@ -28,7 +28,7 @@ from orderapp.engine.batches.records import is_for
 from orderapp.engine.batches.schema import BatchSchema
 from orderapp.engine.batches.streams import BatchStream, Refused, refuse
 from orderapp.engine.dead_letters import headers as dead_letters
-from orderapp.engine.dead_letters.notes import notes_topic
+from orderapp.engine.dead_letters.resolutions import resolutions_topic as notes_topic
 from orderapp.engine.delivery.errand import Errand
 from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.delivery.limit import GiveUp

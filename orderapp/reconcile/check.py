@@ -9,7 +9,7 @@ from aiokafka import ConsumerRecord
 
 from orderapp.engine.dead_letters.headers import DamagedError
 from orderapp.engine.errors import FatalError
-from orderapp.engine.kafka.losses import Loss, lost_records, read_notes
+from orderapp.engine.kafka.losses import Loss, lost_records, read_losses
 from orderapp.engine.kafka.reading import Offsets, TopicReader
 from orderapp.reconcile import facts
 from orderapp.reconcile.case import Bounds, Fact
@@ -155,7 +155,7 @@ class Check:
             self._keep_dead_letters(records)
         elif topic == RESOLVED:
             self._evidence.add("resolved", filter(None, map(resolution, records)))
-            read_notes(records, self._noted)
+            read_losses(records, self._noted)
         else:
             found, bad = facts.facts_of(records)
             self._evidence.add("facts", found)

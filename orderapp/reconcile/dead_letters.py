@@ -5,8 +5,12 @@ from aiokafka import ConsumerRecord
 from orderapp.app import app
 from orderapp.engine.batches.records import is_replay
 from orderapp.engine.dead_letters.headers import DamagedError, read_headers
-from orderapp.engine.dead_letters.notes import decode_note, encode_note, read_note
-from orderapp.engine.dead_letters.read import Letter
+from orderapp.engine.dead_letters.read import DeadLetter
+from orderapp.engine.dead_letters.resolutions import (
+    decode_resolution,
+    encode_resolution,
+    read_resolution,
+)
 from orderapp.reconcile import case
 from orderapp.reconcile.case import Fact
 from orderapp.reconcile.facts import SERVICES
@@ -58,30 +62,30 @@ def dead_letter(record: ConsumerRecord) -> tuple[Origin, list[Fact]]:
 
 def no_order(record: ConsumerRecord) -> NoOrder:
     """What is kept of a dead letter that is no order."""
-    services = ",".join(Letter.of(record).services)
+    services = ",".join(DeadLetter.of(record).services)
     return record.partition, record.offset, record.timestamp, services
 
 
 def resolution(record: ConsumerRecord) -> Resolution | None:
     """What a note says, read as `dlq` reads it; None if it can't be read."""
-    read = read_note(record)
+    read = read_resolution(record)
     if read is None:
         return None
     place, note = read
-    return *place, None if note is None else encode_note(note)
+    return *place, None if note is None else encode_resolution(note)
 
 
 def action_for(service: int, timestamp: int, note: bytes | None) -> str | None:
     """What was done for a service with the dead letter that has this timestamp, given the note
     that is at its place."""
-    told = note and decode_note(note)
+    told = note and decode_resolution(note)
     return told.action_for(_NAMES[service]) if told and told.is_about(timestamp) else None
 
 
 def done_with(services: str, timestamp: int, note: bytes | None) -> str:
     """Whether a dead letter that is no order is still open, or was replayed or dropped, as
-    `Letter.is_open` has it."""
-    told = note and decode_note(note)
+    `DeadLetter.is_open` has it."""
+    told = note and decode_resolution(note)
     if not told or not told.is_about(timestamp):
         return "open"
     done = (

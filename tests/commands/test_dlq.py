@@ -18,14 +18,14 @@ from orderapp.commands.dlq_select import (
     read_range,
 )
 from orderapp.engine.dead_letters.headers import headers_for
-from orderapp.engine.dead_letters.notes import Note, Place
-from orderapp.engine.dead_letters.read import Letter, Span
+from orderapp.engine.dead_letters.read import DeadLetter, Span
+from orderapp.engine.dead_letters.resolutions import Place, Resolution
 from orderapp.engine.delivery.failure import Failure
 from tests.records import record
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
-NOTE = Note("replayed", "2026-11-23T18:00:00.000+00:00", "fraud", 0)
+NOTE = Resolution("replayed", "2026-11-23T18:00:00.000+00:00", "fraud", 0)
 
 
 def letter(service="payment", error=None, note=None, key=b"7", value=b"{}", **place):
@@ -33,10 +33,10 @@ def letter(service="payment", error=None, note=None, key=b"7", value=b"{}", **pl
     dead = record(
         value, key, topic="orders-dlq", headers=headers_for(record(), failure), **place
     )
-    return Letter.of(dead, note)
+    return DeadLetter.of(dead, note)
 
 
-DAMAGED = Letter.of(record(topic="orders-dlq", timestamp=int(NOW.timestamp() * 1000)))
+DAMAGED = DeadLetter.of(record(topic="orders-dlq", timestamp=int(NOW.timestamp() * 1000)))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,12 @@ import pytest
 
 from orderapp.commands import reconcile
 from orderapp.engine.dead_letters.headers import headers_for, replay_headers
-from orderapp.engine.dead_letters.notes import Note, encode_note, read_note
-from orderapp.engine.dead_letters.read import Letter
+from orderapp.engine.dead_letters.read import DeadLetter
+from orderapp.engine.dead_letters.resolutions import (
+    Resolution,
+    encode_resolution,
+    read_resolution,
+)
 from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.errors import FatalError
 from orderapp.reconcile import facts, rule
@@ -378,7 +382,7 @@ ALL = "analytics,fraud,payment"
 
 
 def noted(action, service=ALL, timestamp=0, dropped=None):
-    return Note(action, AT, service, timestamp, dropped)
+    return Resolution(action, AT, service, timestamp, dropped)
 
 
 NOTES = {
@@ -422,7 +426,7 @@ def test_a_dead_letter_is_done_for_the_services_that_its_notes_name(notes, expec
     original = order_record(7, 400.0, "IN")
     letter = buried(original, ALL)
     about = [
-        record(note and encode_note(note), b"0:5", topic="orders-dlq-resolved")
+        record(note and encode_resolution(note), b"0:5", topic="orders-dlq-resolved")
         for note in notes
     ]
     with Evidence() as evidence:
@@ -433,14 +437,14 @@ def test_a_dead_letter_is_done_for_the_services_that_its_notes_name(notes, expec
 
     assert expected == list(judge(case, *[Bounds({}, {}, {}, {})] * 3))
     # And `dlq` says the same.
-    note = read_note(about[-1])[1] if about else None
+    note = read_resolution(about[-1])[1] if about else None
     waiting = [name.removeprefix("waiting_") for name in expected if name[:8] == "waiting_"]
-    assert list(Letter.of(letter, note).open_for) == waiting
+    assert list(DeadLetter.of(letter, note).open_for) == waiting
 
 
 @pytest.mark.parametrize("key", [b"0:99999999999999999999", b"9999999999:0", b"17", None])
 def test_a_note_about_no_place_counts_for_nothing(key):
-    about = record(encode_note(noted("dropped")), key, topic="orders-dlq-resolved")
+    about = record(encode_resolution(noted("dropped")), key, topic="orders-dlq-resolved")
 
     assert resolution(about) is None
 
@@ -470,7 +474,7 @@ def test_a_dead_letter_that_is_no_order_is_open_until_somebody_has_dealt_with_it
     letter, notes, done
 ):
     about = [
-        record(note and encode_note(note), b"0:5", topic="orders-dlq-resolved")
+        record(note and encode_resolution(note), b"0:5", topic="orders-dlq-resolved")
         for note in notes
     ]
     with Evidence() as evidence:
@@ -480,8 +484,8 @@ def test_a_dead_letter_that_is_no_order_is_open_until_somebody_has_dealt_with_it
 
     assert found == [(0, 5, done)]
     # And `dlq` says the same.
-    note = read_note(about[-1])[1] if about else None
-    assert Letter.of(letter, note).is_open is (done == "open")
+    note = read_resolution(about[-1])[1] if about else None
+    assert DeadLetter.of(letter, note).is_open is (done == "open")
 
 
 # -- what is kept while it is read ------------------------------------------------------

@@ -7,8 +7,8 @@ import pytest
 
 from orderapp.engine.dead_letters import unresolved as open_letters
 from orderapp.engine.dead_letters.headers import headers_for
-from orderapp.engine.dead_letters.notes import Note, encode_note
-from orderapp.engine.dead_letters.unresolved import OpenLetters
+from orderapp.engine.dead_letters.resolutions import Resolution, encode_resolution
+from orderapp.engine.dead_letters.unresolved import OpenDeadLetters
 from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.kafka.topic_settings import TopicSpec
@@ -18,7 +18,7 @@ from tests.records import record
 _numbers = count()
 
 
-class Counting(OpenLetters):
+class Counting(OpenDeadLetters):
     """Of a topic of its own, into which it writes; notes what it reads."""
 
     def __init__(self, kafka):
@@ -43,7 +43,7 @@ class Counting(OpenLetters):
         await asyncio.to_thread(records.send, self.server, sent, self.topic, headers)
 
     async def note(self, offset, *notes):
-        await self.send_notes(*((b"0:%d" % offset, n and encode_note(n)) for n in notes))
+        await self.send_notes(*((b"0:%d" % offset, n and encode_resolution(n)) for n in notes))
 
     async def send_notes(self, *sent):
         await asyncio.to_thread(records.send, self.server, sent, self.notes)
@@ -71,7 +71,7 @@ async def letters(kafka, make):
 
 
 def replayed(services=None, **more):
-    return Note("replayed", "2026-11-26T12:00:00.000+00:00", services, **more)
+    return Resolution("replayed", "2026-11-26T12:00:00.000+00:00", services, **more)
 
 
 async def test_a_letter_counts_until_all_its_services_are_done(letters):

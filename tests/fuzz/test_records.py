@@ -14,7 +14,7 @@ from orderapp.app import app
 from orderapp.engine.batches.records import REPLAY_FOR, is_for
 from orderapp.engine.dead_letters import headers as dead_letters
 from orderapp.engine.dead_letters.headers import DamagedError, headers_for, read_headers
-from orderapp.engine.dead_letters.read import Letter
+from orderapp.engine.dead_letters.read import DeadLetter
 from orderapp.engine.delivery.failure import Failure
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.services import analytics
@@ -166,7 +166,7 @@ def test_damaged_headers_are_damaged_and_nothing_worse(headers, timestamp):
     except DamagedError as error:
         origin, damage = None, str(error)
 
-    letter = Letter.of(one)
+    letter = DeadLetter.of(one)
 
     assert (letter.origin, letter.damage) == (origin, damage)
     assert damage is None or (len(damage) < 300 and "\n" not in damage)

@@ -1,47 +1,50 @@
 """Dead letters as a whole: which are open, and what was done with the others.
 
 Nothing is ever taken out of the dead-letter topic. What was replayed or dropped is noted in a
-compacted topic beside it: `<partition>:<offset>` -> `Note`. A letter can be done for one of its
-services and open for another.
+compacted topic beside it: `<partition>:<offset>` -> `Resolution`. One can be done for one of
+its services and open for another.
 """
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple, Self
 
 from aiokafka import ConsumerRecord
 
 from orderapp.engine.dead_letters.headers import DamagedError, Origin, read_headers
-from orderapp.engine.dead_letters.notes import Action, Note, Place, notes_topic, read_note
+from orderapp.engine.dead_letters.resolutions import (
+    Action,
+    Place,
+    Resolution,
+    read_resolution,
+    resolutions_topic,
+)
 from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.reading import MAX_RECORDS, TopicReader
-from orderapp.engine.observe.times import parse_time
-
-#: The last one that Python knows, in ms; a record may hold a later one.
-_LAST_MOMENT = 253_402_300_799_000
+from orderapp.engine.observe.times import moment_of, parse_time
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """A dead letter, what its headers say, and what was done with it."""
 
     record: ConsumerRecord
     #: None: the headers are damaged, and `damage` says how.
     origin: Origin | None
     damage: str | None = None
-    note: Note | None = None
+    resolution: Resolution | None = None
 
     @classmethod
-    def of(cls, record: ConsumerRecord, note: Note | None = None) -> Self:
+    def of(cls, record: ConsumerRecord, resolution: Resolution | None = None) -> Self:
         """Read the headers of `record`."""
-        if note is not None and not note.is_about(record.timestamp):
-            note = None
+        if resolution is not None and not resolution.is_about(record.timestamp):
+            resolution = None
         try:
-            return cls(record, read_headers(record.headers or ()), None, note)
+            return cls(record, read_headers(record.headers or ()), None, resolution)
         except DamagedError as error:
-            return cls(record, None, str(error), note)
+            return cls(record, None, str(error), resolution)
 
     @property
     def place(self) -> Place:
@@ -56,21 +59,20 @@ class Letter:
     @property
     def open_for(self) -> tuple[str, ...]:
         """Those of them for which nothing was done yet."""
-        if self.note is None:
+        if self.resolution is None:
             return self.services
-        return tuple(name for name in self.services if self.note.action_for(name) is None)
+        return tuple(name for name in self.services if self.resolution.action_for(name) is None)
 
     @property
     def is_open(self) -> bool:
         """Whether something is left to do."""
-        return bool(self.open_for) if self.origin else self.note is None
+        return bool(self.open_for) if self.origin else self.resolution is None
 
     @property
     def last_failure(self) -> datetime:
         """When it failed last; of a damaged one, when it was written."""
         if self.origin is None:
-            moment = min(max(self.record.timestamp, 0), _LAST_MOMENT)
-            return datetime.fromtimestamp(moment / 1000, UTC)
+            return moment_of(self.record.timestamp)
         return parse_time(self.origin.last_failure, dates=True)
 
 
@@ -95,7 +97,7 @@ def spans_of(places: Iterable[Place]) -> list[Span]:
     return spans
 
 
-class Letters:
+class DeadLetters:
     """The dead letters of a topic as they were at the time of `open`: what fails again while
     they are read does not come along."""
 
@@ -104,17 +106,19 @@ class Letters:
         self._topic = topic
         #: What there is, as it is read.
         self.spans = spans
-        self._notes: dict[int, dict[int, Note]] = defaultdict(dict)
+        self._resolutions: dict[int, dict[int, Resolution]] = defaultdict(dict)
 
     @classmethod
     async def open(cls, reader: TopicReader, topic: str) -> Self:
-        """Find the ends of the topic, and read the notes. Raises as the reader does."""
+        """Find the ends of the topic, and read the resolutions. Raises as the reader does."""
         begins, ends = await reader.begins(topic), await reader.ends(topic)
         letters = cls(reader, topic, [Span(p, begins[p], ends[p]) for p in sorted(ends)])
-        await letters._read_notes(notes_topic(topic))
+        await letters._read_resolutions(resolutions_topic(topic))
         return letters
 
-    async def read(self, spans: Iterable[Span] | None = None) -> AsyncIterator[list[Letter]]:
+    async def read(
+        self, spans: Iterable[Span] | None = None
+    ) -> AsyncIterator[list[DeadLetter]]:
         """Yield the dead letters in `spans` (default: all), one partition after the other."""
         there = {span.partition: span for span in self.spans}
         wanted = self.spans if spans is None else list(spans)
@@ -126,13 +130,15 @@ class Letters:
                 )
         for partition, begin, end in wanted:
             begin, end = max(begin, there[partition].begin), min(end, there[partition].end)
-            notes = self._notes[partition]
+            resolutions = self._resolutions[partition]
             async for _, records in self._reader.read(
                 self._topic, {partition: end}, {partition: begin}
             ):
-                yield [Letter.of(record, notes.get(record.offset)) for record in records]
+                yield [
+                    DeadLetter.of(record, resolutions.get(record.offset)) for record in records
+                ]
 
-    async def _read_notes(self, topic: str) -> None:
+    async def _read_resolutions(self, topic: str) -> None:
         if not self._reader.has(topic):
             return  # a worker of an earlier version made the other one
         async for _, records in self._reader.read(topic):
@@ -140,26 +146,28 @@ class Letters:
                 self._remember(record)
 
     def _remember(self, record: ConsumerRecord) -> None:
-        read = read_note(record)
+        read = read_resolution(record)
         if read is None:
             return
-        place, note = read
-        if note is None:
-            self._notes[place.partition].pop(place.offset, None)
+        place, resolution = read
+        if resolution is None:
+            self._resolutions[place.partition].pop(place.offset, None)
         else:
-            self._notes[place.partition][place.offset] = note
+            self._resolutions[place.partition][place.offset] = resolution
 
 
-def note_for(letter: Letter, action: Action, services: Iterable[str], at: str) -> Note:
-    """The note that `action` was done with `letter` for `services`, besides those before."""
+def resolution_for(
+    letter: DeadLetter, action: Action, services: Iterable[str], at: str
+) -> Resolution:
+    """That `action` was done with `letter` for `services`, besides those before."""
     if letter.origin is None:
-        return Note(action, at, None, letter.record.timestamp)
+        return Resolution(action, at, None, letter.record.timestamp)
     done = dict.fromkeys(services, action)
     actions = {name: done.get(name) or _done_before(letter, name) for name in letter.services}
     service = ",".join(name for name, what in actions.items() if what)
     dropped = ",".join(name for name, what in actions.items() if what == "dropped")
-    return Note(action, at, service, letter.record.timestamp, dropped)
+    return Resolution(action, at, service, letter.record.timestamp, dropped)
 
 
-def _done_before(letter: Letter, service: str) -> Action | None:
-    return letter.note.action_for(service) if letter.note else None
+def _done_before(letter: DeadLetter, service: str) -> Action | None:
+    return letter.resolution.action_for(service) if letter.resolution else None

@@ -14,8 +14,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTimestampError, KafkaError, TopicAuthorizationFailedError
 
 from orderapp.engine.dead_letters.headers import replay_headers
-from orderapp.engine.dead_letters.notes import Action, encode_note, notes_topic
-from orderapp.engine.dead_letters.read import Letter, note_for
+from orderapp.engine.dead_letters.read import DeadLetter, resolution_for
+from orderapp.engine.dead_letters.resolutions import (
+    Action,
+    encode_resolution,
+    resolutions_topic,
+)
 from orderapp.engine.delivery.failure import moment
 from orderapp.engine.errors import SendFailedError
 from orderapp.engine.kafka.cluster import Cluster
@@ -38,7 +42,7 @@ _REFUSED_ALONE = (*TOO_LARGE, InvalidRecordError, InvalidTimestampError)
 class Task(NamedTuple):
     """What is to be done: this letter, for these services."""
 
-    letter: Letter
+    letter: DeadLetter
     services: tuple[str, ...]
 
 
@@ -50,7 +54,7 @@ class Addresses:
     partitions: Mapping[str, Collection[int]]
     services: Collection[str]
 
-    def objection(self, letter: Letter) -> str | None:
+    def objection(self, letter: DeadLetter) -> str | None:
         """Why this letter can't be sent again; None: it can."""
         origin = letter.origin
         if origin is None:
@@ -127,7 +131,7 @@ class Resolver:
         ]
 
     async def drop(self, tasks: Sequence[Task]) -> None:
-        """Note that nothing will be done with these letters."""
+        """Resolution that nothing will be done with these letters."""
         await self._note("dropped", tasks)
 
     def _replay(self, task: Task) -> "_Message":
@@ -144,10 +148,10 @@ class Resolver:
 
     async def _note(self, action: Action, tasks: Sequence[Task]) -> None:
         at = moment()
-        topic = notes_topic(self._topic)
+        topic = resolutions_topic(self._topic)
         messages = []
         for letter, services in tasks:
-            note = encode_note(note_for(letter, action, services, at))
+            note = encode_resolution(resolution_for(letter, action, services, at))
             messages.append(_Message(topic, None, str(letter.place).encode(), note, []))
         results = await self._send_all(messages)
         self.done += results.count(None)

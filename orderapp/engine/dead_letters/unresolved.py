@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from aiokafka import ConsumerRecord
 from mode import Service
 
-from orderapp.engine.dead_letters.notes import Note, notes_topic, read_note
-from orderapp.engine.dead_letters.read import Letter
+from orderapp.engine.dead_letters.read import DeadLetter
+from orderapp.engine.dead_letters.resolutions import (
+    Resolution,
+    read_resolution,
+    resolutions_topic,
+)
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.kafka.cluster import CLOSING, Cluster, let_go
 from orderapp.engine.kafka.reading import TopicReader
@@ -32,15 +36,15 @@ class _Known:
     services: tuple[str, ...]
     is_open: bool = True
 
-    def note(self, note: Note | None) -> None:
-        """See what was done with it, as `Letter` does."""
+    def note(self, note: Resolution | None) -> None:
+        """See what was done with it, as `DeadLetter` does."""
         if note is None or not note.is_about(self.timestamp):
             self.is_open = True
         else:
             self.is_open = any(note.action_for(name) is None for name in self.services)
 
 
-class OpenLetters(Service):
+class OpenDeadLetters(Service):
     """Counts the open dead letters of `topic` when it is asked, at most once in `FRESH`
     seconds, for all who ask at that time."""
 
@@ -101,7 +105,7 @@ class OpenLetters(Service):
         return self._reader
 
     async def _read_on(self, reader: TopicReader) -> None:
-        notes = notes_topic(self._topic)
+        notes = resolutions_topic(self._topic)
         # Before those of the letters: every note then has its letter.
         ends_of_notes = await reader.ends(notes)
         begins, ends = await reader.begins(self._topic), await reader.ends(self._topic)
@@ -117,7 +121,7 @@ class OpenLetters(Service):
         ):
             self._next[partition] = records[-1].offset + 1
             for record in records:
-                known = _Known(record.timestamp, Letter.of(record).services)
+                known = _Known(record.timestamp, DeadLetter.of(record).services)
                 self._letters[partition][record.offset] = known
         async for partition, records in reader.read(notes, ends_of_notes, self._next_notes):
             self._next_notes[partition] = records[-1].offset + 1
@@ -132,7 +136,7 @@ class OpenLetters(Service):
             self._letters[partition] = kept
 
     def _note(self, record: ConsumerRecord) -> None:
-        read = read_note(record)
+        read = read_resolution(record)
         if read is None:
             return
         place, note = read

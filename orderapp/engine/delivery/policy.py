@@ -24,7 +24,7 @@ from faust.types import StreamT
 
 from orderapp.engine.delivery.errand import SetAside, nothing_set_aside
 from orderapp.engine.delivery.limit import GiveUp, Limit
-from orderapp.engine.delivery.settling import DeadLetter, Policy, V, Work
+from orderapp.engine.delivery.settling import Policy, SendDeadLetter, V, Work
 from orderapp.engine.delivery.turns import Turns
 from orderapp.engine.observe.logs import Few
 
@@ -35,7 +35,7 @@ async def deliver(
     service: str,
     stream: StreamT[Any],
     work: Work[V],
-    dead_letter: DeadLetter,
+    dead_letter: SendDeadLetter,
     *,
     overlap: int = 1,
     max_attempts: int = 1,

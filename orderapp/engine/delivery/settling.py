@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 V = TypeVar("V")
 Work = Callable[[Batch[V]], Awaitable[None]]
 #: Sends a record to the dead-letter topic; returns when Kafka has confirmed it.
-DeadLetter = Callable[[ConsumerRecord, Failure], Awaitable[None]]
+SendDeadLetter = Callable[[ConsumerRecord, Failure], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Policy:
 
     service: str
     work: Work[Any]
-    dead_letter: DeadLetter
+    dead_letter: SendDeadLetter
     max_attempts: int
     few: Few
     limit: Limit

@@ -17,7 +17,7 @@ from aiokafka.errors import CommitFailedError, UnknownTopicOrPartitionError
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
-from orderapp.engine.kafka.topic_ids import topic_states
+from orderapp.engine.kafka.topic_ids import partitions_of, topic_states
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +67,7 @@ async def ask(consumer: AIOKafkaConsumer, tps: Collection[TP]) -> dict[TP, Known
     """What Kafka says of assigned partitions; those that have gone are left out."""
     states = await topic_states(consumer._client, {tp.topic for tp in tps})
     there = [TopicPartition(*tp) for tp in tps if tp.partition < states[tp.topic].partitions]
-    every = [
-        TopicPartition(topic, partition)
-        for topic, state in states.items()
-        for partition in range(state.partitions)
-    ]
+    every = partitions_of(states)
     firsts = await consumer.beginning_offsets(there) if there else {}
     offsets = await consumer._coordinator.fetch_committed_offsets(every) if there else {}
     new = [tp for tp in there if tp not in offsets or offsets[tp].offset < 0]

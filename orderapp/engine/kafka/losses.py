@@ -11,7 +11,6 @@ number of offsets is how many records it were at most, and in a topic without bo
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
 
 import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
@@ -19,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from orderapp.engine.kafka.cluster import Cluster, let_go
 from orderapp.engine.kafka.offsets import Clients
+from orderapp.engine.observe.times import iso, moment_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 LOST = b"lost:"
 #: Seconds in which Kafka has to say when the first record that is left was sent.
 PATIENCE = 5.0
-_LAST_MOMENT = 253_402_300_799_000
 
 
 class Loss(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,7 +59,7 @@ class Loss(msgspec.Struct, frozen=True, omit_defaults=True):
     def __str__(self) -> str:
         how = "with their topic" if self.with_topic else "by retention (or by hand)"
         when = [
-            f"{word} {_time(at)}"
+            f"{word} {iso(moment_of(at))}"
             for word, at in (("after", self.after), ("before", self.before))
             if at is not None
         ]
@@ -75,7 +74,7 @@ encode_loss = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Loss).decode
 
 
-def read_notes(records: Iterable[ConsumerRecord], found: dict[bytes, Loss]) -> None:
+def read_losses(records: Iterable[ConsumerRecord], found: dict[bytes, Loss]) -> None:
     """Take the notes about lost records of some records of the topic of notes into `found`, by
     their keys. One without a value takes back what was noted under its key."""
     for record in records:
@@ -123,8 +122,3 @@ async def first_left(
         return {}
     finally:
         await let_go(clients.close())
-
-
-def _time(ms: int) -> str:
-    moment = datetime.fromtimestamp(min(max(ms, 0), _LAST_MOMENT) / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

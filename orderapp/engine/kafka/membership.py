@@ -23,7 +23,7 @@ from aiokafka.errors import (
 )
 
 from orderapp.engine.errors import FatalError
-from orderapp.engine.kafka.quiet import Once
+from orderapp.engine.kafka.log_filter import Once
 from orderapp.engine.kafka.rights import RETRY_SECONDS, cause_of, forbidden
 from orderapp.engine.observe.blocked import blocked
 

@@ -16,7 +16,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from orderapp.engine.kafka.cluster import Cluster, let_go
 from orderapp.engine.kafka.search import rest_at
-from orderapp.engine.kafka.topic_ids import topic_states
+from orderapp.engine.kafka.topic_ids import partitions_of, topic_states
 from orderapp.engine.kafka.transactions import OpenTransactions, high_watermarks
 
 #: Seconds without anything new after which a record is not waited for.
@@ -109,7 +109,7 @@ class Clients:
 
     async def bounds(self, topics: Collection[str]) -> Bounds:
         """Where every partition begins and ends."""
-        partitions = await self._describe(topics)
+        partitions = partitions_of(await topic_states(self._admin._client, topics))
         begins = await self._consumer.beginning_offsets(partitions)
         highs = await high_watermarks(self._consumer, partitions)
         # Afterwards: what is behind these and was there before belongs to open transactions.
@@ -117,13 +117,6 @@ class Clients:
         held = {tp: (end, highs[tp]) for tp, end in ends.items()}
         await self._open.look(self._consumer, held)
         return Bounds(begins, ends, highs, self._open.began)
-
-    async def _describe(self, topics: Collection[str]) -> list[TopicPartition]:
-        return [
-            TopicPartition(topic["topic"], partition["partition"])
-            for topic in await self._admin.describe_topics(list(topics))
-            for partition in topic["partitions"]
-        ]
 
     async def timestamps(
         self, places: Set[Place], ends: Mapping[TopicPartition, int]

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from io import BytesIO
 from typing import Any, NamedTuple
 
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -130,6 +131,15 @@ class _Ask(Request[MetadataRequest_v4 | _Request]):  # type: ignore[misc]
             wanted = [(_NO_ID, topic, dict[int, bytes]()) for topic in self._topics]
             return _Request(wanted, False, False, False, {})
         return MetadataRequest_v4(list(self._topics), False)
+
+
+def partitions_of(states: Mapping[str, TopicState]) -> list[TopicPartition]:
+    """Every partition of these topics."""
+    return [
+        TopicPartition(name, n)
+        for name, state in states.items()
+        for n in range(state.partitions)
+    ]
 
 
 async def topic_states(client: Any, topics: Collection[str]) -> Mapping[str, TopicState]:

@@ -15,7 +15,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 
-from orderapp.engine.kafka.lenient import Fetched, LenientRecords
+from orderapp.engine.kafka.tolerant import Fetched, TolerantRecords
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ async def _fetch(
     offset: int,
     isolation: int,
     size: int = FETCH_BYTES,
-) -> LenientRecords:
+) -> TolerantRecords:
     """What was written at an offset, one batch at least. All of it is asked for; `isolation`
     is how it is read."""
     client = consumer._client
@@ -148,4 +148,4 @@ async def _fetch(
     _, code, *_, data = answers[0]
     if code:
         raise for_code(code)(f"{tp.topic}[{tp.partition}]")
-    return LenientRecords(tp, Fetched(data), None, offset, None, None, True, isolation)
+    return TolerantRecords(tp, Fetched(data), None, offset, None, None, True, isolation)

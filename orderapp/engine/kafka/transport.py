@@ -10,11 +10,11 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types.transports import ConsumerT, ProducerT
 
 from orderapp.engine.kafka.consumer import Consumer
-from orderapp.engine.kafka.lenient import read_any_header
+from orderapp.engine.kafka.log_filter import filter_aiokafka_logs
 from orderapp.engine.kafka.producer import Producer
-from orderapp.engine.kafka.quiet import quieten_aiokafka
+from orderapp.engine.kafka.tolerant import read_any_header
 
-quieten_aiokafka()
+filter_aiokafka_logs()
 read_any_header()
 
 

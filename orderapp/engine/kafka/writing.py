@@ -9,7 +9,7 @@ A send that is no part of a delivery (a request, a timer) is tried once.
 import asyncio
 import logging
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -25,7 +25,7 @@ from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.kafka.produce_errors import AWAY, REFUSED, TOO_LARGE, place_of, reason_for
 from orderapp.engine.kafka.sending import send
 from orderapp.engine.observe.blocked import blocked
-from orderapp.engine.observe.held_up import held_up
+from orderapp.engine.observe.held_up import Places, held_up
 from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.texts import text_or_class
 
@@ -148,23 +148,21 @@ class _Trouble:
         return reason_for(self._topic, error)
 
 
-_waiting: Counter[tuple[str, type[Exception]]] = Counter()
+_waiting = Places[tuple[str, type[Exception]]]()
 
 
 @contextmanager
 def _blocked(place: tuple[str, type[Exception]], reason: str) -> Iterator[None]:
     # Many sends wait for one thing: it is told with the first, and mended with the last.
-    if not _waiting[place]:
+    if place not in _waiting:
         blocked.block(place, reason)
-    _waiting[place] += 1
     mended = False
     try:
-        yield
+        with _waiting.waiting(place):
+            yield
         mended = True
     finally:
-        _waiting[place] -= 1
-        if not _waiting[place]:
-            del _waiting[place]
+        if place not in _waiting:
             blocked.free(place, mended=mended)
 
 

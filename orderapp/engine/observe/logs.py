@@ -13,6 +13,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from orderapp.engine.observe.times import iso
+
 #: What `extra` may hold, as it follows in a line. `key` is a record's.
 FIELDS = (
     "key",
@@ -46,7 +48,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """See the class."""
         line: dict[str, Any] = {
-            "time": _iso(record.created),
+            "time": iso(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -66,11 +68,6 @@ class JsonFormatter(logging.Formatter):
         if _NUMBER.fullmatch(str(said.get("key", ""))):
             said = {self._key_name: int(said.pop("key"))} | said
         return said
-
-
-def _iso(moment: float) -> str:
-    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return text.removesuffix("+00:00") + "Z"
 
 
 def json_config(key_name: str = "key") -> dict[str, Any]:

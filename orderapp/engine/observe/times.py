@@ -1,4 +1,4 @@
-"""Reads times that others wrote: RFC 3339, and nothing else.
+"""Times: those that others wrote are read as RFC 3339, and nothing else.
 
 Python's own reader takes far more for a time: `1796010112345` is the year 1796 to it."""
 
@@ -12,6 +12,19 @@ _TIME = re.compile(
     re.ASCII,
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+#: The last moment that Python knows, in ms; a record may hold a later one.
+_LAST_MOMENT = 253_402_300_799_000
+
+
+def iso(moment: datetime) -> str:
+    """A moment in UTC, as it stands in log lines: to the ms, with a `Z`."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment_of(timestamp: int) -> datetime:
+    """The moment of a record's timestamp (ms of Unix time), or the nearest that can be."""
+    return datetime.fromtimestamp(min(max(timestamp, 0), _LAST_MOMENT) / 1000, UTC)
 
 
 def parse_time(text: str, *, dates: bool = False) -> datetime:

@@ -11,7 +11,7 @@ from aiohttp import web
 from orderapp.app import app
 from orderapp.engine.batches.structs import struct_of
 from orderapp.engine.dead_letters.headers import HEADERS
-from orderapp.engine.dead_letters.notes import Note, notes_topic
+from orderapp.engine.dead_letters.resolutions import Resolution, resolutions_topic
 from orderapp.engine.observe.trace_headers import PARENT, STATE
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.web.api.routes import Answer, Route, json, serve
@@ -25,7 +25,7 @@ RECORDS: dict[str, tuple[type[faust.Record], str]] = {
     "payments": (Payment, "What the gateway said to an order; analytics keeps it."),
 }
 _DEAD_LETTERS = "orders-dlq"
-_NOTES = notes_topic(_DEAD_LETTERS)
+_NOTES = resolutions_topic(_DEAD_LETTERS)
 _OTHERS = {
     _DEAD_LETTERS: "What could not be processed, unchanged; the headers say why.",
     _NOTES: "Which dead letters were replayed or dropped; one without a value takes back what "
@@ -55,7 +55,7 @@ def document() -> dict[str, Any]:
     """The description, as AsyncAPI 3.0 has it."""
     # The Struct says what is checked: the Record's own annotations, with their bounds.
     models: dict[str, Any] = {name: struct_of(record) for name, (record, _) in RECORDS.items()}
-    models[_NOTES] = Note
+    models[_NOTES] = Resolution
     schemas, components = msgspec.json.schema_components(models.values(), ref_template=_REF)
     payloads = dict(zip(models, schemas, strict=True))
     topics = {spec.name: spec.partitions for spec in app.topic_specs}

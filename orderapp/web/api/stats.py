@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from orderapp.app import app, store
-from orderapp.engine.dead_letters.unresolved import OpenLetters
+from orderapp.engine.dead_letters.unresolved import OpenDeadLetters
 from orderapp.web.api import progress
 from orderapp.web.api.overview import SPAN, overview
 from orderapp.web.api.routes import Answer, Route, json, serve
@@ -55,7 +55,7 @@ class _Shared:
 
 
 shared = _Shared()
-letters = OpenLetters(lambda: app.cluster, "orders-dlq")
+letters = OpenDeadLetters(lambda: app.cluster, "orders-dlq")
 app.resources.append(letters)
 app.topic_listeners.append(lambda _: letters.begin_anew())
 

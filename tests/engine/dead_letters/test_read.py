@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from orderapp.engine.dead_letters.headers import headers_for
-from orderapp.engine.dead_letters.notes import Note, Place, encode_note
 from orderapp.engine.dead_letters.read import (
-    Letter,
-    Letters,
+    DeadLetter,
+    DeadLetters,
     Span,
-    note_for,
+    resolution_for,
     spans_of,
 )
+from orderapp.engine.dead_letters.resolutions import Place, Resolution, encode_resolution
 from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.errors import FatalError
 from tests.records import record
@@ -26,7 +26,7 @@ def dead(service="payment", offset=0, timestamp=5, **more):
 
 
 def note_record(key, note):
-    value = note if note is None or isinstance(note, bytes) else encode_note(note)
+    value = note if note is None or isinstance(note, bytes) else encode_resolution(note)
     return record(value, key, topic="dlq-resolved")
 
 
@@ -52,7 +52,7 @@ class Topics:
 
 
 async def read(topics, spans=None):
-    letters = await Letters.open(topics, "dlq")
+    letters = await DeadLetters.open(topics, "dlq")
     return [letter async for chunk in letters.read(spans) for letter in chunk]
 
 
@@ -74,16 +74,16 @@ def test_what_is_no_place_says_what_one_is(text):
     ("note", "open_for"),
     [
         (None, ("fraud", "payment")),
-        (Note("replayed", AT, "fraud", 5), ("payment",)),
-        (Note("dropped", AT, "fraud,payment", 5), ()),
-        (Note("dropped", AT), ()),
-        (Note("dropped", AT, "fraud", 5, "fraud"), ("payment",)),
+        (Resolution("replayed", AT, "fraud", 5), ("payment",)),
+        (Resolution("dropped", AT, "fraud,payment", 5), ()),
+        (Resolution("dropped", AT), ()),
+        (Resolution("dropped", AT, "fraud", 5, "fraud"), ("payment",)),
         # Written for one that lay there before the topic was made anew.
-        (Note("dropped", AT, "fraud,payment", 4), ("fraud", "payment")),
+        (Resolution("dropped", AT, "fraud,payment", 4), ("fraud", "payment")),
     ],
 )
 def test_a_letter_is_open_for_the_services_that_no_note_names(note, open_for):
-    letter = Letter.of(dead("fraud,payment"), note)
+    letter = DeadLetter.of(dead("fraud,payment"), note)
 
     assert letter.open_for == open_for
     assert letter.is_open is bool(open_for)
@@ -93,58 +93,58 @@ def test_a_letter_is_open_for_the_services_that_no_note_names(note, open_for):
 def test_what_is_no_dead_letter_is_damaged_and_open_until_it_is_dropped(headers):
     damaged = record(headers=headers, timestamp=5_000)
 
-    letter = Letter.of(damaged)
+    letter = DeadLetter.of(damaged)
 
     assert letter.damage
     assert (letter.services, letter.is_open) == ((), True)
     assert letter.last_failure == datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)
-    note = note_for(letter, "dropped", (), AT)
-    assert not Letter.of(damaged, note).is_open
+    note = resolution_for(letter, "dropped", (), AT)
+    assert not DeadLetter.of(damaged, note).is_open
 
 
 def test_notes_add_up():
-    first = Letter.of(dead("analytics,fraud,payment"))
-    second = Letter.of(first.record, note_for(first, "replayed", ["payment"], AT))
+    first = DeadLetter.of(dead("analytics,fraud,payment"))
+    second = DeadLetter.of(first.record, resolution_for(first, "replayed", ["payment"], AT))
 
-    note = note_for(second, "dropped", ["analytics"], AT)
+    note = resolution_for(second, "dropped", ["analytics"], AT)
 
-    assert note == Note("dropped", AT, "analytics,payment", 5, "analytics")
+    assert note == Resolution("dropped", AT, "analytics,payment", 5, "analytics")
     assert [note.action_for(name) for name in first.services] == ["dropped", None, "replayed"]
 
 
 def test_a_replay_of_what_was_dropped_is_noted_for_its_service():
-    first = Letter.of(dead("fraud,payment"))
-    dropped = Letter.of(first.record, note_for(first, "dropped", first.services, AT))
+    first = DeadLetter.of(dead("fraud,payment"))
+    dropped = DeadLetter.of(first.record, resolution_for(first, "dropped", first.services, AT))
 
-    note = note_for(dropped, "replayed", ["payment"], AT)
+    note = resolution_for(dropped, "replayed", ["payment"], AT)
 
-    assert note == Note("replayed", AT, "fraud,payment", 5, "fraud")
+    assert note == Resolution("replayed", AT, "fraud,payment", 5, "fraud")
 
 
 def test_what_an_earlier_version_noted_counts_for_all_services_that_it_names():
-    first = Letter.of(dead("analytics,fraud,payment"))
-    second = Letter.of(first.record, Note("replayed", AT, "payment", 5))
+    first = DeadLetter.of(dead("analytics,fraud,payment"))
+    second = DeadLetter.of(first.record, Resolution("replayed", AT, "payment", 5))
 
-    note = note_for(second, "dropped", ["fraud"], AT)
+    note = resolution_for(second, "dropped", ["fraud"], AT)
 
-    assert note == Note("dropped", AT, "fraud,payment", 5, "fraud")
+    assert note == Resolution("dropped", AT, "fraud,payment", 5, "fraud")
 
 
 def test_a_note_for_one_service_does_not_open_the_others_again():
-    first = Letter.of(dead("fraud,payment"))
-    second = Letter.of(first.record, Note("dropped", AT))
+    first = DeadLetter.of(dead("fraud,payment"))
+    second = DeadLetter.of(first.record, Resolution("dropped", AT))
 
-    note = note_for(second, "replayed", ["payment"], AT)
+    note = resolution_for(second, "replayed", ["payment"], AT)
 
-    assert note == Note("replayed", AT, "fraud,payment", 5, "fraud")
+    assert note == Resolution("replayed", AT, "fraud,payment", 5, "fraud")
 
 
 async def test_the_notes_are_laid_beside_the_letters():
     topics = Topics(
         dlq=[dead(offset=n) for n in range(4)],
         dlq_resolved=[
-            note_record(b"0:1", Note("replayed", AT, "payment", 5)),
-            note_record(b"0:2", Note("replayed", AT, "payment", 5)),
+            note_record(b"0:1", Resolution("replayed", AT, "payment", 5)),
+            note_record(b"0:2", Resolution("replayed", AT, "payment", 5)),
             note_record(b"0:2", None),  # taken back by hand
         ],
     )
@@ -159,9 +159,9 @@ async def test_the_notes_are_laid_beside_the_letters():
     [
         (b"0:0", b"{"),
         (b"0:0", b'{"action":"eaten","at":""}'),
-        (b"zero", encode_note(Note("dropped", AT))),
-        (None, encode_note(Note("dropped", AT))),
-        (b"\xff", encode_note(Note("dropped", AT))),
+        (b"zero", encode_resolution(Resolution("dropped", AT))),
+        (None, encode_resolution(Resolution("dropped", AT))),
+        (b"\xff", encode_resolution(Resolution("dropped", AT))),
     ],
 )
 async def test_a_note_that_cannot_be_read_counts_for_nothing(key, value, caplog):
@@ -188,7 +188,7 @@ async def test_only_what_is_asked_for_is_read_and_no_more_than_there_is():
 
 
 async def test_a_partition_that_is_not_there_is_named_before_anything_is_read():
-    letters = await Letters.open(Topics(dlq=[dead()]), "dlq")
+    letters = await DeadLetters.open(Topics(dlq=[dead()]), "dlq")
 
     with pytest.raises(FatalError, match="no partition 7: it has 0 to 0"):
         await anext(letters.read([Span(0, 0, 1), Span(7, 0, 1)]))

@@ -12,7 +12,7 @@ from aiokafka.errors import (
 from orderapp.engine.batches.records import is_for
 from orderapp.engine.dead_letters import resolve as resolving
 from orderapp.engine.dead_letters.headers import headers_for
-from orderapp.engine.dead_letters.read import Letter
+from orderapp.engine.dead_letters.read import DeadLetter
 from orderapp.engine.dead_letters.resolve import Addresses, Resolver, Task, windows
 from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.errors import FatalError, SendFailedError
@@ -24,7 +24,7 @@ ADDRESSES = Addresses({"orders": {0, 1, 2}}, {"fraud", "payment"})
 
 def letter(offset=0, service="payment", value=b"{}", **original):
     headers = headers_for(record(**original), Failure(service, ValueError("no")))
-    return Letter.of(
+    return DeadLetter.of(
         record(value, topic="dlq", partition=1, offset=offset, timestamp=5, headers=headers)
     )
 
@@ -81,7 +81,7 @@ async def test_where_the_partition_has_gone_the_key_decides():
 
 def keyed(key, offset):
     made = letter(offset)
-    return Letter(
+    return DeadLetter(
         record(key=key, topic="dlq", partition=1, offset=offset, headers=made.record.headers),
         made.origin,
     )
@@ -155,7 +155,7 @@ async def test_a_note_that_is_not_confirmed_is_not_counted():
         (letter(service="fraud,payment"), None),
         (letter(topic="dlq"), "'original-topic' names 'dlq', which no service reads"),
         (letter(service="payment,loyalty"), "'service' names 'loyalty', and there is no such"),
-        (Letter.of(record()), "the header 'service' is missing"),
+        (DeadLetter.of(record()), "the header 'service' is missing"),
     ],
 )
 def test_only_what_a_worker_can_have_written_is_sent(dead, objection):

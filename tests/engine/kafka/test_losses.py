@@ -6,12 +6,12 @@ from faust.types import TP
 from msgspec.structs import replace
 
 from orderapp.engine import app as engine_app
-from orderapp.engine.dead_letters.notes import read_note
+from orderapp.engine.dead_letters.resolutions import read_resolution
 from orderapp.engine.delivery import retry
 from orderapp.engine.errors import SendRefusedError
 from orderapp.engine.kafka.beginnings import Known, Start, known_of, start_of, tell
 from orderapp.engine.kafka.cluster import Cluster
-from orderapp.engine.kafka.losses import Loss, encode_loss, lost_records, read_notes
+from orderapp.engine.kafka.losses import Loss, encode_loss, lost_records, read_losses
 from orderapp.engine.observe import metrics
 from orderapp.engine.observe.blocked import blocked
 from tests.records import record
@@ -111,13 +111,13 @@ def test_a_note_is_read_again_and_is_none_of_a_dead_letter(caplog):
         record(b"x", key=None),
     ]
 
-    read_notes(notes, found)
+    read_losses(notes, found)
 
     assert found == {LOSS.key: LOSS}
     assert caplog.text.count("is no note of lost records") == 1
-    assert read_note(notes[0]) is None
+    assert read_resolution(notes[0]) is None
     assert "no note of a dead letter" not in caplog.text
-    read_notes([record(None, key=LOSS.key)], found)
+    read_losses([record(None, key=LOSS.key)], found)
     assert found == {}
 
 

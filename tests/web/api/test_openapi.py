@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from orderapp.app import app
-from orderapp.engine.dead_letters.notes import Note, Place, encode_note
+from orderapp.engine.dead_letters.resolutions import Place, Resolution, encode_resolution
 from orderapp.engine.observe.trace_headers import PARENT, STATE
 from orderapp.web.api import asyncapi, docs, openapi
 from tests.web.examples import ask
@@ -76,9 +76,9 @@ def test_the_notes_about_dead_letters_are_described_as_they_are_written():
     found = asyncapi.document()["components"]
     message = found["messages"]["orders-dlq-resolved"]
     schema = {**message["payload"], "components": found}
-    note = Note("dropped", "2026-11-26T12:00:00.000+00:00", "fraud", 5, "fraud")
+    note = Resolution("dropped", "2026-11-26T12:00:00.000+00:00", "fraud", 5, "fraud")
 
-    jsonschema.validate(json.loads(encode_note(note)), schema)
+    jsonschema.validate(json.loads(encode_resolution(note)), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"action": "lost", "at": ""}, schema)
     key = message["bindings"]["kafka"]["key"]

@@ -9,7 +9,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy as Builder
 from aiokafka.record.util import calc_crc32c_py
 
-import orderapp.engine.kafka.transport  # noqa: F401 - it makes aiokafka lenient
+import orderapp.engine.kafka.transport  # noqa: F401 - it makes aiokafka tolerant
 from tests.e2e.records import OddName
 
 COMPRESSIONS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}

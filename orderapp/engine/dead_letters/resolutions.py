@@ -1,7 +1,7 @@
 """What was done with dead letters, as it stands in the compacted topic beside them.
 
-A record's key is the place of a dead letter, its value a `Note`; no value: it was taken back.
-Keys that begin with `lost:` are about other records: those that were deleted unread (`losses`).
+A record's key is the place of a dead letter, its value a `Resolution`; no value: it was taken
+back. Keys that begin with `lost:` are about other records: those that were deleted unread.
 """
 
 import logging
@@ -42,7 +42,7 @@ class Place(NamedTuple):
         return f"{self.partition}:{self.offset}"
 
 
-class Note(msgspec.Struct, frozen=True, gc=False):
+class Resolution(msgspec.Struct, frozen=True, gc=False):
     """What was done with a dead letter."""
 
     #: The last thing that was done, and when (ISO 8601).
@@ -53,8 +53,8 @@ class Note(msgspec.Struct, frozen=True, gc=False):
     #: The dead letter's own timestamp. Another one at its place (the topic was made anew) is
     #: another dead letter.
     timestamp: int | None = None
-    #: Those of the services for which it was dropped, and not replayed; None (a note of an
-    #: earlier version): what was done last was done for all.
+    #: Those of the services for which it was dropped, and not replayed; None (one of an earlier
+    #: version): what was done last was done for all.
     dropped: str | None = None
 
     def is_about(self, timestamp: int) -> bool:
@@ -75,32 +75,36 @@ class Note(msgspec.Struct, frozen=True, gc=False):
         return "dropped" if service in self.dropped.split(",") else "replayed"
 
 
-def notes_topic(topic: str) -> str:
-    """The topic of the notes about the dead letters of `topic`."""
+def resolutions_topic(topic: str) -> str:
+    """The topic of the resolutions about the dead letters of `topic`."""
     return f"{topic}-resolved"
 
 
-encode_note = msgspec.json.Encoder().encode
-_decoder = msgspec.json.Decoder(Note)
+encode_resolution = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(Resolution)
 
 
-def decode_note(value: bytes) -> Note:
+def decode_resolution(value: bytes) -> Resolution:
     """The other way; ValueError."""
-    note = _decoder.decode(value)
+    resolution = _decoder.decode(value)
     # A hundred thousand of them share a few texts.
-    service, dropped = (text and sys.intern(text) for text in (note.service, note.dropped))
-    return Note(note.action, sys.intern(note.at), service, note.timestamp, dropped)
+    service, dropped = (
+        text and sys.intern(text) for text in (resolution.service, resolution.dropped)
+    )
+    return Resolution(
+        resolution.action, sys.intern(resolution.at), service, resolution.timestamp, dropped
+    )
 
 
-def read_note(record: ConsumerRecord) -> tuple[Place, Note | None] | None:
-    """The place that a record of the topic is about, and its note (None: it was taken back by
-    hand). None when it is about no dead letter; also, with a warning in the log, when it can't
-    be read: it counts for nothing."""
+def read_resolution(record: ConsumerRecord) -> tuple[Place, Resolution | None] | None:
+    """The place that a record of the topic is about, and its resolution (None: it was taken
+    back by hand). None when it is about no dead letter; also, with a warning in the log, when
+    it can't be read: it counts for nothing."""
     if (record.key or b"").startswith(LOST):
         return None
     try:
         place = Place.parse((record.key or b"").decode())
-        return place, None if record.value is None else decode_note(record.value)
+        return place, None if record.value is None else decode_resolution(record.value)
     except (ValueError, RecursionError):  # also msgspec's and Unicode's
         if _few.room():
             logger.warning(

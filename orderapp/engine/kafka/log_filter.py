@@ -46,7 +46,7 @@ class Once(logging.Filter):
         return True
 
 
-def quieten_aiokafka() -> None:
+def filter_aiokafka_logs() -> None:
     """Call it once, when aiokafka's modules are imported."""
     # Faust opens the root logger for DEBUG (for its spinner), and aiokafka then builds several
     # records for each request that nobody reads: a tenth of the CPU time at low rates.

@@ -29,19 +29,19 @@ class Fetched:
         self.size_in_bytes = records.size_in_bytes
 
 
-class _LenientText(bytearray):
+class _TolerantText(bytearray):
     """Bytes whose slices decode whatever is in them."""
 
     def __getitem__(self, key: SupportsIndex | slice) -> Any:
         found = super().__getitem__(key)
-        return _LenientText(found) if isinstance(key, slice) else found
+        return _TolerantText(found) if isinstance(key, slice) else found
 
     def decode(self, encoding: str = "utf-8", errors: str = "backslashreplace") -> str:
         return super().decode(encoding, errors)
 
 
-class LenientRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
-    """The records of a fetch; a batch that aiokafka can't read is read again, leniently."""
+class TolerantRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
+    """The records of a fetch; a batch that aiokafka can't read is read again, tolerantly."""
 
     next_fetch_offset: int
 
@@ -54,14 +54,14 @@ class LenientRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafk
                     raise
             else:
                 return
-            yield from self._unpack_leniently()
+            yield from self._unpack_tolerantly()
 
-    def _unpack_leniently(self) -> Iterator[Any]:
+    def _unpack_tolerantly(self) -> Iterator[Any]:
         """What is left of the batch that could not be read."""
         batch = _batch_at(self._records.data, self.next_fetch_offset)
         # The place where aiokafka's own code in Python finds the bytes of the records.
         batch._maybe_uncompress()
-        batch._buffer = _LenientText(batch._buffer)
+        batch._buffer = _TolerantText(batch._buffer)
         for record in batch:
             if record.offset >= self.next_fetch_offset:
                 self.next_fetch_offset = record.offset + 1
@@ -91,4 +91,4 @@ def _batch_at(data: bytes, offset: int) -> Any:
 def read_any_header() -> None:
     """Let all of aiokafka's consumers read such records."""
     fetcher.MemoryRecords = Fetched
-    fetcher.PartitionRecords = LenientRecords
+    fetcher.PartitionRecords = TolerantRecords

@@ -7,8 +7,8 @@ from aiokafka import client
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.producer import sender
 
-import orderapp.engine.kafka.transport  # noqa: F401 - it quietens aiokafka
-from orderapp.engine.kafka.quiet import EVERY, Once
+import orderapp.engine.kafka.transport  # noqa: F401 - it filters aiokafka's log
+from orderapp.engine.kafka.log_filter import EVERY, Once
 
 
 def complaint(message, at, level=logging.ERROR, args=()):
