@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from orderapp.store.documents import (
-    STATUSES,
-    Activity,
     AlertDocument,
-    CountryStats,
     DeadLetterDocument,
     Document,
     OrderDocument,
+    PaymentDocument,
+)
+from orderapp.store.queries import (
+    STATUSES,
+    Activity,
+    CountryStats,
     OrderPage,
     OrderQuery,
     OrderStory,
-    PaymentDocument,
     Stats,
 )
 

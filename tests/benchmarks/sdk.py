@@ -65,7 +65,7 @@ def documents(work: Workload) -> dict[str, bytes]:
 
 def run(count: int) -> Share:
     """Upsert the documents of so many orders and see what it takes."""
-    from orderapp.store.couchbase.client import connect
+    from orderapp.store.couchbase.connect import connect
 
     env = os.environ
     client = connect(

@@ -1,91 +1,38 @@
-"""The blocking side of the Couchbase store: all that touches the SDK.
+"""A connected bucket: documents are written and read by their ids, and queries are asked.
 
 Methods are called in threads, several at a time (the SDK allows it), and raise `StoreError`.
 """
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import msgspec
-from couchbase.auth import PasswordAuthenticator
 from couchbase.cluster import Cluster
-from couchbase.constants import FMT_JSON
 from couchbase.exceptions import (
-    CouchbaseException,
     DocumentNotFoundException,
     QueryIndexAlreadyExistsException,
     QueryIndexNotFoundException,
 )
 from couchbase.n1ql import QueryScanConsistency
-from couchbase.options import (
-    ClusterOptions,
-    ClusterTimeoutOptions,
-    ClusterTracingOptions,
-    QueryOptions,
-)
+from couchbase.options import QueryOptions
 
-from orderapp.store import StoreError, StoreRejected, StoreUnavailable
-from orderapp.store.couchbase.errors import translated, worst
+from orderapp.store import StoreError
+from orderapp.store.couchbase.errors import translating, worst
 from orderapp.store.couchbase.statements import LATEST, Statement, create
 from orderapp.store.documents import DeadLetterDocument, Document
 
 log = logging.getLogger(__name__)
 
 # Seconds, for the SDK.
-CONNECT_LIMIT = 4.0
-KV_LIMIT = 10.0
 BEFORE_LIMIT = 2.0
 INDEX_LIMIT = 1.7
 
 _encode = msgspec.json.Encoder().encode
 _decode_dead_letter = msgspec.json.Decoder(DeadLetterDocument).decode
-
-
-class _RawJSON:
-    """A transcoder for bytes that are JSON already, and that a query reads as documents."""
-
-    def encode_value(self, value: bytes) -> tuple[bytes, int]:
-        return value, FMT_JSON
-
-    def decode_value(self, value: bytes, flags: int) -> bytes:
-        return value
-
-
-def connect(
-    connection_string: str, username: str, password: str, bucket: str, *, index: bool = True
-) -> "Client":
-    """Connect and open the bucket: only that shows whether there is one.
-
-    `index`: create the first one, as writers do for those who will read."""
-    options = ClusterOptions(
-        PasswordAuthenticator(username, password),
-        timeout_options=ClusterTimeoutOptions(
-            bootstrap_timeout=timedelta(seconds=CONNECT_LIMIT),
-            connect_timeout=timedelta(seconds=CONNECT_LIMIT / 2),
-            kv_timeout=timedelta(seconds=KV_LIMIT),
-        ),
-        # A span and a metric for each document cost more than its upsert.
-        tracing_options=ClusterTracingOptions(enable_tracing=False),
-        enable_metrics=False,
-        enable_mutation_tokens=False,
-        transcoder=_RawJSON(),
-    )
-    where = f"{connection_string} bucket {bucket}"
-    with _translating(where):
-        # A failed connect is sticky: every attempt has a cluster object of its own.
-        cluster = Cluster(connection_string, options)
-        try:
-            client = Client(cluster, bucket, where)
-        except BaseException:
-            cluster.close()
-            raise
-    if index:
-        client.try_index()
-    return client
 
 
 class Client:
@@ -100,13 +47,13 @@ class Client:
 
     def close(self) -> None:
         """Disconnect."""
-        with _translating(self.where):
+        with translating(self.where):
             self._cluster.close()
 
     def upsert(self, documents: Sequence[Document]) -> None:
         """Write all documents; `upsert_multi` reports errors instead of raising them."""
-        with _translating(self.where):
-            latest = self._stored_letters(documents)
+        with translating(self.where):
+            latest = self._stored_dead_letters(documents)
             for document in documents:
                 key = document.id
                 latest[key] = document.after(latest.get(key))
@@ -115,7 +62,7 @@ class Client:
             if not result.all_ok:
                 raise worst(result.exceptions.values())
 
-    def _stored_letters(self, documents: Sequence[Document]) -> dict[str, Document]:
+    def _stored_dead_letters(self, documents: Sequence[Document]) -> dict[str, Document]:
         """The dead letters that are replaced by these documents; there are few."""
         ids = [d.id for d in documents if isinstance(d, DeadLetterDocument)]
         found: dict[str, Document] = {}
@@ -147,7 +94,7 @@ class Client:
         """Those of these documents that there are."""
         if not ids:
             return {}
-        with _translating(self.where):
+        with translating(self.where):
             result = self._documents.get_multi(
                 list(ids), timeout=timedelta(seconds=max(limit, 0.1))
             )
@@ -173,21 +120,9 @@ class Client:
 
     def _query(self, statement: str, limit: float, options: QueryOptions) -> list[Any]:
         options["timeout"] = timedelta(seconds=max(limit, 0.1))
-        with _translating(self.where):
+        with translating(self.where):
             try:
                 return list(self._cluster.query(statement.format(self._bucket), options).rows())
             except QueryIndexNotFoundException:
                 self._indexes.clear()  # somebody dropped it: the next read makes it again
                 raise
-
-
-@contextmanager
-def _translating(where: str) -> Iterator[None]:
-    try:
-        yield
-    except CouchbaseException as error:
-        raise translated(error, where) from error
-    except RuntimeError as error:  # the SDK's for a cluster that was closed meanwhile
-        raise StoreUnavailable(f"{where}: {error}") from error
-    except (msgspec.MsgspecError, OverflowError, UnicodeError) as error:
-        raise StoreRejected(f"{where}: {error}") from error

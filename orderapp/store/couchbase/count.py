@@ -1,7 +1,7 @@
 """One count of the totals at a time, for all who ask.
 
 Couchbase counts by reading every entry of an index, some million a second. The more there are,
-the seldomer it is done; meanwhile everybody gets the last result, which says when it was.
+the less often it is done; meanwhile everybody gets the last result, which says when it was.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from orderapp.store import Stats, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-#: Seconds for which totals are good in any case, and the part of the time that is counted.
+#: Seconds for which totals are good in any case, and the part of the time spent counting.
 STATS_AGE, SHARE = 3.0, 0.1
 #: Seconds that a caller waits for totals, and for newer ones than there are.
 PATIENCE, SHORT_PATIENCE = 1.9, 0.5
@@ -22,9 +22,9 @@ PATIENCE, SHORT_PATIENCE = 1.9, 0.5
 class SharedCount:
     """Counts when somebody asks.
 
-    `probe` raises when the store does not answer now: then there are no totals, and it is tried
-    again soon. When `count` raises all the same, it took too long: the result before is good
-    until the next one, which waits as after any other."""
+    `probe` raises when the store does not answer now: then there are no totals, and the next
+    caller after `STATS_AGE` tries again. When `count` raises although `probe` did not, counting
+    took too long: the last result stays good, and the next count waits as after a success."""
 
     def __init__(
         self,
@@ -37,17 +37,17 @@ class SharedCount:
         self._is_closed = False
 
     def close(self) -> None:
-        """Nobody asks any more; a count that runs will fail, which is no news."""
+        """Log no more failures: a count under way will fail, which is no news."""
         self._is_closed = True
 
     async def get(self, since: int) -> Stats:
         """Totals, and the activity since `since` (Unix time in s)."""
         last = self._last
-        if last is None or last.is_over(since):
+        if last is None or last.is_outdated(since):
             last = self._last = self._begin(since)
         good = self._good if self._good and self._good.since <= since else None
         await asyncio.wait([last.task], timeout=SHORT_PATIENCE if good else PATIENCE)
-        if good and (last.is_running or last.is_counted_in_vain):
+        if good and (last.is_running or last.has_failed_counting):
             return good.stats(since)
         if last.is_running:
             raise StoreUnavailable("the totals are being counted for the first time")
@@ -56,7 +56,7 @@ class SharedCount:
     def _begin(self, since: int) -> "_Attempt":
         attempt = _Attempt(since)
         attempt.task = asyncio.ensure_future(self._run(attempt))
-        attempt.task.add_done_callback(lambda _: self._note(attempt))
+        attempt.task.add_done_callback(lambda _: self._finish(attempt))
         return attempt
 
     async def _run(self, attempt: "_Attempt") -> Stats:
@@ -66,18 +66,18 @@ class SharedCount:
         try:
             stats = await self._count(attempt.since)
         finally:
-            # That long the servers have worked, whether it came to something or not.
+            # For that long the servers have worked, whether or not there is a result.
             took = time.monotonic() - attempt.began
             attempt.next = max(attempt.next, attempt.began + took / SHARE)
         return Stats(stats.countries, stats.activity, counted)
 
-    def _note(self, attempt: "_Attempt") -> None:
+    def _finish(self, attempt: "_Attempt") -> None:
         # Its error is for those who wait for it, and they may all have gone.
         if attempt.task.cancelled():
             return
         if attempt.task.exception() is None:
             self._good = attempt
-        elif attempt.is_counted_in_vain and not self._is_closed:
+        elif attempt.has_failed_counting and not self._is_closed:
             log.warning("The totals could not be counted: %s", attempt.task.exception())
 
 
@@ -86,9 +86,9 @@ class _Attempt:
 
     def __init__(self, since: int) -> None:
         self.since = since
-        #: When the count began, None until the store has answered; `time.monotonic`, as is
-        #: `next`, when another one may begin.
+        #: When the count began (`time.monotonic`), None until the store has answered.
         self.began: float | None = None
+        #: When another one may begin.
         self.next = time.monotonic() + STATS_AGE
 
     @property
@@ -96,10 +96,10 @@ class _Attempt:
         return not self.task.done()
 
     @property
-    def is_counted_in_vain(self) -> bool:
+    def has_failed_counting(self) -> bool:
         return self.began is not None and self.task.exception() is not None
 
-    def is_over(self, since: int) -> bool:
+    def is_outdated(self, since: int) -> bool:
         """Whether another one has to begin for those who ask now."""
         return since < self.since or (not self.is_running and time.monotonic() >= self.next)
 

@@ -1,10 +1,12 @@
 """What the errors of the Couchbase SDK mean to the caller of a store."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
+import msgspec
 from couchbase import exceptions as sdk
 
-from orderapp.store import StoreError, StoreRejected, StoreUnavailable
+from orderapp.store import StoreRejected, StoreUnavailable
 
 # Trying again would give the same answer. Everything else is taken for passing, known or not:
 # an upsert may be repeated, and waiting loses no order, while giving up would.
@@ -39,10 +41,19 @@ def worst(errors: Iterable[sdk.CouchbaseException]) -> sdk.CouchbaseException:
     return max(errors, key=_is_fatal)
 
 
-def translated(error: sdk.CouchbaseException, where: str) -> StoreError:
-    """The `StoreError` for `error`, one line that begins with `where` it came from."""
-    kind = StoreRejected if _is_fatal(error) else StoreUnavailable
-    return kind(f"{where}: {_describe(error)}{_WAY_OUT.get(type(error), '')}")
+@contextmanager
+def translating(where: str) -> Iterator[None]:
+    """Turn what the SDK raises into a `StoreError` of one line that begins with `where`."""
+    try:
+        yield
+    except sdk.CouchbaseException as error:
+        kind = StoreRejected if _is_fatal(error) else StoreUnavailable
+        text = f"{where}: {_describe(error)}{_WAY_OUT.get(type(error), '')}"
+        raise kind(text) from error
+    except RuntimeError as error:  # the SDK's for a cluster that was closed meanwhile
+        raise StoreUnavailable(f"{where}: {error}") from error
+    except (msgspec.MsgspecError, OverflowError, UnicodeError) as error:
+        raise StoreRejected(f"{where}: {error}") from error
 
 
 def _describe(error: sdk.CouchbaseException) -> str:

@@ -6,7 +6,8 @@ none that nobody needs. Values are parameters; `{}` is the place of the checked 
 
 from typing import NamedTuple
 
-from orderapp.store.documents import KINDS, Document, OrderDocument, OrderQuery
+from orderapp.store.documents import KINDS, Document, OrderDocument
+from orderapp.store.queries import OrderQuery
 
 
 class Statement(NamedTuple):

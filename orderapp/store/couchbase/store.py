@@ -1,8 +1,7 @@
-"""Orders in a Couchbase bucket (a server, a cluster or Capella).
+"""`CouchbaseStore`: the event loop only waits here, and threads call the SDK.
 
-The SDK's blocking `upsert_multi` in threads costs a third of what its asyncio API does, so
-that the event loop only waits here; the SDK itself is in `client` and is imported
-when a store is opened.
+Its blocking `upsert_multi` in threads costs a third of what its asyncio API does. The SDK
+itself is in `connect` and `client`, and is imported when a store is opened.
 """
 
 import asyncio
@@ -22,6 +21,8 @@ from orderapp.store import (
 )
 from orderapp.store.couchbase import read
 from orderapp.store.couchbase.count import SharedCount
+from orderapp.store.couchbase.pages import page
+from orderapp.store.couchbase.totals import totals
 from orderapp.store.documents import Document
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class CouchbaseStore:
 
     def _connect(self) -> "Client":
         # The import takes 0.2 s and loads a large library: only for those who use it.
-        from orderapp.store.couchbase.client import connect
+        from orderapp.store.couchbase.connect import connect
 
         access = self._connection_string, self._username, self._password, self._bucket
         return connect(*access, index=not self._read_only)
@@ -126,7 +127,7 @@ class CouchbaseStore:
 
     async def ping(self) -> None:
         """Ask the data service for a document that need not exist."""
-        await self._read(lambda client: read.story(client, 0))
+        await self.story(0)
 
     async def story(self, order_id: int) -> OrderStory | None:
         """The order with its alerts and payment, by the ids of its documents."""
@@ -138,7 +139,7 @@ class CouchbaseStore:
 
     async def page(self, query: OrderQuery) -> OrderPage:
         """A page of the orders that the indexes know of; one answer looks at 500 at most."""
-        return await self._read(lambda client: read.page(client, query))
+        return await self._read(lambda client: page(client, query))
 
     async def stats(self, since: int) -> Stats:
         """Totals up to 3 s old, or ten times as old as it took to count them: see
@@ -151,15 +152,14 @@ class CouchbaseStore:
 
     async def _count(self, since: int) -> Stats:
         client, _, _, counters = self._opened()
-        count = counters.submit(read.totals, client, since)
-        return await self._within(COUNT_LIMIT, count)
+        return await self._within(COUNT_LIMIT, counters.submit(totals, client, since))
 
     async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
         """Documents of a type by order id; waits until the index has all that was written."""
-        client, readers, *_ = self._opened()
         start = -1 if after is None else after
-        scan = readers.submit(read.scan, client, kind, start, max(limit, 0))
-        return await self._within(SCAN_LIMIT, scan)
+        return await self._read(
+            lambda client: read.scan(client, kind, start, max(limit, 0)), SCAN_LIMIT
+        )
 
     async def upsert(self, documents: Sequence[Document]) -> None:
         """Write one batch in parallel."""
@@ -167,9 +167,9 @@ class CouchbaseStore:
         if documents:
             await self._within(WRITE_LIMIT, writers.submit(client.upsert, documents))
 
-    async def _read(self, function: "Callable[[Client], T]") -> T:
+    async def _read(self, function: "Callable[[Client], T]", limit: float = READ_LIMIT) -> T:
         client, readers, *_ = self._opened()
-        return await self._within(READ_LIMIT, readers.submit(function, client))
+        return await self._within(limit, readers.submit(function, client))
 
     def _opened(self) -> _Connection:
         if self._connection is None:

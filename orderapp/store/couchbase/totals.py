@@ -4,14 +4,22 @@ Documents of other programs are counted too where nothing in the index tells the
 has fields of other types is left out.
 """
 
+import time
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from orderapp.store.documents import Activity, CountryStats
+from orderapp.store import Activity, CountryStats, Stats
+from orderapp.store.couchbase.statements import ACTIVITY, TOTALS
+
+if TYPE_CHECKING:
+    from orderapp.store.couchbase.client import Client
 
 T = TypeVar("T")
+
+# Seconds, for both queries.
+COUNT_LIMIT = 30.0
 
 
 class _Total(msgspec.Struct):
@@ -42,8 +50,16 @@ class _Span(msgspec.Struct):
     documents: int
 
 
-def countries_of(rows: list[Any]) -> list[CountryStats]:
-    """Totals by country, most orders first; rows have type, country, status and counts."""
+def totals(client: "Client", since: int) -> Stats:
+    """What there is, counted by the indexes, entry by entry; `since` in s of Unix time."""
+    end = time.monotonic() + COUNT_LIMIT
+    countries = _countries_of(client.ask(TOTALS, {}, end))
+    spans = client.ask(ACTIVITY, {"since": since // 10 * 10_000}, end)
+    return Stats(countries, _activity_of(spans))
+
+
+def _countries_of(rows: list[Any]) -> list[CountryStats]:
+    """Most orders first; rows have type, country, status and counts."""
     totals: dict[str, dict[str, Any]] = {}
     for row in _fitting(rows, _Total):
         if row.column is None:
@@ -57,7 +73,7 @@ def countries_of(rows: list[Any]) -> list[CountryStats]:
     return sorted(found, key=lambda total: (-total.orders, total.country))
 
 
-def activity_of(rows: list[Any]) -> list[Activity]:
+def _activity_of(rows: list[Any]) -> list[Activity]:
     """Spans of 10 s, oldest first; rows have type, span and a count."""
     spans: dict[int, dict[str, int]] = {}
     for row in _fitting(rows, _Span):

@@ -9,7 +9,12 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from orderapp.store.documents import AlertDocument, Document, OrderDocument, PaymentDocument
+from orderapp.store.documents import (
+    AlertDocument,
+    Document,
+    OrderDocument,
+    PaymentDocument,
+)
 
 #: What one row of `activity` stands for, in ms.
 SPAN = 10_000

@@ -7,7 +7,7 @@ alert, dead letter) has keys of its own to walk.
 
 import sqlite3
 
-from orderapp.store.documents import OrderPage, OrderQuery
+from orderapp.store.queries import OrderPage, OrderQuery
 from orderapp.store.sqlite.read import story
 
 #: How many keys one answer looks at, at most: 10 ms.

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from orderapp.store.documents import (
-    Activity,
     AlertDocument,
-    CountryStats,
     DeadLetterDocument,
     Document,
     OrderDocument,
-    OrderStory,
     PaymentDocument,
+)
+from orderapp.store.queries import (
+    Activity,
+    CountryStats,
+    OrderStory,
     Stats,
 )
 from orderapp.store.sqlite.counts import SPAN

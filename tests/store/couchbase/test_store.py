@@ -20,8 +20,15 @@ from orderapp.store import (
     StoreRejected,
     StoreUnavailable,
 )
-from orderapp.store.couchbase import CouchbaseStore, client, count, statements
-from orderapp.store.couchbase import read as reads
+from orderapp.store.couchbase import (
+    CouchbaseStore,
+    client,
+    connect,
+    count,
+    pages,
+    statements,
+    totals,
+)
 from orderapp.store.couchbase import store as module
 from orderapp.web.api.parameters import cursor, read_after
 from tests.store.examples import alert, dead_letter, order, payment
@@ -142,7 +149,7 @@ async def test_passing_failures_of_a_write_are_not_seen(double, couchbase):
 async def test_one_failed_document_of_a_batch_is_an_error(
     double, monkeypatch, status, error, name
 ):
-    monkeypatch.setattr(client, "KV_LIMIT", 0.5)
+    monkeypatch.setattr(connect, "KV_LIMIT", 0.5)
     store = CouchbaseStore(*double.access)
     await store.open()
     double.inject(fail_keys={"2": status})
@@ -223,7 +230,7 @@ async def test_reads_of_a_hanging_server_end_within_two_seconds(double, couchbas
 
 
 async def test_write_that_hangs_ends_at_its_limit(double, monkeypatch):
-    monkeypatch.setattr(client, "KV_LIMIT", 0.5)
+    monkeypatch.setattr(connect, "KV_LIMIT", 0.5)
     store = CouchbaseStore(*double.access)
     await store.open()
     double.pause()
@@ -366,7 +373,7 @@ async def test_who_only_reads_makes_no_index_but_the_one_that_the_read_needs(dou
 
 
 async def test_walk_is_bounded_and_goes_on_with_the_next_page(monkeypatch, couchbase):
-    monkeypatch.setattr(reads, "WALK", 10)
+    monkeypatch.setattr(pages, "WALK", 10)
     await couchbase.upsert([*(order(i) for i in range(25)), payment(3)])
     query, found = OrderQuery(status="paid"), []
     for _ in range(3):
@@ -380,7 +387,7 @@ async def test_walk_is_bounded_and_goes_on_with_the_next_page(monkeypatch, couch
 
 @pytest.mark.parametrize("count", [4, 5, 6, 9])
 async def test_dead_letters_are_found_few_or_many(monkeypatch, couchbase, count):
-    monkeypatch.setattr(reads, "WALK", 5)
+    monkeypatch.setattr(pages, "WALK", 5)
     orders = [order(i) for i in range(12)]
     await couchbase.upsert([*orders, *(dead_letter(i) for i in range(count))])
     query, found = OrderQuery(limit=2, status="dead_letter"), []
@@ -425,7 +432,7 @@ async def test_page_and_scan_leave_out_orders_of_another_program(double, couchba
 async def test_pages_lead_past_keys_that_are_not_ours(
     double, couchbase, monkeypatch, strange, status
 ):
-    monkeypatch.setattr(reads, "WALK", 2)
+    monkeypatch.setattr(pages, "WALK", 2)
     for i in (1, 2, 3):
         at = {"created_at": f"2025-06-0{i}"}
         await couchbase.upsert([order(i, **at), alert(i, **at)])
@@ -636,7 +643,7 @@ def test_process_that_counts_ends_without_waiting_for_it(double):
     """
     start = time.monotonic()
     assert run(code, *double.access).stderr == ""
-    assert time.monotonic() - start < reads.COUNT_LIMIT * 0.6
+    assert time.monotonic() - start < totals.COUNT_LIMIT * 0.6
 
 
 async def test_close_does_not_wait_for_a_hanging_server(double, couchbase):

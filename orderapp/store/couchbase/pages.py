@@ -1,0 +1,81 @@
+"""Pages of orders from Couchbase: keys from an index, then a get for their orders."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from orderapp.store import DeadLetterDocument, OrderPage, OrderQuery, OrderStory
+from orderapp.store.couchbase.read import LIMIT, converted, stories
+from orderapp.store.couchbase.statements import BY_ID, TOP, keys
+
+if TYPE_CHECKING:
+    from orderapp.store.couchbase.client import Client
+
+#: How many orders one answer looks at, at most: four gets for each.
+WALK = 500
+
+
+class _Key(msgspec.Struct):
+    """Where an order is in the list; the API's cursors hold no longer text."""
+
+    created_at: Annotated[str, msgspec.Meta(max_length=64)]
+    order_id: int
+
+
+def page(client: "Client", query: OrderQuery) -> OrderPage:
+    """A page of orders, and where the next one begins."""
+    end = time.monotonic() + LIMIT
+    if query.status == "dead_letter":
+        values = {"after": -1, "count": WALK + 1}
+        rows = client.ask(BY_ID[DeadLetterDocument], values, end)
+        # They have no index by the order's time. A few are sorted; if they are many they are
+        # found among the orders.
+        if len(rows) <= WALK:
+            found = converted(rows, DeadLetterDocument)
+            return _page_of(client, query, [document.order_id for document in found], end)
+    statement, parameters = keys(query)
+    rows = client.ask(statement, parameters | {"count": WALK + 1}, end)
+    walk = [(key.created_at, key.order_id) for key in converted(rows, _Key)]
+    return _walk(client, query, walk, end)
+
+
+def _page_of(
+    client: "Client", query: OrderQuery, order_ids: list[int], end: float
+) -> OrderPage:
+    """A page of no other orders than these."""
+    after = query.after or TOP
+    found = [s for s in stories(client, order_ids, end) if s is not None and _matches(s, query)]
+    found = sorted((s for s in found if _key(s) < after), key=_key, reverse=True)
+    part = found[: max(query.limit, 0)]
+    return OrderPage(part, _key(part[-1]) if 0 < len(part) < len(found) else None)
+
+
+def _walk(
+    client: "Client", query: OrderQuery, walk: list[tuple[str, int]], end: float
+) -> OrderPage:
+    """Those of the orders with these keys that match."""
+    found: list[OrderStory] = []
+    looked_at = 0
+    while looked_at < min(len(walk), WALK) and len(found) < query.limit:
+        part = walk[looked_at : min(looked_at + max(query.limit, 100), WALK)]
+        for story in stories(client, [order_id for _, order_id in part], end):
+            looked_at += 1
+            if story is not None and _matches(story, query):
+                found.append(story)
+                if len(found) == query.limit:
+                    break
+    has_more = 0 < looked_at < len(walk)
+    return OrderPage(found, walk[looked_at - 1] if has_more else None)
+
+
+def _key(story: OrderStory) -> tuple[str, int]:
+    return story.order.created_at, story.order.order_id
+
+
+def _matches(story: OrderStory, query: OrderQuery) -> bool:
+    if query.country not in (None, story.order.country):
+        return False
+    if query.status == "alert":
+        return bool(story.alerts)
+    return query.status in (None, story.status)
