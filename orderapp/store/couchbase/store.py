@@ -5,11 +5,10 @@ itself is in `connect` and `client`, and is imported when a store is opened.
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
 
 from orderapp.store import (
     OrderPage,
@@ -20,6 +19,7 @@ from orderapp.store import (
     StoreUnavailable,
 )
 from orderapp.store.couchbase import read
+from orderapp.store.couchbase.connection import Connection, in_thread
 from orderapp.store.couchbase.count import SharedCount
 from orderapp.store.couchbase.pages import page
 from orderapp.store.couchbase.totals import totals
@@ -27,8 +27,6 @@ from orderapp.store.documents import Document
 
 if TYPE_CHECKING:
     from orderapp.store.couchbase.client import Client
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -39,28 +37,19 @@ READ_LIMIT = 1.9
 SCAN_LIMIT = 12.0
 COUNT_LIMIT = 32.0
 WRITE_LIMIT = 12.0
-CLOSE_LIMIT = 1.0
 
-# Couchbase's rule. The name is pasted into statements, where nothing but a backquote could
-# end it, so this check is also what keeps other text out of them.
+# Couchbase's rule. The name is pasted into statements between backquotes, and only a backquote
+# could end it there: this check is also what keeps other text out of them.
 BUCKET_NAME = re.compile(r"[A-Za-z0-9_%-][A-Za-z0-9_.%-]{0,99}")
-
-
-class _Connection(NamedTuple):
-    client: "Client"
-    # Apart, so that reads of the web views do not queue behind writes that wait, or counts.
-    readers: ThreadPoolExecutor
-    writers: ThreadPoolExecutor
-    counters: ThreadPoolExecutor
 
 
 class CouchbaseStore:
     """`OrderStore` in the default collection of `bucket`.
 
-    How durable a write is on return is for the bucket to say (its minimum durability level): a
+    How durable a write is on return is set on the bucket (its minimum durability level): a
     level asked for here would fail on a bucket without the replicas for it.
 
-    `read_only`: no index is made before a read needs it.
+    `read_only`: no index is created before a read needs it.
     """
 
     def __init__(
@@ -77,7 +66,7 @@ class CouchbaseStore:
         self._password = password
         self._bucket = bucket
         self._read_only = read_only
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._shared_count = self._new_count()
 
     def __repr__(self) -> str:
@@ -90,19 +79,14 @@ class CouchbaseStore:
             return
         if not BUCKET_NAME.fullmatch(self._bucket):
             raise StoreRejected(f"{self._bucket!r} is not a name that a bucket can have")
-        connecting = _in_thread(self._connect)
+        connecting = in_thread(self._connect)
         try:
             client = await self._within(OPEN_LIMIT, connecting)
         except BaseException:
             # It may still come up after the time limit; nobody else would close it.
             connecting.add_done_callback(_close_late)
             raise
-        self._connection = _Connection(
-            client,
-            readers=ThreadPoolExecutor(4, thread_name_prefix="couchbase-read"),
-            writers=ThreadPoolExecutor(4, thread_name_prefix="couchbase-write"),
-            counters=ThreadPoolExecutor(1, thread_name_prefix="couchbase-count"),
-        )
+        self._connection = Connection(client)
 
     def _connect(self) -> "Client":
         # The import takes 0.2 s and loads a large library: only for those who use it.
@@ -112,18 +96,12 @@ class CouchbaseStore:
         return connect(*access, index=not self._read_only)
 
     async def close(self) -> None:
-        """Disconnect. Without it the SDK may abort the process at its exit."""
+        """Disconnect; without it the SDK may abort the process at its exit."""
         connection, self._connection = self._connection, None
         self._shared_count.close()
         self._shared_count = self._new_count()
-        if connection is None:
-            return
-        for threads in (connection.readers, connection.writers, connection.counters):
-            threads.shutdown(wait=False)
-        closing = asyncio.wrap_future(_in_thread(connection.client.close))
-        await asyncio.wait([closing], timeout=CLOSE_LIMIT)
-        if not closing.done() or closing.exception():
-            log.warning("%s did not close in order", self._connection_string)
+        if connection is not None:
+            await connection.close()
 
     async def ping(self) -> None:
         """Ask the data service for a document that need not exist."""
@@ -142,8 +120,8 @@ class CouchbaseStore:
         return await self._read(lambda client: page(client, query))
 
     async def stats(self, since: int) -> Stats:
-        """Totals up to 3 s old, or ten times as old as it took to count them: see
-        `count`. Until the first count is done `StoreUnavailable`."""
+        """Totals up to 3 s old, or ten times as old as it took to count them: see `count`.
+        Until the first count is done, it raises `StoreUnavailable`."""
         self._opened()
         return await self._shared_count.get(since)
 
@@ -151,8 +129,10 @@ class CouchbaseStore:
         return SharedCount(lambda: self.latest(1), self._count)
 
     async def _count(self, since: int) -> Stats:
-        client, _, _, counters = self._opened()
-        return await self._within(COUNT_LIMIT, counters.submit(totals, client, since))
+        opened = self._opened()
+        return await self._within(
+            COUNT_LIMIT, opened.counters.submit(totals, opened.client, since)
+        )
 
     async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
         """Documents of a type by order id; waits until the index has all that was written."""
@@ -163,15 +143,17 @@ class CouchbaseStore:
 
     async def upsert(self, documents: Sequence[Document]) -> None:
         """Write one batch in parallel."""
-        client, _, writers, _ = self._opened()
+        opened = self._opened()
         if documents:
-            await self._within(WRITE_LIMIT, writers.submit(client.upsert, documents))
+            await self._within(
+                WRITE_LIMIT, opened.writers.submit(opened.client.upsert, documents)
+            )
 
     async def _read(self, function: "Callable[[Client], T]", limit: float = READ_LIMIT) -> T:
-        client, readers, *_ = self._opened()
-        return await self._within(limit, readers.submit(function, client))
+        opened = self._opened()
+        return await self._within(limit, opened.readers.submit(function, opened.client))
 
-    def _opened(self) -> _Connection:
+    def _opened(self) -> Connection:
         if self._connection is None:
             raise StoreUnavailable(f"{self._connection_string}: the store is not open")
         return self._connection
@@ -183,14 +165,6 @@ class CouchbaseStore:
         except TimeoutError:
             text = f"{self._connection_string}: no answer within {limit:g} s"
             raise StoreUnavailable(text) from None
-
-
-def _in_thread(function: Callable[[], T]) -> Future[T]:
-    threads = ThreadPoolExecutor(1, thread_name_prefix="couchbase")
-    try:
-        return threads.submit(function)
-    finally:
-        threads.shutdown(wait=False)
 
 
 def _close_late(connecting: "Future[Client]") -> None:

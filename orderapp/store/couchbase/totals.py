@@ -29,12 +29,8 @@ class _Total(msgspec.Struct):
     status: str | None = None
     amount: float | None = None
 
-    @property
-    def column(self) -> str | None:
-        """What of `CountryStats` it counts for."""
-        return _COLUMNS.get((self.type, self.status))
 
-
+#: What of `CountryStats` a row counts for.
 _COLUMNS = {
     ("order", None): "orders",
     ("alert", None): "alerts",
@@ -62,12 +58,13 @@ def _countries_of(rows: list[Any]) -> list[CountryStats]:
     """Most orders first; rows have type, country, status and counts."""
     totals: dict[str, dict[str, Any]] = {}
     for row in _fitting(rows, _Total):
-        if row.column is None:
+        column = _COLUMNS.get((row.type, row.status))
+        if column is None:
             continue
         none = {"orders": 0, "alerts": 0, "paid": 0, "declined": 0, "revenue": 0.0}
         total = totals.setdefault(row.country, none)
-        total[row.column] += row.documents
-        if row.column == "paid":
+        total[column] += row.documents
+        if column == "paid":
             total["revenue"] = round(row.amount or 0.0, 2)
     found = [CountryStats(country, **total) for country, total in totals.items()]
     return sorted(found, key=lambda total: (-total.orders, total.country))

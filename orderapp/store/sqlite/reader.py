@@ -60,15 +60,15 @@ class Reader:
         asked, self._waiting, self._many = self._waiting, [], MANY
         self._is_busy = bool(asked)
         if asked:
-            self._thread.submit(lambda connection: self._run(connection, asked))
+            self._thread.submit(lambda _: self._run(asked))
 
-    def _run(self, connection: sqlite3.Connection, asked: list[tuple[Read, Answer]]) -> None:
+    def _run(self, asked: list[tuple[Read, Answer]]) -> None:
         found: list[Outcome] = []
         since = time.monotonic()
         for read, answer in asked:
             if answer.cancelled():
                 continue
-            found.append((answer, *self._thread.outcome(read, connection)))
+            found.append((answer, *self._thread.outcome(read)))
             if time.monotonic() - since > HOLD:
                 self._loop.call_soon_threadsafe(_answer, found)
                 found, since = [], time.monotonic()

@@ -23,56 +23,29 @@ CLOSE_LIMIT = 1.0
 class ConnectionThread:
     """A thread with its own connection: what is submitted runs there, one after the other."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
-        self._connection: sqlite3.Connection
-
-    def connect(
-        self,
-        lock_wait: float,
-        prepare: Callable[[sqlite3.Connection], None],
-        *,
-        create: bool = True,
+    def __init__(
+        self, path: Path, thread: ThreadPoolExecutor, connection: sqlite3.Connection
     ) -> None:
-        """Connect and prepare the connection; for the thread itself.
-
-        Not `create`: only to read, a file that is there."""
-        with translating(self._path):
-            if create:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode={'rwc' if create else 'ro'}",
-                uri=True,
-                timeout=lock_wait,
-                isolation_level=None,
-                cached_statements=64,
-            )
-            try:
-                prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
-        self._connection = connection
+        self._path, self._thread, self._connection = path, thread, connection
 
     def submit(self, function: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Call `function` in the thread."""
-        return self.thread.submit(lambda: function(self._connection))
+        return self._thread.submit(function, self._connection)
 
     def outcome(
-        self, function: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection
+        self, function: Callable[[sqlite3.Connection], T]
     ) -> tuple[T | None, BaseException | None]:
         """What `function` returns, or raises, translated; for the thread itself."""
         try:
             with translating(self._path):
-                return function(connection), None
+                return function(self._connection), None
         except BaseException as error:  # somebody awaits it
             return None, error
 
     async def close(self) -> None:
         """Close the connection after what was submitted before, and end the thread."""
         closing = asyncio.wrap_future(self.submit(sqlite3.Connection.close))
-        self.thread.shutdown(wait=False)
+        self._thread.shutdown(wait=False)
         # Bounded: a disk that hangs must not hold up the worker's end.
         await asyncio.wait([closing], timeout=CLOSE_LIMIT)
         if not closing.done() or closing.exception():
@@ -86,15 +59,38 @@ async def open_connection(
     *,
     create: bool = True,
 ) -> ConnectionThread:
-    """Start a thread and open its connection there."""
-    opened = ConnectionThread(path)
+    """Start a thread, and open and prepare its connection there.
+
+    Not `create`: only to read, a file that is there."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
     try:
-        connecting = opened.thread.submit(opened.connect, lock_wait, prepare, create=create)
+        connecting = thread.submit(_connect, path, lock_wait, prepare, create=create)
         async with asyncio.timeout(OPEN_LIMIT):
-            await asyncio.wrap_future(connecting)
+            connection = await asyncio.wrap_future(connecting)
     except BaseException as error:  # also when cancelled: the thread must end
-        opened.thread.shutdown(wait=False)
+        thread.shutdown(wait=False)
         if isinstance(error, TimeoutError):
             raise StoreUnavailable(f"{path}: no answer within {OPEN_LIMIT:g} s") from None
         raise
-    return opened
+    return ConnectionThread(path, thread, connection)
+
+
+def _connect(
+    path: Path, lock_wait: float, prepare: Callable[[sqlite3.Connection], None], *, create: bool
+) -> sqlite3.Connection:
+    with translating(path):
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={'rwc' if create else 'ro'}",
+            uri=True,
+            timeout=lock_wait,
+            isolation_level=None,
+            cached_statements=64,
+        )
+        try:
+            prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection

@@ -36,19 +36,19 @@ class Writer:
         """Write what waits, and end the thread."""
         await self._thread.close()
 
-    def _write_waiting(self, connection: sqlite3.Connection) -> None:
+    def _write_waiting(self, _: sqlite3.Connection) -> None:
         batches = [self._waiting.popleft() for _ in range(len(self._waiting))]
         batches = [batch for batch in batches if batch[1].set_running_or_notify_cancel()]
         if batches:
-            self._write(connection, batches)
+            self._write(batches)
 
-    def _write(self, connection: sqlite3.Connection, batches: list[Batch]) -> None:
+    def _write(self, batches: list[Batch]) -> None:
         documents = [documents for documents, _ in batches]
-        _, error = self._thread.outcome(lambda c: write(c, documents), connection)
+        _, error = self._thread.outcome(lambda connection: write(connection, documents))
         if isinstance(error, StoreRejected) and len(batches) > 1:
             # One bad document must not take the batches of other callers with it.
             for batch in batches:
-                self._write(connection, [batch])
+                self._write([batch])
             return
         for _, done in batches:
             if error is None:

@@ -39,7 +39,7 @@ async def reads(tmp_path):
     reads._thread.submit = count
     reads.handed_over = handed_over
     yield reads
-    reads._thread.thread.shutdown()
+    reads._thread._thread.shutdown()
 
 
 def number(n):
