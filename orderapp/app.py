@@ -13,7 +13,8 @@ from orderapp.environ import SettingsError
 from orderapp.gateways.keeper import GatewayKeeper, gateway_for
 from orderapp.services import ServicesError, known
 from orderapp.settings import Settings
-from orderapp.store.keeper import StoreKeeper, store_for
+from orderapp.store.adapters import store_for
+from orderapp.store.keeper import StoreKeeper
 from orderapp.store.measured import MeasuredStore
 from orderapp.web.server.driver import Web
 from orderapp.web.server.measure import measure

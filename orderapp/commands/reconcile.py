@@ -13,7 +13,7 @@ from orderapp.app import settings
 from orderapp.commands.running import existing_cluster, refuse_to_create, run
 from orderapp.engine.errors import FatalError
 from orderapp.store import StoreError
-from orderapp.store.keeper import store_for
+from orderapp.store.adapters import store_for
 
 if TYPE_CHECKING:
     from orderapp.reconcile.report import Report

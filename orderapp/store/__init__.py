@@ -1,4 +1,4 @@
-"""Where orders are kept: one small protocol, two adapters (SQLite, Couchbase)."""
+"""Where orders are kept: one small protocol with two adapters, SQLite and Couchbase."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -44,7 +44,7 @@ class StoreError(Exception):
     """Base of what a store raises; its text is one line and holds no secret."""
 
 
-class StoreUnavailable(StoreError):  # noqa: N818 - says what is so
+class StoreUnavailable(StoreError):  # noqa: N818 - names a state
     """The store does not answer now; the same call may work later."""
 
 
@@ -53,9 +53,9 @@ class StoreRejected(StoreError):  # noqa: N818
 
 
 class OrderStore(Protocol):
-    """Keeps documents by id; every write may be repeated and the last one wins, as its `after`
-    says. (SQLite keeps the newer of two that come from one partition, whichever is written
-    last.)
+    """Keeps documents by id. Every write may be repeated; the last one wins, and what it keeps
+    of the document before is for `Document.after` to say. (Of two documents from the same
+    partition SQLite keeps the newer, whichever is written last.)
 
     All methods may be called at the same time from one event loop, never block it, and raise
     `StoreUnavailable` or `StoreRejected` and nothing else.
@@ -65,14 +65,14 @@ class OrderStore(Protocol):
         """Connect, and create what is missing (tables, indexes). May be called again after it
         raised `StoreUnavailable`.
 
-        A store that was made `read_only` creates nothing, and refuses tables that are missing
-        or old; but an index that a read can't do without is made by that read."""
+        A `read_only` store creates nothing here and refuses tables that are missing or old; an
+        index that a read can't do without is created by that read."""
 
     async def close(self) -> None:
         """Let go of connections and threads. May be called twice, and without `open`."""
 
     async def ping(self) -> None:
-        """Return within 2 s if the store can answer, raise if not."""
+        """Return within 2 s if the store can answer; raise if not."""
 
     async def upsert(self, documents: Sequence[Document]) -> None:
         """Write all documents of one batch (any mix of types); on return they are durable.
@@ -89,8 +89,8 @@ class OrderStore(Protocol):
         """A page of orders, in the order of `latest`. Reads by an index, never the whole."""
 
     async def stats(self, since: int) -> Stats:
-        """Totals, and the activity since `since` (Unix time in s): of this moment, or of one
-        that they name."""
+        """Totals, and the activity since `since` (Unix time in s), as of now or of the moment
+        that `counted` names."""
 
     async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
         """Up to `limit` documents of a type with an order id above `after`, ascending."""

@@ -1,14 +1,14 @@
 """What the store keeps: one document for each order, alert, payment and dead letter.
 
-Every document has an id computed from the order id alone and exactly one writer, so that
-any write may be repeated. ``type`` is written by msgspec from the class's tag.
+Every document has exactly one writer and an id computed from the order id alone, so that any
+write may be repeated. msgspec writes the class's tag as ``type``.
 """
 
 import msgspec
 
 
 class Document(msgspec.Struct, tag_field="type", frozen=True, gc=False):
-    """A record as it arrived, with the place in Kafka where it came from."""
+    """A record as it arrived, with its place in Kafka."""
 
     order_id: int
     kafka_partition: int
@@ -16,11 +16,11 @@ class Document(msgspec.Struct, tag_field="type", frozen=True, gc=False):
 
     @property
     def id(self) -> str:
-        """The document id."""
-        raise NotImplementedError
+        """The document id: ``<type>::<order id>``."""
+        return f"{self.__struct_config__.tag}::{self.order_id}"
 
     def after(self, before: "Document | None") -> "Document":
-        """What is to be stored in the place of `before`."""
+        """What to store in place of `before`."""
         return self
 
 
@@ -56,11 +56,6 @@ class AlertDocument(Document, tag="alert", frozen=True):
     created_at: str = ""
     kafka_timestamp: int = 0
 
-    @property
-    def id(self) -> str:
-        """The document id."""
-        return f"alert::{self.order_id}"
-
 
 class PaymentDocument(Document, tag="payment", frozen=True):
     """A payment; document id ``payment::<order id>``."""
@@ -76,19 +71,14 @@ class PaymentDocument(Document, tag="payment", frozen=True):
     created_at: str = ""
     kafka_timestamp: int = 0
 
-    @property
-    def id(self) -> str:
-        """The document id."""
-        return f"payment::{self.order_id}"
-
 
 class DeadLetterDocument(Document, tag="dead-letter", frozen=True):
-    """The last time that a service gave an order up; document id ``dead-letter::<order id>``.
+    """The last dead letter of an order; document id ``dead-letter::<order id>``.
 
-    `kafka_partition` and `kafka_offset` are the place in the dead-letter topic. Stores keep the
-    services of those that it replaces (`after`): one must not hide another's."""
+    `kafka_partition` and `kafka_offset` are its place in the dead-letter topic. It keeps the
+    services of the one that it replaces (`after`), so as not to hide theirs."""
 
-    #: The services that could not process it, separated by commas, those of this time first.
+    #: The services that could not process the order, comma-separated, the latest first.
     service: str
     error_class: str
     error_text: str
@@ -98,13 +88,8 @@ class DeadLetterDocument(Document, tag="dead-letter", frozen=True):
     last_failure: str
     kafka_timestamp: int = 0
 
-    @property
-    def id(self) -> str:
-        """The document id."""
-        return f"dead-letter::{self.order_id}"
-
     def after(self, before: Document | None) -> Document:
-        """This one, with the services of the one before behind its own."""
+        """This one, with the services of `before` added after its own."""
         if not isinstance(before, DeadLetterDocument):
             return self
         names = dict.fromkeys([*self.service.split(","), *before.service.split(",")])

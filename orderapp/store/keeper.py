@@ -1,16 +1,13 @@
-"""Opens the store when it can be opened, and closes it: the owner of its lifetime."""
+"""Opens the store as soon as that is possible, and closes it: the owner of its lifetime."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
 from mode import Service
 
-from orderapp.settings import Couchbase, Settings
 from orderapp.store import OrderStore, StoreError, StoreRejected, StoreUnavailable
-from orderapp.store.faulty import FaultyStore
 from orderapp.store.wrapper import StoreWrapper
 
 logger = logging.getLogger(__name__)
@@ -20,36 +17,10 @@ T = TypeVar("T")
 LONGEST_WAIT = 10.0
 
 
-def store_for(settings: Settings, *, read_only: bool = False) -> OrderStore:
-    """The store that the settings ask for, not opened. `read_only`: as `OrderStore.open`."""
-    store = _adapter(settings.couchbase, settings.data_dir, read_only=read_only)
-    faults = settings.faults
-    if faults.store_slow or faults.store_refuse:
-        return FaultyStore(store, faults.store_slow, faults.store_refuse)
-    return store
-
-
-def _adapter(couchbase: Couchbase | None, data_dir: Path, *, read_only: bool) -> OrderStore:
-    # Each adapter imports what only it needs.
-    if couchbase is None:
-        from orderapp.store.sqlite import SQLiteStore
-
-        return SQLiteStore(data_dir / "orders.db", read_only=read_only)
-    from orderapp.store.couchbase import CouchbaseStore
-
-    return CouchbaseStore(
-        couchbase.connection_string,
-        couchbase.username,
-        couchbase.password,
-        couchbase.bucket,
-        read_only=read_only,
-    )
-
-
 class StoreKeeper(StoreWrapper, Service):
     """An `OrderStore` that a worker can start with while the real one is away.
 
-    `rejected` is called with the reason when it will never open."""
+    `rejected` is called with the reason if it will never open."""
 
     def __init__(self, store: OrderStore, rejected: Callable[[StoreRejected], None]) -> None:
         self._rejected = rejected

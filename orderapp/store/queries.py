@@ -11,7 +11,7 @@ from orderapp.store.documents import (
 
 
 class OrderStory(msgspec.Struct, frozen=True):
-    """An order with what the services found; `payment` is None until it is made."""
+    """An order with everything stored for it; `payment` is None until it is made."""
 
     order: OrderDocument
     alerts: list[AlertDocument]
@@ -20,7 +20,7 @@ class OrderStory(msgspec.Struct, frozen=True):
 
     @property
     def status(self) -> str:
-        """`stored`, then `paid` or `declined`; `dead_letter` when payment gave it up."""
+        """`stored`, then `paid` or `declined`; `dead_letter` when payment gave up."""
         if self.payment is not None:
             return self.payment.status.lower()
         if self.dead_letter is not None and "payment" in self.dead_letter.service.split(","):
@@ -46,8 +46,8 @@ STATUSES = ("stored", "paid", "declined", "alert", "dead_letter")
 class OrderPage(msgspec.Struct, frozen=True):
     """Orders, and where the next page begins; `after` is None at the end.
 
-    A page may hold fewer orders than asked for, and none, although there is a next one: how
-    far a search goes for one answer is bounded."""
+    Even when there is a next page, this one may hold fewer orders than asked for, or none: how
+    many orders one answer looks at is bounded."""
 
     stories: list[OrderStory]
     after: tuple[str, int] | None
@@ -73,8 +73,8 @@ class Activity(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """Totals by country (most orders first), and the activity since a moment, oldest first;
-    spans without any are left out."""
+    """Totals by country (most orders first), and the activity since a moment, oldest first,
+    without the spans in which nothing came."""
 
     countries: list[CountryStats]
     activity: list[Activity]

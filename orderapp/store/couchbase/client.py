@@ -1,4 +1,4 @@
-"""A connected bucket: documents are written and read by their ids, and queries are asked.
+"""A connected bucket: writes, gets by id, and queries.
 
 Methods are called in threads, several at a time (the SDK allows it), and raise `StoreError`.
 """
@@ -63,7 +63,7 @@ class Client:
                 raise worst(result.exceptions.values())
 
     def _stored_dead_letters(self, documents: Sequence[Document]) -> dict[str, Document]:
-        """The dead letters that are replaced by these documents; there are few."""
+        """The dead letters that these documents replace; there are few."""
         ids = [d.id for d in documents if isinstance(d, DeadLetterDocument)]
         found: dict[str, Document] = {}
         for key, value in self.get(ids, BEFORE_LIMIT).items():
@@ -79,9 +79,9 @@ class Client:
         *,
         exact: bool = False,
     ) -> list[Any]:
-        """The rows of a statement, with time left until `end` for a get.
+        """The rows of a statement; some of the time until `end` is left for a get.
 
-        `exact`: with all that was written before, for which the server may wait."""
+        `exact`: with everything written before, for which the server may wait."""
         if statement.needs not in self._indexes:
             self._create_index(statement.needs, (end - time.monotonic()) / 2)
         limit = (end - time.monotonic()) * 0.7
@@ -91,7 +91,7 @@ class Client:
         return self._query(statement.text, limit, options)
 
     def get(self, ids: Sequence[str], limit: float) -> dict[str, bytes]:
-        """Those of these documents that there are."""
+        """Those of these documents that exist."""
         if not ids:
             return {}
         with translating(self.where):
@@ -104,7 +104,7 @@ class Client:
             return {key: found.value for key, found in result.results.items()}
 
     def try_index(self) -> None:
-        """Create the first index; it may come later, since orders can be written without."""
+        """Create the first index, or warn: orders can be written without it."""
         try:
             self._create_index(LATEST.needs, INDEX_LIMIT)
         except StoreError as error:
@@ -124,5 +124,5 @@ class Client:
             try:
                 return list(self._cluster.query(statement.format(self._bucket), options).rows())
             except QueryIndexNotFoundException:
-                self._indexes.clear()  # somebody dropped it: the next read makes it again
+                self._indexes.clear()  # somebody dropped it: the next read creates it again
                 raise

@@ -30,7 +30,7 @@ def connect(
 ) -> Client:
     """Connect and open the bucket: only that shows whether there is one.
 
-    `index`: create the first one, as writers do for those who will read."""
+    `index`: create the first one, as writers do for later readers."""
     options = ClusterOptions(
         PasswordAuthenticator(username, password),
         timeout_options=ClusterTimeoutOptions(

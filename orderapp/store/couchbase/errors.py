@@ -8,8 +8,8 @@ from couchbase import exceptions as sdk
 
 from orderapp.store import StoreRejected, StoreUnavailable
 
-# Trying again would give the same answer. Everything else is taken for passing, known or not:
-# an upsert may be repeated, and waiting loses no order, while giving up would.
+# Trying again would give the same answer. Everything else, known or not, counts as passing: an
+# upsert may be repeated, and waiting loses no order, while giving up would.
 _FATAL = (
     sdk.AuthenticationException,
     sdk.BucketDoesNotExistException,

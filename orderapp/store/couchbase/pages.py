@@ -17,7 +17,7 @@ WALK = 500
 
 
 class _Key(msgspec.Struct):
-    """Where an order is in the list; the API's cursors hold no longer text."""
+    """Where an order is in the list; the API's cursors hold no longer texts."""
 
     created_at: Annotated[str, msgspec.Meta(max_length=64)]
     order_id: int
@@ -29,8 +29,8 @@ def page(client: "Client", query: OrderQuery) -> OrderPage:
     if query.status == "dead_letter":
         values = {"after": -1, "count": WALK + 1}
         rows = client.ask(BY_ID[DeadLetterDocument], values, end)
-        # They have no index by the order's time. A few are sorted; if they are many they are
-        # found among the orders.
+        # They have no index by the order's time. A few are sorted; many are found among the
+        # orders.
         if len(rows) <= WALK:
             found = converted(rows, DeadLetterDocument)
             return _page_of(client, query, [document.order_id for document in found], end)
@@ -43,7 +43,7 @@ def page(client: "Client", query: OrderQuery) -> OrderPage:
 def _page_of(
     client: "Client", query: OrderQuery, order_ids: list[int], end: float
 ) -> OrderPage:
-    """A page of no other orders than these."""
+    """A page of those of these orders that match."""
     after = query.after or TOP
     found = [s for s in stories(client, order_ids, end) if s is not None and _matches(s, query)]
     found = sorted((s for s in found if _key(s) < after), key=_key, reverse=True)
@@ -54,7 +54,7 @@ def _page_of(
 def _walk(
     client: "Client", query: OrderQuery, walk: list[tuple[str, int]], end: float
 ) -> OrderPage:
-    """Those of the orders with these keys that match."""
+    """The same for orders with these keys, newest first."""
     found: list[OrderStory] = []
     looked_at = 0
     while looked_at < min(len(walk), WALK) and len(found) < query.limit:

@@ -74,7 +74,7 @@ def scan(client: "Client", kind: type[D], after: int, limit: int) -> list[D]:
 
 
 def stories(client: "Client", order_ids: list[int], end: float) -> Iterator[OrderStory | None]:
-    """The stories of these orders in their order, None where there is none that is ours."""
+    """The stories of these orders, in this order; None where there is none of ours."""
     ids = [key for order_id in order_ids for key in _ids(order_id)]
     found = client.get(ids, end - time.monotonic())
     for order_id in order_ids:
@@ -85,7 +85,7 @@ def stories(client: "Client", order_ids: list[int], end: float) -> Iterator[Orde
 
 
 def converted(rows: list[Any], kind: type[T]) -> Iterator[T]:
-    """Those rows that have this form."""
+    """Those rows that have this type."""
     for row in rows:
         with _only_ours():
             yield msgspec.convert(row, kind)

@@ -1,7 +1,7 @@
 """What the Couchbase store asks the query service, and the indexes that answer it.
 
-Every statement has one index, which is created when it is first used, so that a bucket has
-none that nobody needs. Values are parameters; `{}` is the place of the checked bucket name.
+Every statement needs one index, created when it is first asked, so that a bucket has none that
+nobody uses. Values are parameters; `{}` stands for the bucket name, which was checked.
 """
 
 from typing import NamedTuple
@@ -34,7 +34,7 @@ INDEXES = {
 
 
 def create(index: str) -> str:
-    """The statement that makes an index."""
+    """The statement that creates an index."""
     return f"CREATE INDEX `{index}` ON `{{}}` {INDEXES[index]}"
 
 
@@ -76,8 +76,8 @@ LARGEST_ID = 2**53 - 1
 
 
 def _keys(where: str, index: str) -> Statement:
-    # The first condition on created_at is what the index can use. The last one leaves out
-    # orders of other programs, whose ids may be texts or missing: nobody could page past them.
+    # The index uses the first condition on created_at. The last condition leaves out orders of
+    # other programs, whose ids may be texts or missing: nobody could page past them.
     return Statement(
         f"SELECT b.created_at, b.order_id FROM `{{}}` AS b WHERE {where} "  # noqa: S608 - our own names
         "AND b.created_at <= $at AND (b.created_at < $at OR b.order_id < $id) "
@@ -99,7 +99,7 @@ TOP = ("\uffff", 0)
 
 
 def keys(query: OrderQuery) -> tuple[Statement, dict[str, str | int]]:
-    """Which keys to walk for a page, newest first: the fewest that have all that match."""
+    """Which keys to walk for a page, newest first: the fewest that include all that match."""
     at, order_id = query.after or TOP
     parameters: dict[str, str | int] = {"at": at, "id": order_id}
     if query.status == "declined":

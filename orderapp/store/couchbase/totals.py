@@ -1,7 +1,7 @@
 """Totals from the rows that the query service counted.
 
-Documents of other programs are counted too where nothing in the index tells them apart. What
-has fields of other types is left out.
+Documents of other programs are counted as well where nothing in the index tells them apart;
+rows with fields of other types are left out.
 """
 
 import time
@@ -86,4 +86,4 @@ def _fitting(rows: list[Any], kind: type[T]) -> Iterator[T]:
         try:
             yield msgspec.convert(row, kind)
         except msgspec.ValidationError:
-            continue  # of a program that is not ours; it would be so at each count
+            continue  # another program's; a warning would come with every count

@@ -1,8 +1,8 @@
 """Pages of orders from the SQLite store: a bounded walk down an index, newest first.
 
-An index for every filter would cost each order that is written. Most of what is asked for
-(paid, a country) is a good part of all orders and found in passing; what is rare (declined,
-alert, dead letter) has keys of its own to walk.
+An index for every filter would make every write dearer. Most of what is asked for (paid, a
+country) is a good part of all orders and found along the way; what is rare (declined, alert,
+dead letter) has keys of its own to walk.
 """
 
 import sqlite3
@@ -10,9 +10,9 @@ import sqlite3
 from orderapp.store.queries import OrderPage, OrderQuery
 from orderapp.store.sqlite.read import story
 
-#: How many keys one answer looks at, at most: 10 ms.
+#: How many keys one answer looks at, at most; they take 10 ms.
 WALK = 5_000
-#: How many dead letters are a few.
+#: Up to how many dead letters are sorted rather than searched for.
 FEW = 2_000
 
 
@@ -26,8 +26,8 @@ def _walk(source: str, matches: str = "1", where: str = "1") -> str:
         f"SELECT k.created_at, k.order_id, o.country = ifnull(?3, o.country) AND {matches} "  # noqa: S608 - our own names
         f"FROM {source} WHERE {where}"
     )
-    # (created_at, order_id) < (?1, ?2) in two halves, which SQLite merges: of the row value it
-    # would only use the first part, and read all orders of that moment again for each page.
+    # (created_at, order_id) < (?1, ?2) in two halves, which SQLite merges. Of a row value it
+    # would use only the first part, and read all orders of that moment again for each page.
     return (
         f"{select} AND k.created_at = ?1 AND k.order_id < ?2 "
         f"UNION ALL {select} AND k.created_at < ?1 ORDER BY 1 DESC, 2 DESC LIMIT ?4"
@@ -40,7 +40,7 @@ def _of_orders(joined: str = "", matches: str = "1") -> str:
 
 
 _PAYMENTS = " LEFT JOIN payments AS p ON p.order_id = o.order_id"
-_LETTERS = " LEFT JOIN dead_letters AS d ON d.order_id = o.order_id"
+_DEAD_LETTERS = " LEFT JOIN dead_letters AS d ON d.order_id = o.order_id"
 _ORDERS = " LEFT JOIN orders AS o ON o.order_id = k.order_id"
 # As `OrderStory.status` has it.
 _GIVEN_UP = "ifnull(instr(',' || d.service || ',', ',payment,'), 0)"
@@ -48,15 +48,15 @@ _GIVEN_UP = "ifnull(instr(',' || d.service || ',', ',payment,'), 0)"
 WALKS = {
     None: _of_orders(),
     "stored": _of_orders(
-        f"{_PAYMENTS} {_LETTERS}", f"p.order_id IS NULL AND NOT ({_GIVEN_UP})"
+        f"{_PAYMENTS} {_DEAD_LETTERS}", f"p.order_id IS NULL AND NOT ({_GIVEN_UP})"
     ),
     "paid": _of_orders(_PAYMENTS, "p.status = 'PAID'"),
     "declined": _walk("payments AS k" + _ORDERS, where="k.status = 'DECLINED'"),
     "alert": _walk("alerts AS k" + _ORDERS),
-    "dead_letter": _of_orders(_PAYMENTS + _LETTERS, f"p.order_id IS NULL AND {_GIVEN_UP}"),
+    "dead_letter": _of_orders(_PAYMENTS + _DEAD_LETTERS, f"p.order_id IS NULL AND {_GIVEN_UP}"),
 }
-# Dead letters have no index by the order's time. A few are sorted; if they are many they are
-# found among the orders.
+# Dead letters have no index by the order's time. A few are sorted; many are found among the
+# orders.
 FEW_DEAD_LETTERS = _walk(
     "dead_letters AS d CROSS JOIN orders AS k ON k.order_id = d.order_id" + _ORDERS + _PAYMENTS,
     f"p.order_id IS NULL AND {_GIVEN_UP}",

@@ -1,4 +1,4 @@
-"""The statements that read from the tables of the SQLite store; `pages` has the rest."""
+"""The statements that read the tables of the SQLite store, but for those of `pages`."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def _select(kind: type[Document], rest: str) -> str:
 def documents(
     connection: sqlite3.Connection, kind: type[Document], rest: str, values: Sequence[int]
 ) -> list[Document]:
-    """Documents of a type: those that `rest`, the end of the statement, lets through."""
+    """Documents of a type; `rest` is the statement from WHERE on."""
     return [kind(*row) for row in connection.execute(_select(kind, rest), values)]
 
 
@@ -56,12 +56,12 @@ _PAYMENT = _ALERT + len(PaymentDocument.__struct_fields__)
 
 
 def _to_story(row: Sequence[Any]) -> OrderStory:
-    alert, payment, letter = row[_ORDER:_ALERT], row[_ALERT:_PAYMENT], row[_PAYMENT:]
+    alert, payment, dead_letter = row[_ORDER:_ALERT], row[_ALERT:_PAYMENT], row[_PAYMENT:]
     return OrderStory(
         OrderDocument(*row[:_ORDER]),
         [] if alert[0] is None else [AlertDocument(*alert)],
         None if payment[0] is None else PaymentDocument(*payment),
-        None if letter[0] is None else DeadLetterDocument(*letter),
+        None if dead_letter[0] is None else DeadLetterDocument(*dead_letter),
     )
 
 

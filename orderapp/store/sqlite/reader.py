@@ -1,4 +1,4 @@
-"""Reads that share their way to the reading thread and back."""
+"""Reads that go to the reading thread, and come back, together."""
 
 import asyncio
 import sqlite3
@@ -21,10 +21,10 @@ HOLD = 0.002
 
 
 class Reader:
-    """Hands reads to a thread: all that came while it was busy go there at once.
+    """Hands reads to a thread: all that arrived while it was busy go there together.
 
-    One order is read in some 30 µs, while to hand a read over and its answer back takes
-    several times as long."""
+    One order is read in some 30 µs; handing over a read and its answer takes several times as
+    long."""
 
     def __init__(self, thread: ConnectionThread) -> None:
         self._thread = thread
@@ -34,25 +34,25 @@ class Reader:
         self._many = MANY
 
     def read(self, read: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """What `read` returns or raises, errors translated; cancelled before, it is not run."""
+        """What `read` returns or raises, errors translated; not run if cancelled before."""
         answer: asyncio.Future[T] = self._loop.create_future()
         self._waiting.append((read, answer))
         if len(self._waiting) > self._many:
             self._drop_cancelled()
         if not self._is_busy:
             self._is_busy = True
-            # Not at once: others may ask in the same turn of the loop.
+            # Not immediately: others may ask in the same turn of the loop.
             self._loop.call_soon(self._hand_over)
         return answer
 
     def _drop_cancelled(self) -> None:
-        # A disk that hangs hands nothing over, and everybody who asks gives up after a while.
+        # While a disk hangs nothing is handed over, and all who ask give up after a while.
         self._waiting = [waits for waits in self._waiting if not waits[1].done()]
-        # So that a look costs each read little, however many do wait.
+        # So that this costs each read little, however many are waiting.
         self._many = max(MANY, 2 * len(self._waiting))
 
     async def close(self) -> None:
-        """Answer what was asked before, and end the thread."""
+        """Answer what was asked, and end the thread."""
         self._hand_over()
         await self._thread.close()
 

@@ -31,7 +31,7 @@ TABLES: dict[type[Document], str] = {
     DeadLetterDocument: "dead_letters",
 }
 
-# Fields that came with version 2 have defaults, since older writers do not name them.
+# Fields that came with version 2 have defaults, since writers of version 1 do not name them.
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS orders (
         order_id INTEGER PRIMARY KEY, kafka_partition INTEGER NOT NULL,
@@ -56,7 +56,7 @@ _TABLES = (
         error_text TEXT NOT NULL, attempts INTEGER NOT NULL, original_topic TEXT NOT NULL,
         first_failure TEXT NOT NULL, last_failure TEXT NOT NULL,
         kafka_timestamp INTEGER NOT NULL)""",
-    # What `stats` would have to count: written in the transaction of the rows that it counts.
+    # What `stats` would have to count; written in the same transaction as the counted rows.
     """CREATE TABLE IF NOT EXISTS countries (
         country TEXT PRIMARY KEY, orders INTEGER NOT NULL, alerts INTEGER NOT NULL,
         paid INTEGER NOT NULL, declined INTEGER NOT NULL, revenue REAL NOT NULL)""",
@@ -65,10 +65,10 @@ _TABLES = (
         bucket INTEGER PRIMARY KEY, orders INTEGER NOT NULL, alerts INTEGER NOT NULL)""",
 )
 
-# Each index costs every order that is written: one on orders (country, created_at) would make
-# a write 40% dearer. So that of time also serves the search by country, without a look at the
-# rows. Indexes are read backwards: descending ones would be written at their front, which
-# costs a third more.
+# Every write pays for every index: one on orders (country, created_at) would make writes 40%
+# dearer. So the index of time also serves the search by country, without a look at the rows.
+# Indexes are read backwards: descending ones would be written at their front, which costs a
+# third more.
 _INDEXES = (
     "CREATE INDEX IF NOT EXISTS orders_by_time ON orders (created_at, order_id, country)",
     "CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (created_at, order_id)",

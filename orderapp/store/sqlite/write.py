@@ -1,8 +1,8 @@
 """The statements that write to the tables of the SQLite store.
 
-Nearly every document is new. So a batch is first inserted, and when fewer rows came to be than
-it has documents, that is undone and done again by the way that looks at what was there: only
-so are the totals right when Kafka delivers twice.
+Nearly every document is new, so a batch is first simply inserted. If that makes fewer rows than
+there are documents, it is rolled back and repeated with a look at what was stored before: the
+totals stay right when Kafka delivers twice.
 """
 
 import sqlite3
@@ -17,7 +17,7 @@ from orderapp.store.sqlite import read
 from orderapp.store.sqlite.counts import Changes
 from orderapp.store.sqlite.schema import TABLES, transaction
 
-# One statement for 90 rows costs half of what one for each row does (`executemany`). It stays
+# One statement for 90 rows costs half as much as one for each row (`executemany`), and stays
 # below the 999 parameters that an old SQLite allows.
 ROWS = 90
 
@@ -46,7 +46,7 @@ class _StoredBeforeError(Exception):
 
 
 def write(connection: sqlite3.Connection, batches: Iterable[Sequence[Document]]) -> None:
-    """Write batches in one transaction, the documents of each type in their order."""
+    """Write batches in one transaction; documents of one type keep their order."""
     by_type: dict[type[Document], list[Document]] = {kind: [] for kind in TABLES}
     for document in chain.from_iterable(batches):
         by_type[type(document)].append(document)
@@ -96,9 +96,9 @@ def _latest(documents: list[Document], stored: dict[int, Document]) -> list[Docu
 
 
 def _is_older(new: Any, stored: Any) -> bool:
-    # A worker that was held up while its partition went to another may write what it still has
-    # after the other has written the newer record. (A topic that was made anew has lower
-    # offsets and later times.)
+    # A worker that was held up while its partition went to another may still write what it has
+    # after the other has written the newer record. (A topic that was deleted and created again
+    # has lower offsets and later times.)
     return bool(
         stored
         and stored.kafka_partition == new.kafka_partition

@@ -1,4 +1,4 @@
-"""Batches that share a transaction: all that came while the thread wrote others."""
+"""Batches that share a transaction: all that arrived while the thread wrote others."""
 
 import asyncio
 import sqlite3
@@ -17,8 +17,7 @@ Batch = tuple[Sequence[Document], Future[None]]
 class Writer:
     """Hands batches to a thread.
 
-    The sync to disk is most of the time of a small batch, so that one sync for 20 callers is
-    worth it."""
+    Most of a small batch's time is the sync to disk, so one sync for 20 callers pays off."""
 
     def __init__(self, thread: ConnectionThread) -> None:
         self._thread = thread

@@ -1,0 +1,33 @@
+"""Which store the settings ask for."""
+
+from pathlib import Path
+
+from orderapp.settings import Couchbase, Settings
+from orderapp.store import OrderStore
+from orderapp.store.faulty import FaultyStore
+
+
+def store_for(settings: Settings, *, read_only: bool = False) -> OrderStore:
+    """The store that the settings ask for, not opened. `read_only`: as `OrderStore.open`."""
+    store = _adapter(settings.couchbase, settings.data_dir, read_only=read_only)
+    faults = settings.faults
+    if faults.store_slow or faults.store_refuse:
+        return FaultyStore(store, faults.store_slow, faults.store_refuse)
+    return store
+
+
+def _adapter(couchbase: Couchbase | None, data_dir: Path, *, read_only: bool) -> OrderStore:
+    # Each adapter imports what it alone needs.
+    if couchbase is None:
+        from orderapp.store.sqlite import SQLiteStore
+
+        return SQLiteStore(data_dir / "orders.db", read_only=read_only)
+    from orderapp.store.couchbase import CouchbaseStore
+
+    return CouchbaseStore(
+        couchbase.connection_string,
+        couchbase.username,
+        couchbase.password,
+        couchbase.bucket,
+        read_only=read_only,
+    )
