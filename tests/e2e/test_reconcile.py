@@ -15,7 +15,7 @@ from tests.ports import free_port
 
 SAFE, RISKY, LAST = range(1, 6), range(6, 11), 10
 BAD = b"no order"
-VERSION_1 = (Path(__file__).parents[1] / "store" / "version_1.sql").read_text()
+VERSION_1 = (Path(__file__).parents[1] / "store" / "sqlite" / "version_1.sql").read_text()
 
 
 @pytest.fixture(scope="module")
