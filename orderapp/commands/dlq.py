@@ -7,15 +7,14 @@ from typing import Any, ClassVar, NoReturn
 import click
 
 from orderapp.commands import group
+from orderapp.commands.dlq_options import DROP, LIST, REPLAY, SHOW
 from orderapp.commands.dlq_print import Table, as_json, in_full, in_full_as_json
-from orderapp.commands.dlq_resolve import TOPIC, Resolve, question, report
-from orderapp.commands.dlq_select import FILTERS, PLACE, Selection
+from orderapp.commands.dlq_read import TOPIC, opened
+from orderapp.commands.dlq_resolve import Resolve, question, report
+from orderapp.commands.dlq_select import Selection
 from orderapp.commands.group import SubCommand
-from orderapp.commands.running import existing_cluster, run, say_held_back
-from orderapp.engine.dead_letters.read import DeadLetters
-from orderapp.engine.dead_letters.resolutions import Action, resolutions_topic
-from orderapp.engine.dead_letters.resolve import Task
-from orderapp.engine.kafka.reading import TopicReader
+from orderapp.commands.running import run
+from orderapp.engine.dead_letters.resolutions import Action
 
 _EXIT = """
 
@@ -28,28 +27,6 @@ dlq = group.group(
     A dead letter lies at PARTITION:OFFSET of the topic {TOPIC} (3:17) and stays there. It is
     open until it was replayed or dropped.{_EXIT}""",
 )
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, one object in a line.")
-_RESOLVED = click.option("--all", "resolved", is_flag=True, help="Also those that are done.")
-_LIST: list[Any] = [
-    *FILTERS,
-    _RESOLVED,
-    click.option("--limit", type=click.IntRange(1), help="At most so many."),
-    _JSON,
-]
-_SHOW: list[Any] = [
-    click.argument("places", type=PLACE, nargs=-1, required=True, metavar="PLACE..."),
-    _JSON,
-]
-_DROP: list[Any] = [
-    click.argument("places", type=PLACE, nargs=-1, metavar="[PLACE]..."),
-    *FILTERS,
-    click.option("--everything", is_flag=True, help="All that are open, instead of a filter."),
-    click.option("--dry-run", is_flag=True, help="Only list what would be done."),
-    click.option("--yes", "-y", is_flag=True, help="Do not ask (on a terminal)."),
-    _JSON,
-]
-_REPLAY: list[Any] = [*_DROP, _RESOLVED]
 
 
 class _Dlq(SubCommand):
@@ -73,7 +50,7 @@ class ListCommand(_Dlq):
     services; null: nothing was done).{_EXIT}"""
 
     name = "list"
-    options = _LIST
+    options = LIST
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Run it."""
@@ -89,7 +66,7 @@ class ShowCommand(_Dlq):
     are {{"text": …}}, or {{"base64": …}} when they are not UTF-8.{_EXIT}"""
 
     name = "show"
-    options = _SHOW
+    options = SHOW
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Run it."""
@@ -129,29 +106,31 @@ class ReplayCommand(_Change):
 
     name = "replay"
     action = "replayed"
-    options = _REPLAY
+    options = REPLAY
 
 
 class DropCommand(_Change):
-    __doc__ = f"""Resolution that nothing will be done with dead letters.
+    __doc__ = f"""Note that nothing will be done with dead letters.
 
     They stay in the topic, and `replay --all` can still send them again.{_EXIT}"""
 
     name = "drop"
     action = "dropped"
-    options = _DROP
+    options = DROP
 
 
 async def _list(selection: Selection, limit: int | None, json_lines: bool) -> None:
     table, count = Table(with_notes=selection.resolved), 0
-    async with TopicReader(await existing_cluster()) as reader:
-        await say_held_back(reader, TOPIC, resolutions_topic(TOPIC))
-        letters = await DeadLetters.open(reader, TOPIC)
-        async for chunk in letters.read(selection.spans(letters.spans)):
+    async with opened(selection) as dead_letters:
+        async for chunk in dead_letters.read():
             tasks = [task for task in map(selection.task, chunk) if task is not None]
             tasks = tasks[: None if limit is None else limit - count]
             count += len(tasks)
-            _print(tasks, table, json_lines)
+            if json_lines:
+                for task in tasks:
+                    click.echo(json.dumps(as_json(task.letter)))
+            else:
+                table.print(tasks)
             if count == limit:
                 break
     if not json_lines:
@@ -160,26 +139,15 @@ async def _list(selection: Selection, limit: int | None, json_lines: bool) -> No
         click.echo(shown, err=True)
 
 
-def _print(tasks: list[Task], table: Table, json_lines: bool) -> None:
-    if json_lines:
-        for task in tasks:
-            click.echo(json.dumps(as_json(task.letter)))
-    else:
-        table.print(tasks)
-
-
 async def _show(selection: Selection, json_lines: bool) -> int:
-    missing = set(selection.places)
-    async with TopicReader(await existing_cluster()) as reader:
-        await say_held_back(reader, TOPIC, resolutions_topic(TOPIC))
-        letters = await DeadLetters.open(reader, TOPIC)
-        async for chunk in letters.read(selection.spans(letters.spans)):
-            for letter in filter(selection.is_about, chunk):
-                missing.discard(letter.place)
+    async with opened(selection) as dead_letters:
+        async for chunk in dead_letters.read():
+            for letter in chunk:
                 if json_lines:
                     click.echo(json.dumps(in_full_as_json(letter)))
                 else:
                     click.echo("\n".join(in_full(letter)))
-    for place in sorted(missing):
-        click.echo(f"orderapp: {place}: there is no dead letter at this place", err=True)
+        missing = list(dead_letters.missing())
+    for line in missing:
+        click.echo(f"orderapp: {line}", err=True)
     return 1 if missing else 0

@@ -3,26 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
 
 import click
 
 from orderapp.app import app
 from orderapp.commands.dlq_print import Table, as_json
+from orderapp.commands.dlq_read import RESOLVED, TOPIC, Opened, opened
 from orderapp.commands.dlq_select import Selection
-from orderapp.commands.running import existing_cluster, say_held_back
-from orderapp.engine.dead_letters.read import DeadLetter, DeadLetters
-from orderapp.engine.dead_letters.resolutions import Action, resolutions_topic
+from orderapp.engine.dead_letters.read import DeadLetter
+from orderapp.engine.dead_letters.resolutions import Action
 from orderapp.engine.dead_letters.resolve import Addresses, Resolver, Task, windows
 from orderapp.engine.errors import FatalError, TransientError
-from orderapp.engine.kafka.cluster import Cluster
-from orderapp.engine.kafka.reading import TopicReader
 from orderapp.engine.observe.texts import printable
 from orderapp.settings import CONSUMERS
 
-TOPIC = "orders-dlq"
 _VERBS: dict[Action, str] = {"replayed": "replay", "dropped": "drop"}
 
 
@@ -56,12 +51,6 @@ class Outcome:
         return "; ".join(parts)
 
 
-class _Opened(NamedTuple):
-    cluster: Cluster
-    letters: DeadLetters
-    addresses: Addresses
-
-
 @dataclass(frozen=True)
 class Resolve:
     """One run of `dlq replay` or `dlq drop`."""
@@ -73,65 +62,50 @@ class Resolve:
 
     async def count(self) -> int:
         """How many dead letters it is about."""
-        count = 0
-        async with self._opened() as opened:
-            async for tasks in self._tasks(opened, Outcome(self.action, dry_run=True)):
-                count += len(tasks)
-        return count
+        outcome = Outcome(self.action, dry_run=True)
+        async with opened(self.selection) as dead_letters:
+            chunks = self._tasks(dead_letters, await _addresses(dead_letters), outcome)
+            return sum([len(tasks) async for tasks in chunks])
 
     async def run(self) -> Outcome:
         """Do it; raises `FatalError` or `TransientError` when it can't go on."""
         outcome = Outcome(self.action, self.dry_run)
-        async with self._opened() as opened:
-            tasks = self._tasks(opened, outcome)
+        async with opened(self.selection) as dead_letters:
+            addresses = await _addresses(dead_letters)
+            chunks = self._tasks(dead_letters, addresses, outcome)
             if self.dry_run:
-                await self._show(tasks, outcome)
+                await self._show(chunks, outcome)
             else:
-                await self._do(opened, tasks, outcome)
+                resolver = Resolver(dead_letters.cluster, TOPIC, addresses)
+                await self._do(resolver, chunks, outcome)
         return outcome
 
-    @asynccontextmanager
-    async def _opened(self) -> AsyncIterator["_Opened"]:
-        cluster = await existing_cluster()
-        async with TopicReader(cluster) as reader:
-            await say_held_back(reader, TOPIC, resolutions_topic(TOPIC))
-            letters = await DeadLetters.open(reader, TOPIC)
-            await reader.ends(resolutions_topic(TOPIC))  # to say now when it is not there
-            addresses = Addresses(await _partitions(reader), CONSUMERS)
-            yield _Opened(cluster, letters, addresses)
-
-    async def _tasks(self, opened: "_Opened", outcome: Outcome) -> AsyncIterator[list[Task]]:
+    async def _tasks(
+        self, dead_letters: Opened, addresses: Addresses, outcome: Outcome
+    ) -> AsyncIterator[list[Task]]:
         """What is to be done; `outcome` takes note of what is not."""
-        missing = set(self.selection.places)
-        letters = opened.letters
-        async for chunk in letters.read(self.selection.spans(letters.spans)):
-            named = [letter for letter in chunk if self.selection.is_about(letter)]
-            missing.difference_update(letter.place for letter in named)
-            tasks = [self._task(letter, opened.addresses, outcome) for letter in named]
+        async for chunk in dead_letters.read():
+            tasks = [self._task(letter, addresses, outcome) for letter in chunk]
             yield [task for task in tasks if task is not None]
-        for place in sorted(missing):
-            outcome.errors.append(f"{place}: there is no dead letter at this place")
+        outcome.errors += dead_letters.missing()
 
     def _task(self, letter: DeadLetter, addresses: Addresses, outcome: Outcome) -> Task | None:
+        by_place = bool(self.selection.places)
         task = self.selection.task(letter)
         if task is None:
-            if self.selection.places:
-                self._explain(letter, outcome)
+            if by_place and letter.is_open:
+                outcome.errors.append(f"{letter.place} does not fit the filters")
+            elif by_place:
+                outcome.already_done += 1
             return None
         objection = addresses.objection(letter) if self.action == "replayed" else None
         if objection is None:
             return task
-        if self.selection.places:
+        if by_place:
             outcome.errors.append(f"{letter.place} can't be replayed: {objection}")
         else:
             outcome.skipped += 1
         return None
-
-    def _explain(self, letter: DeadLetter, outcome: Outcome) -> None:
-        if letter.is_open:
-            outcome.errors.append(f"{letter.place} does not fit the filters")
-        else:
-            outcome.already_done += 1
 
     async def _show(self, chunks: AsyncIterator[list[Task]], outcome: Outcome) -> None:
         table = Table(with_notes=False)
@@ -144,13 +118,17 @@ class Resolve:
                 table.print(tasks)
 
     async def _do(
-        self, opened: "_Opened", chunks: AsyncIterator[list[Task]], outcome: Outcome
+        self, resolver: Resolver, chunks: AsyncIterator[list[Task]], outcome: Outcome
     ) -> None:
-        async with Resolver(opened.cluster, TOPIC, opened.addresses) as resolver:
+        async with resolver:
             try:
                 async for tasks in chunks:
                     for window in windows(tasks):
-                        await self._do_window(resolver, window, outcome)
+                        if self.action == "dropped":
+                            await resolver.drop(window)
+                            continue
+                        for (letter, _), why in await resolver.replay(window):
+                            outcome.errors.append(f"{letter.place} can't be replayed: {why}")
             except asyncio.CancelledError:
                 click.echo(f"interrupted{self._so_far(resolver)}", err=True)
                 raise
@@ -158,15 +136,6 @@ class Resolve:
                 raise FatalError(f"{error}{self._so_far(resolver)}") from error
             finally:
                 outcome.done = resolver.done
-
-    async def _do_window(
-        self, resolver: Resolver, window: list[Task], outcome: Outcome
-    ) -> None:
-        if self.action == "dropped":
-            await resolver.drop(window)
-            return
-        for (letter, _), why in await resolver.replay(window):
-            outcome.errors.append(f"{letter.place} can't be replayed: {why}")
 
     def _so_far(self, resolver: Resolver) -> str:
         if not resolver.done:
@@ -187,10 +156,14 @@ def report(outcome: Outcome, *, as_json: bool) -> int:
     return 1 if outcome.errors else 0
 
 
-async def _partitions(reader: TopicReader) -> dict[str, frozenset[int]]:
-    ours = (TOPIC, resolutions_topic(TOPIC))
-    names = [spec.name for spec in app.topic_specs if spec.name not in ours]
-    return {name: frozenset(await reader.ends(name)) for name in names if reader.has(name)}
+async def _addresses(dead_letters: Opened) -> Addresses:
+    reader = dead_letters.reader
+    await reader.ends(RESOLVED)  # to say now when it is not there
+    names = [spec.name for spec in app.topic_specs if spec.name not in (TOPIC, RESOLVED)]
+    partitions = {
+        name: frozenset(await reader.ends(name)) for name in names if reader.has(name)
+    }
+    return Addresses(partitions, CONSUMERS)
 
 
 def _letters(count: int) -> str:

@@ -1,12 +1,10 @@
-"""Which dead letters are meant: places and filters of the command line."""
+"""Which dead letters are meant: those at some places, or those that fit filters."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
 
-import click
 import msgspec
 from aiokafka import ConsumerRecord
 
@@ -14,12 +12,6 @@ from orderapp.engine.batches.framing import plain_key, unframed
 from orderapp.engine.dead_letters.read import DeadLetter, Span, spans_of
 from orderapp.engine.dead_letters.resolutions import Place
 from orderapp.engine.dead_letters.resolve import Task
-from orderapp.engine.observe.times import parse_time
-from orderapp.settings import CONSUMERS
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
-_RANGE = re.compile(r"([0-9]{1,18})(-([0-9]{1,18})?)?")
 
 
 class Range(NamedTuple):
@@ -115,69 +107,3 @@ def order_of(record: ConsumerRecord) -> int | None:
         return _decode(unframed(record.value or b"")).order_id
     except Exception:
         return None
-
-
-class _Type(click.ParamType):
-    """A click type made of a function that raises ValueError."""
-
-    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
-        self.name = name
-        self._read = read
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        try:
-            return self._read(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-def read_range(text: str) -> Range:
-    """Read `5`, `5-9` or `5-`; ValueError."""
-    match = _RANGE.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no range of offsets: give 5, 5-9 or 5-")
-    first = int(match[1])
-    last = int(match[3]) if match[3] else None if match[2] else first
-    if last is not None and last < first:
-        raise ValueError(f"{text!r} is no range of offsets: it ends before it begins")
-    return Range(first, last)
-
-
-def read_moment(text: str) -> datetime:
-    """Read an RFC 3339 time (UTC if it does not say), a date, or `2h` (ago); ValueError."""
-    match = _DURATION.fullmatch(text)
-    try:
-        if match:
-            return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
-        return parse_time(text, dates=True)
-    except (ValueError, OverflowError):
-        raise ValueError(
-            f"{text!r} is no time: give RFC 3339 (2026-11-23T18:00:00Z, or a date) or how long "
-            "ago (30s, 15m, 2h, 7d, 1w)"
-        ) from None
-
-
-PLACE = _Type("place", Place.parse)
-_RANGE_TYPE = _Type("range", read_range)
-_MOMENT_TYPE = _Type("time", read_moment)
-
-#: The options that make a selection.
-FILTERS: list[Any] = [
-    click.option(
-        "--service", type=click.Choice(CONSUMERS), help="Those that this service gave up."
-    ),
-    click.option("--error", metavar="TEXT", help="Part of the error's class or text."),
-    click.option("--since", type=_MOMENT_TYPE, help="Failed at this time (RFC 3339) or later."),
-    click.option("--until", type=_MOMENT_TYPE, help="… or earlier; 2h is two hours ago."),
-    click.option(
-        "--partition",
-        "partitions",
-        type=click.IntRange(0, 2**31 - 1),
-        multiple=True,
-        help="In this partition of orders-dlq; may be repeated.",
-    ),
-    click.option("--offset", "offsets", type=_RANGE_TYPE, help="At these offsets: 5, 5-9, 5-."),
-    click.option("--order", type=click.IntRange(0), metavar="ID", help="Of this order."),
-]

@@ -9,12 +9,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TypeVar
 
-import click
-
 from orderapp.app import app, embedded, settings
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.kafka.cluster import Cluster
-from orderapp.engine.kafka.reading import TopicReader
 from orderapp.engine.observe.logs import say_rest
 
 T = TypeVar("T")
@@ -47,17 +44,6 @@ async def existing_cluster() -> Cluster:
     if embedded:
         refuse_to_create(settings.data_dir / "kafka")
     return await app.find_cluster()
-
-
-async def say_held_back(reader: TopicReader, *topics: str) -> None:
-    """Say on stderr what can't be read now, and so is missing."""
-    for topic in filter(reader.has, topics):
-        if held_back := await reader.held_back(topic):
-            click.echo(
-                f"orderapp: {held_back} records of {topic} are not read: they lie behind a "
-                "transaction that is open",
-                err=True,
-            )
 
 
 def refuse_to_create(path: Path) -> None:

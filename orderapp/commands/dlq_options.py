@@ -1,0 +1,105 @@
+"""The options of `dlq`, and how their values are written."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from orderapp.commands.dlq_select import Range
+from orderapp.engine.dead_letters.resolutions import Place
+from orderapp.engine.observe.times import parse_time
+from orderapp.settings import CONSUMERS
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
+_RANGE = re.compile(r"([0-9]{1,18})(-([0-9]{1,18})?)?")
+
+
+class _Type(click.ParamType):
+    """A click type made of a function that raises ValueError."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        try:
+            return self._read(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def read_range(text: str) -> Range:
+    """Read `5`, `5-9` or `5-`; ValueError."""
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no range of offsets: give 5, 5-9 or 5-")
+    first = int(match[1])
+    last = int(match[3]) if match[3] else None if match[2] else first
+    if last is not None and last < first:
+        raise ValueError(f"{text!r} is no range of offsets: it ends before it begins")
+    return Range(first, last)
+
+
+def read_moment(text: str) -> datetime:
+    """Read an RFC 3339 time (UTC if it does not say), a date, or `2h` (ago); ValueError."""
+    match = _DURATION.fullmatch(text)
+    try:
+        if match:
+            return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return parse_time(text, dates=True)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{text!r} is no time: give RFC 3339 (2026-11-23T18:00:00Z, or a date) or how long "
+            "ago (30s, 15m, 2h, 7d, 1w)"
+        ) from None
+
+
+_PLACE = _Type("place", Place.parse)
+_RANGE_TYPE = _Type("range", read_range)
+_MOMENT_TYPE = _Type("time", read_moment)
+
+# The options that make a selection.
+_FILTERS: list[Any] = [
+    click.option(
+        "--service", type=click.Choice(CONSUMERS), help="Those that this service gave up."
+    ),
+    click.option("--error", metavar="TEXT", help="Part of the error's class or text."),
+    click.option("--since", type=_MOMENT_TYPE, help="Failed at this time (RFC 3339) or later."),
+    click.option("--until", type=_MOMENT_TYPE, help="… or earlier; 2h is two hours ago."),
+    click.option(
+        "--partition",
+        "partitions",
+        type=click.IntRange(0, 2**31 - 1),
+        multiple=True,
+        help="In this partition of orders-dlq; may be repeated.",
+    ),
+    click.option("--offset", "offsets", type=_RANGE_TYPE, help="At these offsets: 5, 5-9, 5-."),
+    click.option("--order", type=click.IntRange(0), metavar="ID", help="Of this order."),
+]
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="JSON, one object in a line.")
+_RESOLVED = click.option("--all", "resolved", is_flag=True, help="Also those that are done.")
+LIST: list[Any] = [
+    *_FILTERS,
+    _RESOLVED,
+    click.option("--limit", type=click.IntRange(1), help="At most so many."),
+    _JSON,
+]
+SHOW: list[Any] = [
+    click.argument("places", type=_PLACE, nargs=-1, required=True, metavar="PLACE..."),
+    _JSON,
+]
+DROP: list[Any] = [
+    click.argument("places", type=_PLACE, nargs=-1, metavar="[PLACE]..."),
+    *_FILTERS,
+    click.option("--everything", is_flag=True, help="All that are open, instead of a filter."),
+    click.option("--dry-run", is_flag=True, help="Only list what would be done."),
+    click.option("--yes", "-y", is_flag=True, help="Do not ask (on a terminal)."),
+    _JSON,
+]
+REPLAY: list[Any] = [*DROP, _RESOLVED]

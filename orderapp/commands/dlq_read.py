@@ -1,0 +1,56 @@
+"""The dead letters that a command is about, read from Kafka."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import click
+
+from orderapp.commands.dlq_select import Selection
+from orderapp.commands.running import existing_cluster
+from orderapp.engine.dead_letters.read import DeadLetter, DeadLetters
+from orderapp.engine.dead_letters.resolutions import resolutions_topic
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.kafka.reading import TopicReader
+
+TOPIC = "orders-dlq"
+RESOLVED = resolutions_topic(TOPIC)
+
+
+class Opened:
+    """What a selection may mean, as it was when it was opened."""
+
+    def __init__(
+        self, cluster: Cluster, reader: TopicReader, letters: DeadLetters, selection: Selection
+    ) -> None:
+        self.cluster = cluster
+        self.reader = reader
+        self._letters = letters
+        self._selection = selection
+        self._missing = set(selection.places)
+
+    async def read(self) -> AsyncIterator[list[DeadLetter]]:
+        """The dead letters at the places of the selection, or all, where it has none."""
+        async for chunk in self._letters.read(self._selection.spans(self._letters.spans)):
+            found = [letter for letter in chunk if self._selection.is_about(letter)]
+            self._missing.difference_update(letter.place for letter in found)
+            yield found
+
+    def missing(self) -> Iterator[str]:
+        """A line for each place where there is none; known when all is read."""
+        for place in sorted(self._missing):
+            yield f"{place}: there is no dead letter at this place"
+
+
+@asynccontextmanager
+async def opened(selection: Selection) -> AsyncIterator[Opened]:
+    """Connect, and read what was done with dead letters; say on stderr what can't be read."""
+    cluster = await existing_cluster()
+    async with TopicReader(cluster) as reader:
+        for topic in filter(reader.has, (TOPIC, RESOLVED)):
+            if held_back := await reader.held_back(topic):
+                click.echo(
+                    f"orderapp: {held_back} records of {topic} are not read: they lie behind a "
+                    "transaction that is open",
+                    err=True,
+                )
+        yield Opened(cluster, reader, await DeadLetters.open(reader, TOPIC), selection)
