@@ -6,15 +6,21 @@ Start it with `faust -A orderapp worker`; read `models`, `topics` and `services`
 
 import sys
 
-from orderapp.app import MODULES, app
+from orderapp.app import MODULES, SERVICES, app
+from orderapp.app import settings as _settings
+from orderapp.engine.services import DeclarationError
 from orderapp.services import ServicesError, load
 
-# Importing a module registers its agents and views. Faust's autodiscovery would take in every
-# module of the package, also of services that this worker is not meant to run.
+# Importing a module registers its agents and views. Services that this worker does not run are
+# imported too: what they declare is known, and nothing of it is started.
 try:
+    for _name, _module in SERVICES.items():
+        if _name != "web" or _name in _settings.services:
+            with app.services.declaring(_name):
+                load(_module)
     for _module in MODULES:
         load(_module)
-except ServicesError as _error:
+except (DeclarationError, ServicesError) as _error:
     sys.exit(f"orderapp: {_error}")
 
 __all__ = ["app"]

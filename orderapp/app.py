@@ -3,10 +3,9 @@
 import os
 import sys
 
-from orderapp.engine.app import BatchApp
+from orderapp.engine import BatchApp, FatalError, Retry
 from orderapp.engine.delivery.limit import GiveUp
 from orderapp.engine.embedded.service import EmbeddedKafka
-from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.cluster import METADATA_MAX_AGE_MS, Cluster
 from orderapp.engine.observe.logs import json_config
 from orderapp.environ import SettingsError
@@ -22,8 +21,8 @@ from orderapp.web.server.middleware import MIDDLEWARES
 
 try:
     #: What may run, and the module of each.
-    _modules = {**known(), "web": "orderapp.web.service"}
-    settings = Settings.from_env(os.environ, tuple(_modules))
+    SERVICES = {**known(), "web": "orderapp.web.service"}
+    settings = Settings.from_env(os.environ, tuple(SERVICES))
 except (ServicesError, SettingsError) as _error:
     sys.exit(f"orderapp: {_error}")
 cluster = Cluster(
@@ -37,17 +36,17 @@ def _fail(error: Exception) -> None:
 
 embedded = None if cluster.servers else EmbeddedKafka(settings.data_dir, failed=_fail)
 
-#: What this worker runs.
+#: What every worker has.
 MODULES = [
     "orderapp.topics",
     "orderapp.web.api.health",
     "orderapp.web.api.metrics",
+    "orderapp.commands.acls",
     "orderapp.commands.worker",
     "orderapp.commands.send",
     "orderapp.commands.model",
     "orderapp.commands.dlq",
     "orderapp.commands.reconcile",
-    *(module for name, module in _modules.items() if name in settings.services),
     *(["orderapp.faults"] if settings.faults.on() else []),
 ]
 
@@ -55,7 +54,8 @@ app = BatchApp(
     settings.group,
     origin="orderapp",
     cluster=embedded.find if embedded else lambda: cluster,
-    max_attempts=settings.max_attempts,
+    runs=settings.services.__contains__,
+    retry=Retry(settings.max_attempts),
     give_up=GiveUp(settings.dead_letter_limit, settings.dead_letter_share),
     stall_seconds=settings.stall_seconds,
     # Faust's 1.5 s holds up whatever comes behind such a fetch: a partition left out of it, the

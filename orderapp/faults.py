@@ -17,7 +17,7 @@ def announce() -> None:
         logger.warning("BROKEN ON PURPOSE: ORDERAPP_FAULT_%s=%g", name.upper(), value)
 
 
-@app.task  # type: ignore[untyped-decorator]
+@app.task
 async def remind() -> None:
     """Say what is broken for as long as it is."""
     while not app.should_stop:

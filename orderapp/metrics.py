@@ -5,12 +5,13 @@ Sums that have to be right come from the store (`/api/stats`).
 """
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
 from orderapp.engine.observe.metrics import REGISTRY
-from orderapp.models import Payment
+from orderapp.models import FraudAlert, Payment
 from orderapp.settings import Settings
 
 VERDICTS = Counter(
@@ -64,13 +65,13 @@ _asked = {
 _paid, _declined = PAYMENTS.labels("PAID"), PAYMENTS.labels("DECLINED")
 
 
-def judged(orders: int, alerts: int) -> None:
-    """Fraud has judged so many orders, and sent so many alerts."""
-    _alert.inc(alerts)
-    _clear.inc(orders - alerts)
+def judged(alerts: Sequence[FraudAlert], orders: int) -> None:
+    """So many orders were judged, and these alerts are sent."""
+    _alert.inc(len(alerts))
+    _clear.inc(orders - len(alerts))
 
 
-def charged(payments: list[Payment]) -> None:
+def charged(payments: Sequence[Payment], orders: int) -> None:
     """These payments are sent."""
     amounts = [payment.amount for payment in payments if payment.status == "PAID"]
     _paid.inc(len(amounts))

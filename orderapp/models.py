@@ -8,10 +8,10 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-import faust
 from msgspec import Meta
 
 from orderapp.engine.observe.times import parse_time
+from orderapp.engine.record import Record
 
 Id = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in JavaScript too
 CustomerId = Annotated[int, Meta(ge=1000, le=9999)]
@@ -28,7 +28,7 @@ _WIDTH = len("2026-11-23T18:00:00.123456Z")
 DAY_MS = 86_400_000
 
 
-class Order(faust.Record, include_metadata=False, serializer="json"):
+class Order(Record, include_metadata=False, serializer="json"):
     """An order, as customers (or the producer) send it to the topic `orders`."""
 
     order_id: Id
@@ -40,7 +40,7 @@ class Order(faust.Record, include_metadata=False, serializer="json"):
     created_at: str | None = None
 
 
-class FraudAlert(faust.Record, include_metadata=False, serializer="json"):
+class FraudAlert(Record, include_metadata=False, serializer="json"):
     """A risky order, on the topic `fraud-alerts`."""
 
     order_id: Id
@@ -53,7 +53,7 @@ class FraudAlert(faust.Record, include_metadata=False, serializer="json"):
     created_at: str | None = None
 
 
-class Payment(faust.Record, include_metadata=False, serializer="json"):
+class Payment(Record, include_metadata=False, serializer="json"):
     """What the gateway said to an order, on the topic `payments`."""
 
     order_id: Id

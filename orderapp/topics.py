@@ -5,12 +5,14 @@ All have the same number of partitions: an order, its alert and its payment shar
 """
 
 import logging
+from typing import Any, cast
 
 from aiokafka import ConsumerRecord
 from msgspec.structs import replace
 
 from orderapp import metrics
 from orderapp.app import app, settings
+from orderapp.engine import Json
 from orderapp.engine.batches.records import about
 from orderapp.engine.dead_letters.headers import sent_at
 from orderapp.engine.observe.logs import Few
@@ -31,7 +33,8 @@ def _complete(order: Order, record: ConsumerRecord) -> Order:
     if order.created_at is not None and app.in_worker:
         _tell_ahead(order.created_at, created_at, record)
     # What travels in batches is a msgspec Struct.
-    return replace(order, created_at=created_at)
+    made: Order = replace(cast(Any, order), created_at=created_at)
+    return made
 
 
 def _tell_ahead(told: str, kept: str, record: ConsumerRecord) -> None:
@@ -47,21 +50,44 @@ def _tell_ahead(told: str, kept: str, record: ConsumerRecord) -> None:
         )
 
 
-# Orders of customers: from the producer, the API, or `faust -A orderapp send orders`.
 orders = app.batched_topic(
     "orders",
     Order,
     partitions=PARTITIONS,
+    key="order_id",
+    codec=Json(Order, "schema-registry" if settings.framing == "schema-registry" else None),
     complete=_complete,
-    framing="schema-registry" if settings.framing == "schema-registry" else None,
+    text="Orders of customers, from the producer, the API, or `faust -A orderapp send orders`.",
 )
 
-# What fraud found.
-fraud_alerts = app.batched_topic("fraud-alerts", FraudAlert, partitions=PARTITIONS)
+fraud_alerts = app.batched_topic(
+    "fraud-alerts",
+    FraudAlert,
+    partitions=PARTITIONS,
+    key="order_id",
+    told=metrics.judged,
+    says=lambda alert: (
+        f"order {alert.order_id} is risky: {alert.reason}, "
+        f"{alert.amount:.2f} from {alert.country}"
+    ),
+    text="Risky orders.",
+)
 
-# What the gateway answered.
-payments = app.batched_topic("payments", Payment, partitions=PARTITIONS)
+payments = app.batched_topic(
+    "payments",
+    Payment,
+    partitions=PARTITIONS,
+    key="order_id",
+    told=metrics.charged,
+    text="What the gateway said to an order.",
+)
 
-# Records that could not be processed, unchanged, with headers that say why. Larger than the
-# others: a record of Kafka's full size has to fit in with its headers.
-dead_letters = app.dead_letter_topic("orders-dlq", partitions=PARTITIONS)
+# Larger than the others: a record of Kafka's full size has to fit in with its headers.
+dead_letters = app.dead_letter_topic(
+    "orders-dlq",
+    partitions=PARTITIONS,
+    text="What could not be processed, unchanged; the headers say why.",
+)
+
+# The API sends orders too, where it runs (`web.ordering`).
+app.services.service("web").sends.append("orders")

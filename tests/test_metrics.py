@@ -27,7 +27,7 @@ def test_revenue_is_what_was_paid_and_not_what_was_declined():
     revenue = value("orderapp_revenue_total")
 
     metrics.charged(
-        [payment(1, 10.5, "PAID"), payment(2, 2.5, "PAID"), payment(3, 9e9, "DECLINED")]
+        [payment(1, 10.5, "PAID"), payment(2, 2.5, "PAID"), payment(3, 9e9, "DECLINED")], 3
     )
 
     assert value("orderapp_payments_total", status="PAID") == paid + 2
@@ -39,7 +39,7 @@ def test_revenue_is_what_was_paid_and_not_what_was_declined():
 def test_every_order_is_an_alert_or_clear(orders, alerts):
     before = {v: value("orderapp_fraud_verdicts_total", verdict=v) for v in ("alert", "clear")}
 
-    metrics.judged(orders, alerts)
+    metrics.judged([None] * alerts, orders)
 
     assert value("orderapp_fraud_verdicts_total", verdict="alert") == before["alert"] + alerts
     clear = before["clear"] + orders - alerts

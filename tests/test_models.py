@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orderapp import topics
+from orderapp.engine.batches.codec import Json
 from orderapp.engine.batches.decoder import Decoder
 from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.models import FraudAlert, Order, Payment, format_time, normal_time, now
@@ -72,7 +73,7 @@ PAYMENT = {
     ids=str,
 )
 def test_a_payment_that_nobody_could_count_is_refused(fields):
-    decoder = Decoder(Payment)
+    decoder = Decoder(Json(Payment))
 
     assert decoder.one(record(json.dumps(PAYMENT).encode())).status == "PAID"
     with pytest.raises(msgspec.ValidationError, match=next(iter(fields))):

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from orderapp.app import app
 from orderapp.commands.dlq_select import Range
 from orderapp.engine.dead_letters.resolutions import Place
 from orderapp.engine.observe.times import parse_time
-from orderapp.settings import CONSUMERS
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
@@ -66,7 +66,9 @@ _MOMENT_TYPE = _Type("time", read_moment)
 # The options that make a selection.
 _FILTERS: list[Any] = [
     click.option(
-        "--service", type=click.Choice(CONSUMERS), help="Those that this service gave up."
+        "--service",
+        type=click.Choice([*app.services.readers]),
+        help="Those that this service gave up.",
     ),
     click.option("--error", metavar="TEXT", help="Part of the error's class or text."),
     click.option("--since", type=_MOMENT_TYPE, help="Failed at this time (RFC 3339) or later."),

@@ -16,7 +16,6 @@ from orderapp.engine.dead_letters.resolutions import Action
 from orderapp.engine.dead_letters.resolve import Addresses, Resolver, Task, windows
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.observe.texts import printable
-from orderapp.settings import CONSUMERS
 
 _VERBS: dict[Action, str] = {"replayed": "replay", "dropped": "drop"}
 
@@ -163,7 +162,7 @@ async def _addresses(dead_letters: Opened) -> Addresses:
     partitions = {
         name: frozenset(await reader.ends(name)) for name in names if reader.has(name)
     }
-    return Addresses(partitions, CONSUMERS)
+    return Addresses(partitions, app.services.readers)
 
 
 def _letters(count: int) -> str:

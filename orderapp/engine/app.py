@@ -1,45 +1,34 @@
-"""A Faust app whose agents take batches, and which waits for Kafka instead of crashing."""
+"""A Faust app whose services take batches, and which waits for Kafka instead of crashing."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
-import socket
 import sys
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import faust
-from aiokafka import ConsumerRecord
-from faust.app.base import BootStrategy
-from faust.types import TP, ServiceT
+from faust.types import TP
 from faust.types.tuples import Message
 from mode import Service
-from msgspec.structs import replace
 from yarl import URL
 
-from orderapp.engine.batches.decoder import Complete, Decoder, RawDecoder
-from orderapp.engine.batches.framing import Framing
-from orderapp.engine.batches.records import is_for
-from orderapp.engine.batches.schema import BatchSchema
 from orderapp.engine.batches.streams import BatchStream, Refused, refuse
-from orderapp.engine.dead_letters import headers as dead_letters
-from orderapp.engine.dead_letters.resolutions import resolutions_topic as notes_topic
-from orderapp.engine.delivery.errand import Errand
-from orderapp.engine.delivery.failure import Failure
+from orderapp.engine.dead_letters.resolutions import resolutions_topic
+from orderapp.engine.dead_letters.write import DeadLetterWriter
+from orderapp.engine.declare import DeclaringApp
 from orderapp.engine.delivery.limit import GiveUp
 from orderapp.engine.delivery.policy import deliver
-from orderapp.engine.delivery.retry import persist
+from orderapp.engine.delivery.retry import Retry
 from orderapp.engine.delivery.settling import Work
 from orderapp.engine.delivery.stopping import (
     CLOSING_SECONDS,
     COMMIT_SECONDS,
     DRAIN_SECONDS,
-    STOP_SECONDS,
     stopping,
 )
 from orderapp.engine.errors import FatalError, SendRefusedError, TransientError
@@ -47,21 +36,17 @@ from orderapp.engine.health.watch import Watch
 from orderapp.engine.health.write_rights import WriteRights
 from orderapp.engine.kafka.cluster import Cluster, let_go
 from orderapp.engine.kafka.consumer import Consumer
-from orderapp.engine.kafka.losses import Loss, encode_loss, first_left
+from orderapp.engine.kafka.losses import Loss
 from orderapp.engine.kafka.producer import Producer
 from orderapp.engine.kafka.rights import translated, until_allowed
 from orderapp.engine.kafka.topic_settings import TopicSpec
 from orderapp.engine.kafka.transport import Transport
 from orderapp.engine.observe import metrics, trace_headers, tracing
-from orderapp.engine.observe.blocked import blocked
-from orderapp.engine.observe.logs import Few, Quiet, say_rest
+from orderapp.engine.worker import Boot, Worker, check_port, quieten_garbage_collector
 
 logger = logging.getLogger(__name__)
 
 V = TypeVar("V")
-
-#: The largest dead letter: a record of Kafka's default limit (1 MiB), and its headers.
-DEAD_LETTER_BYTES = 2 * 1024 * 1024
 
 #: Seconds that a stop waits for the collector of traces to take the last ones.
 TRACES_SECONDS = 1.0
@@ -69,133 +54,15 @@ TRACES_SECONDS = 1.0
 COMMAND_PATIENCE = 15.0
 
 
-class Boot(BootStrategy):
-    """What a worker starts, in this order, and stops in the reverse one.
-
-    The web server comes first, so that health checks are answered while Kafka is away."""
-
-    app: "BatchApp"
-
-    def server(self) -> Iterable[ServiceT]:
-        """The services of a worker."""
-        return self._chain(
-            self.producer_only(),
-            self.kafka_consumer(),
-            self.agents(),
-            self.kafka_conductor(),
-            self.tables(),
-            [] if self.app.producer_only else [self.app.watch],
-        )
-
-    def producer_only(self) -> Iterable[ServiceT]:
-        """The services of a worker that reads nothing."""
-        return self._chain(
-            self.sensors(),
-            self.web_server(),
-            self.app.resources,
-            [KafkaGate(self.app)],
-            self.kafka_producer(),
-            [self.app.write_rights],
-            [self.app.watch] if self.app.producer_only else [],
-        )
-
-
-class KafkaGate(Service):
-    """Lets the start go on when Kafka is there and has the topics."""
-
-    def __init__(self, app: "BatchApp") -> None:
-        self.app = app
-        super().__init__()
-
-    async def on_start(self) -> None:
-        try:
-            await self.app.prepare()
-        except FatalError as error:
-            await self.app.end(error)
-
-
-class Worker(faust.Worker):
-    """A Faust worker that ends with status 1 after `BatchApp.fail`, and says in its log what
-    people want to see."""
-
-    app: "BatchApp"
-
-    def __init__(self, app: "BatchApp", *services: ServiceT, **options: Any) -> None:
-        super().__init__(app, *services, **options)
-        # Its banner and its spinner are no log lines.
-        self._only_logs = app.conf.logging_config is not None
-        self.quiet = self.quiet or self._only_logs
-
-    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:
-        """Log what people want to see; everything at `-l debug`."""
-        if self._only_logs:
-            self.spinner = None
-        super().on_setup_root_logger(logger, level)
-        if level > logging.DEBUG:
-            for handler in logger.handlers:
-                handler.addFilter(Quiet())
-
-    async def on_startup_finished(self) -> None:
-        """Say where to look."""
-        await super().on_startup_finished()
-        if not self._shutdown_immediately:
-            web = f" at {self.app.web_server_url}" if self.app.conf.web_enabled else ""
-            logger.info("Worker ready%s, Kafka at %s", web, self.app.cluster)
-
-    def execute_from_commandline(self) -> Any:
-        """Run until stopped; never returns."""
-        try:
-            super().execute_from_commandline()
-        except SystemExit as end:
-            self._say_why(end.__context__)
-            say_rest()
-            logger.info("Worker stopped")
-            status = 1 if self.app.failure is not None or end.code else 0
-            stopping.end(status)
-            raise SystemExit(status) from None
-
-    def _schedule_shutdown(self, number: signal.Signals) -> None:
-        # Whoever sends the signals of one Ctrl-C twice (a shell's group, and a supervisor) does
-        # not mean that the work under way is to be dropped. The stop has a bound.
-        if self._signal_stop_time:
-            logger.info("Worker stopping already: it ends within %g s", STOP_SECONDS)
-        super()._schedule_shutdown(number)
-
-    def _gather_all(self) -> None:
-        # Faust waits for a second before it cancels what its services have left.
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-
-    async def _sentinel_task(self) -> None:
-        """The event loop's last: let what was cancelled end. Faust sleeps for a second."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # A late one would end the process by itself, with a status of its own.
-            self.loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
-        tasks = asyncio.all_tasks(self.loop) - {asyncio.current_task()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=stopping.left(CLOSING_SECONDS))
-
-    def _say_why(self, error: BaseException | None) -> None:
-        # Faust logs what ends its start, but an error of its stop is only an exit status.
-        start = self._starting_fut
-        if error is None or self.app.failure is not None:
-            return
-        if start is None or start.cancelled() or not start.done() or start.exception() != error:
-            logger.error("the worker did not end in order: %r", error, exc_info=error)
-
-
-class BatchApp(faust.App):
-    """`faust.App` with batched topics, dead letters, and Kafka made ready before use.
+class BatchApp(DeclaringApp):
+    """`faust.App` with services, batched topics, dead letters, and Kafka made ready before use.
 
     `cluster` is called once, in a thread, before anything is sent or read: it may start a
-    broker. `resources` are services that are started before Kafka is looked for, and
-    `topic_specs` are topics that are created when they are missing. `max_attempts` is how often
-    an error that may pass is tried (`errors.RetryableError`), `give_up` how many records may
-    become dead letters for reasons that do not lie in them, and `stall_seconds` the time
-    without progress after which `watch` calls the worker stalled. Kafka answers after
-    `fetch_wait` seconds when there is nothing to read: so often an idle worker asks, and for
-    so long a partition may have to wait that was left out of a request."""
+    broker. `resources` are services that are started before Kafka is looked for, `give_up` how
+    many records may become dead letters for reasons that do not lie in them, and
+    `stall_seconds` the time without progress after which `watch` calls the worker stalled.
+    Kafka answers after `fetch_wait` seconds when there is nothing to read: so often an idle
+    worker asks, and for so long a partition may have to wait that was left out of a request."""
 
     BootStrategy = Boot
 
@@ -204,7 +71,6 @@ class BatchApp(faust.App):
         group: str,
         *,
         cluster: Callable[[], Cluster],
-        max_attempts: int = 1,
         give_up: GiveUp = GiveUp(),  # noqa: B008 - frozen
         stall_seconds: float = 120.0,
         fetch_wait: float = 0.5,
@@ -212,9 +78,6 @@ class BatchApp(faust.App):
     ) -> None:
         super().__init__(group, Worker=Worker, Stream=BatchStream, **options)
         self.resources: list[Service] = []
-        self.topic_specs: list[TopicSpec] = []
-        #: The topics that this worker reads, or may write to.
-        self.used_topics: set[str] = set()
         #: Called with the name of a topic that has gone, was made anew, or has grown.
         self.topic_listeners: list[Callable[[str], None]] = []
         #: The topics that are there since `prepare`.
@@ -224,17 +87,10 @@ class BatchApp(faust.App):
         #: Known once it was found; clients of one's own are made for it.
         self.cluster: Cluster | None = None
         self._find_cluster = cluster
-        self._max_attempts = max_attempts
         self._give_up = give_up
         self.watch = Watch(self, stall_seconds)
-        self._dead_letter_topic: str | None = None
         self.write_rights = WriteRights(self)
-        self._written: set[str] = set()
-        self._burials: set[asyncio.Task[None]] = set()
-        self._few_letters = Few(dead_letters.logger, logging.WARNING, "dead letters")
         self._readers: defaultdict[str, set[str]] = defaultdict(set)
-        self._decoders: dict[str, Decoder[Any]] = {}
-        self._schema = BatchSchema(self._decoders, self._reject)
         self._preparing = asyncio.Lock()
         self.transport = Transport(
             [URL("kafka://127.0.0.1:0")],
@@ -244,58 +100,40 @@ class BatchApp(faust.App):
             fetch_wait=fetch_wait,
         )
 
-    # -- topics and agents --------------------------------------------------------------
+    # -- delivery -----------------------------------------------------------------------
 
-    def batched_topic(
-        self,
-        name: str,
-        record: type[V],
-        *,
-        partitions: int,
-        complete: Complete[V] | None = None,
-        framing: Framing | None = None,
-    ) -> Any:
-        """A topic whose agents get `Batch`es of `record`'s fast twin; use `deliver` in them.
+    @cached_property
+    def _writer(self) -> DeadLetterWriter:
+        if self.dead_letters is None:
+            raise RuntimeError("the app has no dead_letter_topic")
+        send = self._sender.send_record
+        return DeadLetterWriter(self.dead_letters, send, self._readers, self._set_aside)
 
-        `complete(value, record)` may fill in or refuse (ValueError) what was decoded. With
-        `framing="schema-registry"` values may stand behind a schema's id. The topic is created
-        with so many partitions if it is missing."""
-        self._decoders[name] = Decoder(record, complete, framing)
-        # A compacted topic drops all but the last record of a key, and refuses one without.
-        self.topic_specs.append(TopicSpec(name, partitions, {"cleanup.policy": "delete"}))
-        return self.topic(name, schema=self._schema)
+    def _reject(self, message: Message, bad: list[Any]) -> asyncio.Task[None]:
+        return self._writer.reject(message, bad)
 
-    def is_batched(self, topic: str) -> bool:
-        """Whether the records of a topic come in batches."""
-        return topic in self._decoders
-
-    def decoder(self, topic: str) -> Decoder[Any]:
-        """What decodes the records of a batched topic."""
-        return self._decoders[topic]
-
-    def dead_letter_topic(self, name: str, *, partitions: int) -> Any:
-        """The topic for what can't be processed, kept without end; an app with batched topics
-        needs one. Its own batches hold the records as they are.
-
-        `<name>-resolved` notes what was replayed or dropped."""
-        self._dead_letter_topic = name
-        self._decoders[name] = RawDecoder()
-        forever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-        size = {"max.message.bytes": str(DEAD_LETTER_BYTES)}
-        self.topic_specs.append(TopicSpec(name, partitions, size | forever))
-        compact = {"cleanup.policy": "compact"}
-        self.topic_specs.append(TopicSpec(f"{name}-resolved", 1, compact))
-        return self.topic(name, schema=self._schema)
+    async def report_lost(self, losses: Collection[Loss]) -> None:
+        """Note for good, count and tell what was deleted unread; returns when Kafka has
+        confirmed the notes."""
+        if self.cluster is None:
+            raise RuntimeError("the app has no cluster yet")
+        await self._writer.report_lost(losses, self.cluster)
 
     async def deliver(
-        self, service: str, stream: Any, work: Work[V], *, overlap: int = 1
+        self,
+        service: str,
+        stream: Any,
+        work: Work[V],
+        *,
+        overlap: int = 1,
+        retry: Retry | None = None,
     ) -> None:
-        """See `delivery.deliver`; what can't be processed goes to the dead-letter topic."""
+        """See `policy.deliver`; what can't be processed goes to the dead-letter topic."""
         if not isinstance(stream, Refused) and stream.channel.schema is not self._schema:
             topics = ", ".join(map(repr, stream.channel.topics))
             line = f"{service!r} gives `deliver` the topic {topics}, which was not made by "
             stream = refuse(self, f"{line}`batched_topic`: make it so, or use `async for`")
-        elif self._dead_letter_topic is None:
+        elif self.dead_letters is None:
             line = (
                 f"{service!r} reads a batched topic, and the app has no topic for what it can't"
             )
@@ -306,17 +144,17 @@ class BatchApp(faust.App):
         for topic in stream.channel.topics:
             self._readers[topic].add(service)
             self.used_topics.add(topic)
-            if letters := self._dead_letter_topic:
-                self.used_topics |= {letters, notes_topic(letters)}
+            if letters := self.dead_letters:
+                self.used_topics |= {letters, resolutions_topic(letters)}
             metrics.meter(service, topic)  # so that its series are there from the beginning
             metrics.LOST.labels(self.conf.id, topic)
         await deliver(
             service,
             stream,
             work,
-            self._bury,
+            self._writer.write,
             overlap=overlap,
-            max_attempts=self._max_attempts,
+            retry=retry or self.retry,
             set_aside=self._set_aside,
             give_up=self._give_up,
         )
@@ -327,26 +165,14 @@ class BatchApp(faust.App):
         partition: int | None,
         messages: Iterable[tuple[bytes, bytes]],
         headers: Iterable[trace_headers.Headers] | None = None,
+        timestamps: Sequence[int | None] | None = None,
     ) -> None:
         """See `transport.Producer.send_all`; `writes` has to name the topic."""
         try:
-            await self._sender.send_all(topic, partition, messages, headers)
+            await self._sender.send_all(topic, partition, messages, headers, timestamps)
         except SendRefusedError:
             self.write_rights.doubt(topic)
             raise
-
-    def writes(self, topic: str) -> None:
-        """Say that this worker sends to `topic`: not ready without it, or the right to."""
-        self._written.add(topic)
-        self.used_topics.add(topic)
-
-    @property
-    def written(self) -> set[str]:
-        """The topics that this worker sends to; who reads may have dead letters."""
-        letters = (
-            {self._dead_letter_topic} if self._dead_letter_topic and self.agents else set()
-        )
-        return self._written | letters
 
     def _set_aside(self, tp: TP) -> AbstractContextManager[None]:
         consumer = self.running_consumer()
@@ -357,72 +183,6 @@ class BatchApp(faust.App):
         producer = self.producer
         assert isinstance(producer, Producer)  # noqa: S101 - made by our own transport
         return producer
-
-    def _reject(
-        self, message: Message, bad: list[tuple[ConsumerRecord, Exception]]
-    ) -> asyncio.Task[None]:
-        with Errand(message, self._set_aside).current():
-            task = asyncio.create_task(self._bury_all(bad))
-        self._burials.add(task)
-        task.add_done_callback(self._burials.discard)
-        # Looked at: the partition may go, and nobody be left who waits for it.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return task
-
-    async def _bury_all(self, bad: list[tuple[ConsumerRecord, Exception]]) -> None:
-        burials = []
-        for record, error in bad:
-            readers = [r for r in sorted(self._readers[record.topic]) if is_for(record, r)]
-            for reader in readers:
-                metrics.meter(reader, record.topic).rejected()
-            if readers:  # else it is a replay for a service of other workers
-                burials.append(self._bury(record, Failure(",".join(readers), error)))
-        await asyncio.gather(*burials)
-
-    async def _bury(self, record: ConsumerRecord, failure: Failure) -> None:
-        topic = self._dead_letter_topic
-        if topic is None:
-            raise RuntimeError("the app has no dead_letter_topic") from failure.error
-        if self._few_letters.room():
-            dead_letters.log_line(record, failure)
-        if record.topic == topic:
-            return  # it is there already, and would come again without end
-        headers = dead_letters.headers_for(record, failure)
-        await self._sender.send_record(
-            topic, key=record.key, value=record.value, headers=headers
-        )
-        metrics.dead_letter(failure.service, failure.error)
-
-    async def report_lost(self, losses: Collection[Loss]) -> None:
-        """Note for good, count and tell what was deleted unread; returns when Kafka has
-        confirmed the notes."""
-        topic = self._dead_letter_topic
-        if topic is None or self.cluster is None:
-            raise RuntimeError("the app has no dead_letter_topic, or no cluster yet")
-        of_topics = [loss for loss in losses if not loss.with_topic]
-        left = await first_left(self.cluster, of_topics) if of_topics else {}
-        notes = notes_topic(topic)
-        for loss in losses:
-            await self._note_loss(
-                notes, replace(loss, before=left.get((loss.topic, loss.partition)))
-            )
-
-    async def _note_loss(self, topic: str, loss: Loss) -> None:
-        key, value = loss.key, encode_loss(loss)
-
-        async def send() -> None:
-            try:
-                await self._sender.send_record(topic, key=key, value=value, headers=[])
-            except SendRefusedError as error:
-                line = "what was deleted unread can't be noted, and nothing behind it is read"
-                blocked.block(("note", topic), f"{line}: {error}")
-                raise
-            blocked.free(("note", topic))
-
-        what = f"note of lost records of {loss.topic}[{loss.partition}]"
-        await persist(what, send, (loss.topic, loss.partition))
-        metrics.LOST.labels(loss.group, loss.topic).inc(loss.records)
-        logger.error("%s (noted in %s)", loss, topic)
 
     # -- Kafka --------------------------------------------------------------------------
 
@@ -512,13 +272,13 @@ class BatchApp(faust.App):
             if self.in_worker:
                 self._start_tracing()
                 if self.conf.web_enabled:
-                    _check_port(self.conf.web_bind, self.conf.web_port)
+                    check_port(self.conf.web_bind, self.conf.web_port)
         except FatalError as error:
             await self.end(error)
         except OSError as error:
             await self.end(FatalError(f"{directory} can't be used: {error.strerror}"))
         if self.in_worker:
-            _quieten_garbage_collector()
+            quieten_garbage_collector()
         await super().on_first_start()
 
     def _start_tracing(self) -> None:
@@ -547,8 +307,8 @@ class BatchApp(faust.App):
             logger.info("Worker stopping: what it has read is finished and committed first")
             stopping.begin()
         left = await self._drain()
-        for burial in self._burials:
-            burial.cancel()
+        if self.dead_letters is not None:
+            self._writer.cancel()
         if self.in_worker:
             # Who has waited in vain already waits less for the rest.
             stopping.close_within(CLOSING_SECONDS / 2 if left else CLOSING_SECONDS)
@@ -581,31 +341,9 @@ class BatchApp(faust.App):
         of a worker that has gone."""
 
 
-def _quieten_garbage_collector() -> None:
-    # Thousands of records live for a moment in every batch, and none of them is in a cycle.
-    # Python's default is to look for cycles at each 700th new object: a tenth of the CPU time.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
 async def _soon(cluster: Cluster | None, work: Awaitable[None]) -> None:
     try:
         async with asyncio.timeout(COMMAND_PATIENCE):
             await work
     except (TransientError, TimeoutError) as error:
         raise FatalError(str(error) or f"Kafka at {cluster} does not answer") from error
-
-
-def _check_port(host: str, port: int) -> None:
-    # The web server would say the same, in a traceback.
-    try:
-        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(address[0]) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address[4])
-    except OSError as error:
-        raise FatalError(
-            f"the web server can't listen on {host} port {port}: {error.strerror} "
-            "(`-p` chooses another port)"
-        ) from error

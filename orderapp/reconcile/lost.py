@@ -9,7 +9,7 @@ from orderapp.engine.kafka.beginnings import known_of, start_of
 from orderapp.engine.kafka.cluster import Cluster, let_go
 from orderapp.engine.kafka.losses import Loss
 from orderapp.engine.kafka.offsets import Clients, Group
-from orderapp.readers import READERS
+from orderapp.readers import readers
 
 #: Seconds that Kafka has to answer a request.
 PATIENCE = 10.0
@@ -35,7 +35,7 @@ class Groups:
 
     async def lost(self) -> list[Loss]:
         """What was deleted behind the offsets that the groups in use have committed."""
-        names = {name for reader in READERS.values() for name in reader.groups}
+        names = {name for reader in readers().values() for name in reader.groups}
         try:
             groups = await self._clients.groups(names)
             return await self._behind(groups)
@@ -43,11 +43,11 @@ class Groups:
             raise self._failed(error) from error
 
     async def _behind(self, groups: dict[str, Group]) -> list[Loss]:
-        topics = {topic for reader in READERS.values() for topic in reader.topics}
+        topics = {topic for reader in readers().values() for topic in reader.topics}
         ids = await self._clients.topic_ids(topics)
         begins = (await self._clients.bounds(topics)).begins
         lost: set[Loss] = set()
-        for reader in READERS.values():
+        for reader in readers().values():
             group = choose([groups[n] for n in reader.groups if n in groups], reader.topics)
             if group is not None:
                 firsts = {TP(*tp): at for tp, at in begins.items() if tp.topic in reader.topics}

@@ -7,9 +7,9 @@ import time
 
 from faker import Faker
 
+from orderapp import topics
 from orderapp.app import app, settings
 from orderapp.engine.errors import SendRefusedError
-from orderapp.engine.observe import trace_headers, tracing
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.texts import one_line
@@ -67,17 +67,16 @@ def make_order(order_id: int) -> Order:
 
 
 order_ids = OrderIds()
-app.writes("orders")
 
 
-@app.timer(settings.order_interval, on_leader=True)  # type: ignore[untyped-decorator]
+@app.timer(settings.order_interval, on_leader=True, sends=topics.orders)  # type: ignore[untyped-decorator]
 async def produce() -> None:
     """Send a fake order."""
     order = make_order(order_ids.next())
     about: dict[str, int | str] = {"order_id": order.order_id}
     try:
         async with asyncio.timeout(PATIENCE):
-            trace_id = await send(order)
+            trace_id = await topics.orders.send_one(order)
             await disturb(order)
     except Exception as error:  # an exception would end Faust's timer for good
         if isinstance(error, SendRefusedError):
@@ -99,17 +98,9 @@ async def hand_over(*_: object, **__: object) -> None:
     blocked.free("producer", mended=False)
 
 
-async def send(order: Order) -> str:
-    """Send an order and wait until Kafka has it; returns the id of its trace, if it has one."""
-    key = b"%d" % order.order_id
-    with tracing.sending("orders", key) as headers:
-        await app.send_all("orders", None, [(key, order.dumps())], [headers])
-    return trace_headers.trace_id(headers)
-
-
 async def disturb(order: Order) -> None:
     """Send what the settings ask for besides: the order again, and what is no order."""
     if random.random() < settings.faults.duplicates:  # noqa: S311 - no secret
-        await asyncio.gather(*(send(order) for _ in range(REPEATS)))
+        await asyncio.gather(*(topics.orders.send_one(order) for _ in range(REPEATS)))
     if random.random() < settings.faults.poison:  # noqa: S311 - no secret
         await app.send_all("orders", None, [(b"poison", random.choice(POISON))])  # noqa: S311 - no secret

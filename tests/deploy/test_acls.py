@@ -11,6 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 
+from orderapp.commands.acls import rights
 from orderapp.settings import CONSUMERS, SERVICES
 from tests.deploy import known
 from tests.e2e.secure_kafka import secure_kafka
@@ -54,6 +55,14 @@ def test_nothing_is_allowed_but_named_topics_and_groups(acls):
     groups = {name for _, kind, name in acls if kind == "--consumer-group"}
     assert groups == {f"{name}-group" for name in (*CONSUMERS, "producer")}
     assert not [name for _, _, name in acls if "*" in name]
+
+
+def test_the_script_gives_what_the_services_declare(acls):
+    kinds = {"--topic": "topic", "--consumer-group": "group"}
+
+    assert {(kinds[kind], name, operation) for operation, kind, name in acls} == {
+        right[:3] for right in rights()
+    }
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orderapp import topics
+from orderapp import documents, topics
 from orderapp.app import app
 from orderapp.engine.batches.records import REPLAY_FOR, is_for
 from orderapp.engine.dead_letters import headers as dead_letters
@@ -96,6 +96,13 @@ def test_a_record_is_a_message_or_bad_and_its_neighbours_do_not_matter(records):
         assert sum(len(text or b"") for _, text in headers[: len(dead_letters.HEADERS)]) < 4000
 
 
+MAKERS = {
+    "orders": documents.order_document,
+    "fraud-alerts": documents.alert_document,
+    "payments": documents.payment_document,
+}
+
+
 def paid(order_id, **fields):
     value = {"order_id": order_id, "payment_id": "p", "status": "PAID", "amount": 1} | fields
     value |= {"paid_at": "2026-11-23T18:00:00Z"}
@@ -111,7 +118,7 @@ def test_what_is_a_message_can_be_stored_and_stored_again(records):
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         create(connection)
         for _ in range(2):
-            write(connection, [analytics.documents(batch)])
+            write(connection, [[*analytics.made(batch, MAKERS[batch.topic])]])
 
         totals = read.stats(connection, -(2**60)).countries
     assert all(math.isfinite(total.revenue) for total in totals)

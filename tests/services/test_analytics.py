@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from orderapp import documents
 from orderapp.engine.batches.batch import Batch
 from orderapp.engine.batches.structs import struct_of
 from orderapp.engine.errors import TransientError
@@ -52,9 +53,16 @@ def clock(monkeypatch):
     monkeypatch.setattr(analytics, "now", lambda: STORED)
 
 
+MAKERS = {
+    "orders": documents.order_document,
+    "fraud-alerts": documents.alert_document,
+    "payments": documents.payment_document,
+}
+
+
 def document_of(topic, value, **fields):
     batch = Batch(topic, 3, [value], [record(topic=topic, partition=3, offset=11, **fields)])
-    (document,) = analytics.documents(batch)
+    (document,) = analytics.made(batch, MAKERS[topic])
     return document
 
 
@@ -189,14 +197,14 @@ def test_dead_letter_of_an_order_becomes_a_document():
         kafka_timestamp=1_700_000_009_000,
     )
 
-    assert expected == analytics.dead_letter_document(letter())
+    assert expected == documents.dead_letter_document(letter())
 
 
 @pytest.mark.parametrize(
     "key", [None, b"", b"abc", b"-7", b"7.0", b"1" * 40, "\u0663".encode()]
 )
 def test_dead_letter_of_no_order_is_no_document(key):
-    assert analytics.dead_letter_document(letter(key)) is None
+    assert documents.dead_letter_document(letter(key)) is None
 
 
 @pytest.mark.parametrize("name", LETTER)
@@ -204,15 +212,15 @@ def test_dead_letter_of_no_order_is_no_document(key):
 def test_damaged_dead_letter_is_no_document(name, value):
     changed = {name.replace("-", "_"): value}
 
-    assert analytics.dead_letter_document(letter(**changed)) is None
+    assert documents.dead_letter_document(letter(**changed)) is None
 
 
 def test_dead_letter_without_headers_is_no_document():
-    assert analytics.dead_letter_document(record(key=b"7", topic="orders-dlq")) is None
+    assert documents.dead_letter_document(record(key=b"7", topic="orders-dlq")) is None
 
 
 def test_dead_letter_with_the_largest_numbers_can_be_stored():
-    document = analytics.dead_letter_document(
+    document = documents.dead_letter_document(
         letter(b"9007199254740991", attempts=b"9007199254740991")
     )
 
@@ -221,7 +229,7 @@ def test_dead_letter_with_the_largest_numbers_can_be_stored():
 
 @pytest.mark.parametrize("attempts", [b"9" * 20, b"9007199254740992", b"-1"])
 def test_dead_letter_with_a_number_that_no_store_holds_is_no_document(attempts):
-    assert analytics.dead_letter_document(letter(attempts=attempts)) is None
+    assert documents.dead_letter_document(letter(attempts=attempts)) is None
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("away"), StoreRejected("no")])
@@ -233,7 +241,7 @@ async def test_an_order_is_never_given_up_for_the_stores_sake(monkeypatch, error
 
     store.fail(error)
     with pytest.raises(TransientError, match=str(error)):
-        await analytics.keep(batch)
-    await analytics.keep(batch)
+        await analytics.analytics(batch)
+    await analytics.analytics(batch)
 
     assert set(store.documents) == {"7"}

@@ -5,13 +5,15 @@ import time
 
 import pytest
 
+from orderapp import topics
 from orderapp.engine.batches.batch import Batch
 from orderapp.engine.errors import PartlyFailedError, SendFailedError
 from orderapp.gateways.simulated import SimulatedGateway
 from orderapp.models import Order
 from orderapp.services import payment
-from orderapp.services.payment import charge, encode, pay, payment_id
+from orderapp.services.payment import pay, payment_id
 from orderapp.settings import Faults
+from tests.records import record
 
 
 def order(order_id, amount=50.0):
@@ -21,7 +23,11 @@ def order(order_id, amount=50.0):
 
 
 def batch(count, attempt=1):
-    return Batch("orders", 0, [order(n) for n in range(count)], [], attempt)
+    records = [record(offset=n) for n in range(count)]
+    return Batch("orders", 0, [order(n) for n in range(count)], records, attempt)
+
+
+charge = payment.payment.function
 
 
 @pytest.fixture
@@ -29,7 +35,7 @@ def sent(monkeypatch):
     """What is sent to the topic payments: the moment and the keys of each call."""
     calls = []
 
-    async def send_all(topic, partition, messages, headers):
+    async def send_all(topic, partition, messages, headers, timestamps):
         assert (topic, partition, headers) == ("payments", 0, None)
         calls.append((time.monotonic(), [int(key) for key, _ in messages]))
 
@@ -61,7 +67,9 @@ def test_the_same_order_always_has_the_same_payment_id():
 
 
 def test_a_payment_has_the_fields_of_the_contract():
-    assert encode(pay(order(7), "PAID", "2026-11-23T18:00:00.000000Z", 2)) == (
+    assert topics.payments.codec.encode(
+        pay(order(7), "PAID", "2026-11-23T18:00:00.000000Z", 2)
+    ) == (
         b'{"order_id":7,"payment_id":"pay-7","status":"PAID","amount":50.0,'
         b'"paid_at":"2026-11-23T18:00:00.000000Z","attempts":2,"country":"DE",'
         b'"created_at":"t"}'

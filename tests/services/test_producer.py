@@ -50,12 +50,12 @@ def test_a_clock_that_is_set_back_repeats_no_id(monkeypatch):
 async def test_a_worker_whose_orders_are_refused_is_not_ready_until(ends, monkeypatch):
     refused = [SendRefusedError("topic 'orders': raise its max.message.bytes")]
 
-    async def send(order):
+    async def send_one(order):
         if refused:
             raise refused[0]
         return ""
 
-    monkeypatch.setattr(producer, "send", send)
+    monkeypatch.setattr(producer.topics.orders, "send_one", send_one)
     produce = inspect.unwrap(producer.produce)
     await produce()
     assert blocked.reasons == [f"no order is generated: {refused[0]}"]

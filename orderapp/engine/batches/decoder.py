@@ -7,8 +7,7 @@ import msgspec
 from aiokafka import ConsumerRecord
 
 from orderapp.engine.batches.batch import Batch
-from orderapp.engine.batches.framing import FRAMINGS, Framing, explained, unframed
-from orderapp.engine.batches.structs import struct_of
+from orderapp.engine.batches.codec import Codec
 from orderapp.engine.errors import RecordError
 
 V = TypeVar("V")
@@ -20,19 +19,10 @@ Complete = Callable[[V, ConsumerRecord], V]
 
 
 class Decoder(Generic[V]):
-    """Turns the records of one topic into values of one Record type (its Struct)."""
+    """Turns the records of one topic into values."""
 
-    def __init__(
-        self,
-        record: type[V],
-        complete: Complete[V] | None = None,
-        framing: Framing | None = None,
-    ) -> None:
-        if framing is not None and framing not in FRAMINGS:
-            raise ValueError(f"framing={framing!r} is not known: {', '.join(FRAMINGS)}")
-        decode = msgspec.json.Decoder(struct_of(record)).decode  # type: ignore[type-var]
-        self._decode = decode if framing is None else lambda value: decode(unframed(value))
-        self._framing = framing
+    def __init__(self, codec: Codec[V], complete: Complete[V] | None = None) -> None:
+        self._decode, self._explain = codec.decode, codec.explain
         self._complete = complete
 
     def one(self, record: ConsumerRecord) -> V:
@@ -44,7 +34,7 @@ class Decoder(Generic[V]):
         try:
             value: V = self._decode(record.value)
         except Exception as error:
-            raise explained(record.value, error, self._framing) from error
+            raise self._explain(record.value, error) from error
         if self._complete:
             value = self._complete(value, record)
             if value is None:

@@ -24,6 +24,7 @@ from faust.types import StreamT
 
 from orderapp.engine.delivery.errand import SetAside, nothing_set_aside
 from orderapp.engine.delivery.limit import GiveUp, Limit
+from orderapp.engine.delivery.retry import Retry
 from orderapp.engine.delivery.settling import Policy, SendDeadLetter, V, Work
 from orderapp.engine.delivery.turns import Turns
 from orderapp.engine.observe.logs import Few
@@ -38,7 +39,7 @@ async def deliver(
     dead_letter: SendDeadLetter,
     *,
     overlap: int = 1,
-    max_attempts: int = 1,
+    retry: Retry = Retry(),  # noqa: B008 - frozen
     set_aside: SetAside = nothing_set_aside,
     give_up: GiveUp = GiveUp(),  # noqa: B008 - frozen
 ) -> None:
@@ -48,7 +49,7 @@ async def deliver(
     so have two records of one key in a batch. What waits until somebody mends something is
     `set_aside`, and then takes no room among the others."""
     few = Few(logger, logging.WARNING, f"times that {service} failed")
-    policy = Policy(service, work, dead_letter, max_attempts, few, Limit(service, give_up))
+    policy = Policy(service, work, dead_letter, retry, few, Limit(service, give_up))
     turns = Turns(policy, overlap, set_aside)
     # The end of the loop body would ack, also when it ends by an exception or because the
     # worker stops. Acks are given by hand instead.

@@ -5,6 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator
+from dataclasses import dataclass
 from functools import cache
 
 from orderapp.engine.errors import TransientError
@@ -23,9 +24,23 @@ FIRST_SLOW_WAIT, LONGEST_SLOW_WAIT = 1.0, 30.0
 LOOK = 1.0
 
 
+@dataclass(frozen=True)
+class Retry:
+    """How often a record is tried whose work fails by an error that may pass
+    (`RetryableError`), and the seconds between: the first wait is doubled up to the longest."""
+
+    attempts: int = 1
+    first_wait: float | None = None
+    longest_wait: float | None = None
+
+    def waits(self) -> Iterator[float]:
+        """Seconds to wait before each new try, without end."""
+        return _doubled(self.first_wait or FIRST_WAIT, self.longest_wait or LONGEST_WAIT, 1.25)
+
+
 def waits() -> Iterator[float]:
     """Seconds to wait before each new try, without end."""
-    return _doubled(FIRST_WAIT, LONGEST_WAIT, 1.25)
+    return Retry().waits()
 
 
 def slow_waits() -> Iterator[float]:

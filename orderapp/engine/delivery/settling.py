@@ -15,7 +15,7 @@ from orderapp.engine.batches.records import about
 from orderapp.engine.delivery.errand import Errand, ForgottenError
 from orderapp.engine.delivery.failure import Failure, moment
 from orderapp.engine.delivery.limit import Limit
-from orderapp.engine.delivery.retry import persist, waits
+from orderapp.engine.delivery.retry import Retry, persist
 from orderapp.engine.errors import (
     PartlyFailedError,
     RecordError,
@@ -43,7 +43,7 @@ class Policy:
     service: str
     work: Work[Any]
     dead_letter: SendDeadLetter
-    max_attempts: int
+    retry: Retry
     few: Few
     limit: Limit
 
@@ -73,7 +73,8 @@ class Settling:
 
     async def _try_again(self, batch: Batch[Any], errors: Mapping[int, Exception]) -> int:
         """Settle what failed; how many records became dead letters."""
-        first, pauses, dead_letters, most = moment(), waits(), 0, self._policy.max_attempts
+        first, dead_letters, retry = moment(), 0, self._policy.retry
+        pauses, most = retry.waits(), retry.attempts
         while errors:
             may_pass: tuple[type[Exception], ...] = (TransientError,)
             if batch.attempt < most:

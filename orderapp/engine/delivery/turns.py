@@ -13,6 +13,7 @@ from orderapp.engine.batches.batch import Batch
 from orderapp.engine.delivery.errand import Errand, ForgottenError, SetAside
 from orderapp.engine.delivery.settling import Policy, Settling
 from orderapp.engine.observe.held_up import Places
+from orderapp.engine.observe.logs import working_for
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class Turns:
     ) -> None:
         if earlier:
             await asyncio.wait(earlier)
+        working_for.set(self._policy.service)
         errand = Errand(event.message, self._step_aside)
         turn = Settling(self._policy, errand)
         try:

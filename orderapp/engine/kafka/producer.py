@@ -1,6 +1,6 @@
 """Faust's producer, taught to send whole batches and to wait for a Kafka that is away."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -62,17 +62,19 @@ class Producer(driver.Producer):
         partition: int | None,
         messages: Iterable[tuple[bytes, bytes]],
         headers: Iterable[Headers] | None = None,
+        timestamps: Sequence[int | None] | None = None,
     ) -> None:
         """Send `(key, value)` messages and return when Kafka has confirmed all of them.
 
-        `headers` are those of each message, None when no message has any.
+        `headers` are those of each message, None when no message has any; `timestamps` in ms of
+        Unix time, None: when it is sent.
         `partition` is that of the records they come from: the same key in the same partition
         number keeps a record and what follows from it side by side, whatever partitioner
         the record's sender used. Where the topic has no such partition the key decides.
         See `writing.write` for how long it tries; `SendFailedError` when it does not."""
         messages = list(messages)
         own = None if headers is None else [*map(list, headers)]  # aiokafka takes lists only
-        part = Part(partition, messages, own)
+        part = Part(partition, messages, own, timestamps)
         await write(self._ensure_producer(), topic, part, current.get())
 
     async def send_record(

@@ -14,16 +14,17 @@ async def send(
     value: bytes | None,
     headers: list[tuple[str, bytes]],
     partition: int | None = None,
+    timestamp: int | None = None,
 ) -> asyncio.Future[Any]:
     """`producer.send`, which refuses a record that has neither key nor value."""
     future: asyncio.Future[Any]
     if key is not None or value is not None:
         future = await producer.send(
-            topic, value, key=key, partition=partition, headers=headers
+            topic, value, key=key, partition=partition, headers=headers, timestamp_ms=timestamp
         )
         return future
     batch = producer.create_batch()
-    batch.append(timestamp=None, key=None, value=None, headers=headers)
+    batch.append(timestamp=timestamp, key=None, value=None, headers=headers)
     if partition is None:
         partition = min(await producer.partitions_for(topic))
     future = await producer.send_batch(batch, topic, partition=partition)

@@ -45,16 +45,20 @@ class Part(NamedTuple):
     messages: Sequence[tuple[bytes | None, bytes | None]]
     #: Those of each message, None when no message has any.
     headers: Sequence[Headers] | None
+    #: That of each message, in ms of Unix time; None: when it is sent.
+    timestamps: Sequence[int | None] | None = None
 
-    def each(self) -> Iterator[tuple[tuple[bytes | None, bytes | None], Headers]]:
-        """Each message with its headers."""
+    def each(self) -> Iterator[tuple[tuple[bytes | None, bytes | None], Headers, int | None]]:
+        """Each message with its headers and its timestamp."""
         headers = repeat([]) if self.headers is None else self.headers
-        return zip(self.messages, headers, strict=False)
+        timestamps = repeat(None) if self.timestamps is None else self.timestamps
+        return zip(self.messages, headers, timestamps, strict=False)
 
     def cut(self, start: int, stop: int) -> "Part":
         """The messages from `start` up to and without `stop`."""
         headers = None if self.headers is None else self.headers[start:stop]
-        return Part(self.partition, self.messages[start:stop], headers)
+        timestamps = None if self.timestamps is None else self.timestamps[start:stop]
+        return Part(self.partition, self.messages[start:stop], headers, timestamps)
 
     def smaller(self, partition_of: Any) -> list["Part"]:
         """Parts that make smaller batches; none: it is a batch of one record."""
@@ -62,12 +66,9 @@ class Part(NamedTuple):
         if self.partition is None:
             # aiokafka has put them into one batch with others'.
             groups = defaultdict(list)
-            for (key, value), own in self.each():
-                groups[partition_of(key, value)].append(((key, value), own))
-            return [
-                Part(number, [m for m, _ in group], [own for _, own in group])
-                for number, group in groups.items()
-            ]
+            for message in self.each():
+                groups[partition_of(*message[0])].append(message)
+            return [Part(number, *zip(*group, strict=True)) for number, group in groups.items()]
         half = count // 2
         return [self.cut(0, half), self.cut(half, count)] if half else []
 
@@ -243,14 +244,15 @@ async def _send_batches(
     sent: list[tuple[int, asyncio.Future[Any]]],
 ) -> None:
     """One future for each batch, not one for each message."""
-    timestamp, partition = int(time.time() * 1000), part.partition
+    now, partition = int(time.time() * 1000), part.partition
     batch, done = producer.create_batch(), 0
-    for (key, value), own in part.each():
-        if batch.append(key=key, value=value, timestamp=timestamp, headers=own) is None:
+    for (key, value), own, timestamp in part.each():
+        at = now if timestamp is None else timestamp
+        if batch.append(key=key, value=value, timestamp=at, headers=own) is None:
             done += batch.record_count()
             sent.append((done, await producer.send_batch(batch, topic, partition=partition)))
             batch = producer.create_batch()
-            batch.append(key=key, value=value, timestamp=timestamp, headers=own)
+            batch.append(key=key, value=value, timestamp=at, headers=own)
     if batch.record_count():
         done += batch.record_count()
         sent.append((done, await producer.send_batch(batch, topic, partition=partition)))
@@ -262,5 +264,6 @@ async def _send_by_key(
     part: Part,
     sent: list[tuple[int, asyncio.Future[Any]]],
 ) -> None:
-    for index, ((key, value), own) in enumerate(part.each(), start=1):
-        sent.append((index, await send(producer, topic, key=key, value=value, headers=own)))
+    for index, ((key, value), own, at) in enumerate(part.each(), start=1):
+        future = await send(producer, topic, key=key, value=value, headers=own, timestamp=at)
+        sent.append((index, future))

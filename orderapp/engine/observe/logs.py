@@ -10,6 +10,7 @@ import logging
 import re
 import time
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,9 @@ FIELDS = (
     "attempt",
     "error",
 )
+
+#: The service whose work is done now.
+working_for: ContextVar[str] = ContextVar("working_for", default="")
 
 _NUMBER = re.compile(r"[0-9]{1,16}")
 #: What they say at INFO is about themselves: rebalances step by step, services that start.

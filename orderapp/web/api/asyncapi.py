@@ -4,33 +4,24 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-import faust
 import msgspec
 from aiohttp import web
 
 from orderapp.app import app
-from orderapp.engine.batches.structs import struct_of
+from orderapp.engine import Json
 from orderapp.engine.dead_letters.headers import HEADERS
 from orderapp.engine.dead_letters.resolutions import Resolution, resolutions_topic
 from orderapp.engine.observe.trace_headers import PARENT, STATE
-from orderapp.models import FraudAlert, Order, Payment
 from orderapp.web.api.routes import Answer, Route, json, serve
 
 _REF = "#/components/schemas/{name}"
 
-#: What travels on each topic, and what for.
-RECORDS: dict[str, tuple[type[faust.Record], str]] = {
-    "orders": (Order, "Orders of customers: fraud, payment and analytics read them."),
-    "fraud-alerts": (FraudAlert, "Risky orders, found by fraud; analytics keeps them."),
-    "payments": (Payment, "What the gateway said to an order; analytics keeps it."),
-}
 _DEAD_LETTERS = "orders-dlq"
 _NOTES = resolutions_topic(_DEAD_LETTERS)
-_OTHERS = {
-    _DEAD_LETTERS: "What could not be processed, unchanged; the headers say why.",
-    _NOTES: "Which dead letters were replayed or dropped; one without a value takes back what "
-    "was noted before.",
-}
+_NOTES_TEXT = (
+    "Which dead letters were replayed or dropped; one without a value takes back what was "
+    "noted before."
+)
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _KEYS: dict[str, dict[str, Any]] = {
@@ -41,8 +32,6 @@ _KEYS: dict[str, dict[str, Any]] = {
         "description": "the partition and the offset of the dead letter",
     },
 }
-_ORDER_ID = _TEXT | {"description": "the order id"}
-
 #: Headers of records that belong to a trace; what is sent because of one has its own ones.
 _TRACE: dict[str, Any] = {
     PARENT: _TEXT | {"description": "the trace that the record belongs to (W3C Trace Context)"},
@@ -53,8 +42,12 @@ _TRACE: dict[str, Any] = {
 @cache
 def document() -> dict[str, Any]:
     """The description, as AsyncAPI 3.0 has it."""
-    # The Struct says what is checked: the Record's own annotations, with their bounds.
-    models: dict[str, Any] = {name: struct_of(record) for name, (record, _) in RECORDS.items()}
+    # What is decoded says what is checked: the Record's annotations, with their bounds.
+    models: dict[str, Any] = {
+        name: topic.message
+        for name, topic in app.batched.items()
+        if isinstance(topic.codec, Json)
+    }
     models[_NOTES] = Resolution
     schemas, components = msgspec.json.schema_components(models.values(), ref_template=_REF)
     payloads = dict(zip(models, schemas, strict=True))
@@ -70,7 +63,12 @@ def document() -> dict[str, Any]:
         },
         "defaultContentType": "application/json",
         "channels": {name: _channel(name, n) for name, n in topics.items()},
-        "operations": {f"receive-{name}": _operation(name) for name in topics},
+        "operations": {
+            f"{action}-{name}": _operation(action, name, services)
+            for name in topics
+            for action, services in (("receive", _reading(name)), ("send", _sending(name)))
+            if services or action == "receive"
+        },
         "components": {
             "schemas": components,
             "messages": {name: _message(name, payloads.get(name)) for name in topics},
@@ -78,29 +76,39 @@ def document() -> dict[str, Any]:
     }
 
 
+def _reading(topic: str) -> list[str]:
+    return [service.name for service in app.services.all.values() if topic in service.reads]
+
+
+def _sending(topic: str) -> list[str]:
+    return [service.name for service in app.services.all.values() if topic in service.sends]
+
+
 def _channel(topic: str, partitions: int) -> dict[str, Any]:
-    text = RECORDS[topic][1] if topic in RECORDS else _OTHERS.get(topic, "")
     return {
         "address": topic,
-        "description": text,
+        "description": app.batched[topic].text if topic in app.batched else _NOTES_TEXT,
         "messages": {topic: {"$ref": f"#/components/messages/{topic}"}},
         "bindings": {"kafka": {"partitions": partitions, "bindingVersion": "0.5.0"}},
     }
 
 
-def _operation(topic: str) -> dict[str, Any]:
+def _operation(action: str, topic: str, services: list[str]) -> dict[str, Any]:
     channel = f"#/channels/{topic}"
     return {
-        "action": "receive",
+        "action": action,
         "channel": {"$ref": channel},
         "messages": [{"$ref": f"{channel}/messages/{topic}"}],
+        # The services that do so.
+        "tags": [{"name": service} for service in services],
     }
 
 
 def _message(topic: str, payload: dict[str, Any] | None) -> dict[str, Any]:
-    key = _KEYS.get(topic, _ORDER_ID)
+    known = app.batched.get(topic)
+    key = _KEYS.get(topic) or _TEXT | {"description": known.key_text if known else ""}
     message: dict[str, Any] = {
-        "name": RECORDS[topic][0].__name__ if topic in RECORDS else topic,
+        "name": known.codec.record.__name__ if known and payload else topic,
         # A dead letter is whatever bytes could not be processed.
         "payload": payload or {},
         "bindings": {"kafka": {"key": key, "bindingVersion": "0.5.0"}},

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import faust
 import msgspec
 from aiokafka import ConsumerRecord
 
+from orderapp import topics
 from orderapp.app import app
+from orderapp.engine import Topic
 from orderapp.engine.batches.framing import plain_key
-from orderapp.engine.batches.structs import struct_of
-from orderapp.models import FraudAlert, Order, Payment
+from orderapp.models import Order
 
 #: Makes an item of a record, or raises.
 Render = Callable[[ConsumerRecord], bytes]
@@ -37,8 +37,8 @@ class LiveDeadLetter(msgspec.Struct, frozen=True):
     error_text: str
 
 
-def _checked(model: type[faust.Record]) -> Render:
-    decode: Any = msgspec.json.Decoder(struct_of(model)).decode
+def _checked(topic: Topic[Any]) -> Render:
+    decode = topic.codec.decode
 
     def render(record: ConsumerRecord) -> bytes:
         value: bytes = record.value or b""
@@ -85,7 +85,7 @@ def _dead_letter(record: ConsumerRecord) -> bytes:
 #: By topic: the name of its items in a message, and what makes them.
 KINDS: dict[str, tuple[str, Render]] = {
     "orders": ("orders", _order),
-    "fraud-alerts": ("alerts", _checked(FraudAlert)),
-    "payments": ("payments", _checked(Payment)),
+    "fraud-alerts": ("alerts", _checked(topics.fraud_alerts)),
+    "payments": ("payments", _checked(topics.payments)),
     "orders-dlq": ("dead_letters", _dead_letter),
 }

@@ -6,9 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from orderapp.app import app, settings, store
+from orderapp.app import app, store
 from orderapp.engine.observe.blocked import blocked
-from orderapp.settings import CONSUMERS
 from orderapp.store import StoreError
 from orderapp.web.api.routes import Answer, Route, json, serve
 
@@ -58,7 +57,7 @@ def _kafka() -> str | None:
         return "Kafka is not reachable yet"
     if not app.watch.kafka_answers:
         return "Kafka does not answer"
-    if settings.services.isdisjoint(CONSUMERS):
+    if not app.agents:
         return None
     if app.rebalancing or not app.has_partitions():
         return "no partitions are assigned"

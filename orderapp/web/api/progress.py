@@ -6,14 +6,14 @@ from aiokafka import TopicPartition
 
 from orderapp.app import app
 from orderapp.engine.health.lag import LagMonitor, LagUnknownError, Look
-from orderapp.readers import READERS
+from orderapp.readers import readers
 from orderapp.store import OrderStory
 from orderapp.web.api.answers import Fraud
 
 #: Seconds that Kafka may hold up an answer; a view has to answer for the store's time too.
 KAFKA_PATIENCE = 1.2
 
-monitor = LagMonitor(lambda: app.cluster, READERS)
+monitor = LagMonitor(lambda: app.cluster, readers())
 app.resources.append(monitor)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from orderapp.engine.batches.batch import Batch
+from orderapp.engine.batches.codec import Json
 from orderapp.engine.batches.decoder import Decoder
 from orderapp.engine.batches.scheduler import BatchScheduler
 from orderapp.engine.batches.structs import struct_of
@@ -42,7 +43,7 @@ def test_a_twin_has_the_fields_types_and_defaults_of_its_record():
 def test_values_keep_their_records_at_hand():
     records = [record(reading(n), offset=n * 2, partition=3) for n in range(4)]
 
-    batch, bad = Decoder(Reading).batch(records)
+    batch, bad = Decoder(Json(Reading)).batch(records)
 
     assert bad == []
     assert [value.sensor for value in batch] == [0, 1, 2, 3]
@@ -72,7 +73,7 @@ BAD = [
 def test_a_bad_record_is_taken_out_and_its_neighbours_go_on(bad):
     good = [record(reading(n), offset=n) for n in range(3)]
 
-    batch, rejected = Decoder(Reading).batch([good[0], bad, good[1], bad, good[2]])
+    batch, rejected = Decoder(Json(Reading)).batch([good[0], bad, good[1], bad, good[2]])
 
     assert [value.sensor for value in batch] == [0, 1, 2]
     assert batch.records == good
@@ -81,7 +82,7 @@ def test_a_bad_record_is_taken_out_and_its_neighbours_go_on(bad):
 
 
 def test_a_batch_of_only_bad_records_is_empty():
-    batch, rejected = Decoder(Reading).batch([record(b"x"), record(b"y")])
+    batch, rejected = Decoder(Json(Reading)).batch([record(b"x"), record(b"y")])
 
     assert (len(batch), len(rejected)) == (0, 2)
     assert list(batch.runs()) == [batch]
@@ -90,7 +91,7 @@ def test_a_batch_of_only_bad_records_is_empty():
 @given(st.binary(max_size=200), st.one_of(st.none(), st.binary(max_size=20)))
 def test_no_bytes_get_past_the_decoder(value, key):
     try:
-        decoded = Decoder(Reading).one(record(value, key))
+        decoded = Decoder(Json(Reading)).one(record(value, key))
     except Exception:
         pass
     else:
@@ -107,7 +108,7 @@ def test_complete_may_fill_in_or_refuse():
         )
 
     records = [record(reading(1)), record(reading(13)), record(reading(2, unit="?"))]
-    batch, rejected = Decoder(Reading, complete).batch(records)
+    batch, rejected = Decoder(Json(Reading), complete).batch(records)
 
     assert [value.value for value in batch] == [1.0, 9.0]
     assert [str(error) for _, error in rejected] == ["no such sensor"]
@@ -148,7 +149,7 @@ def test_a_bug_in_complete_costs_only_the_records_that_meet_it(name, place):
     def complete(value, source):
         return value if value.sensor != 13 else BUGS[name]()
 
-    batch, rejected = Decoder(Reading, complete).batch(records)
+    batch, rejected = Decoder(Json(Reading), complete).batch(records)
 
     assert [r.offset for r in batch.records] == [n for n in range(5) if n != place]
     assert [value.sensor for value in batch] == [n for n in range(5) if n != place]
@@ -161,11 +162,11 @@ def test_what_ends_a_program_is_no_reason_to_give_a_record_up(error):
         raise error
 
     with pytest.raises(error):
-        Decoder(Reading, complete).batch([record(reading(1))])
+        Decoder(Json(Reading), complete).batch([record(reading(1))])
 
 
 def test_unknown_fields_are_ignored():
-    batch, rejected = Decoder(Reading).batch([record(reading(1, added_later=True))])
+    batch, rejected = Decoder(Json(Reading)).batch([record(reading(1, added_later=True))])
 
     assert (len(batch), rejected) == (1, [])
 

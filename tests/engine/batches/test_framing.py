@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orderapp.engine.batches.codec import Json
 from orderapp.engine.batches.decoder import Decoder
 from orderapp.engine.batches.framing import explained, plain_key, unframed
 from tests.records import record
@@ -32,7 +33,7 @@ def framed(content, schema=42):
 
 def said(value, framing=None):
     """The text of the dead letter."""
-    batch, [(_, error)] = Decoder(Reading, framing=framing).batch([record(value)])
+    batch, [(_, error)] = Decoder(Json(Reading, framing)).batch([record(value)])
     assert len(batch) == 0
     assert type(error) in (msgspec.DecodeError, msgspec.ValidationError)
     return str(error)
@@ -115,7 +116,7 @@ def test_an_error_names_the_decoders_reason_too():
 
 
 def test_where_it_is_allowed_framed_json_is_read_and_plain_json_as_well():
-    decoder = Decoder(Reading, framing="schema-registry")
+    decoder = Decoder(Json(Reading, "schema-registry"))
     records = [
         record(framed(JSON)),
         record(JSON),
@@ -144,7 +145,7 @@ def test_where_it_is_allowed_the_reason_is_that_of_what_is_framed(content, text)
 
 def test_no_other_framing_is_known():
     with pytest.raises(ValueError, match="framing='avro' is not known: schema-registry"):
-        Decoder(Reading, framing="avro")
+        Decoder(Json(Reading, "avro"))
 
 
 @pytest.mark.parametrize(

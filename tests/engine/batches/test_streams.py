@@ -105,7 +105,7 @@ async def test_a_topic_that_is_not_batched_is_not_delivered(app, failed, name):
 
 
 async def test_what_has_no_place_for_dead_letters_is_not_delivered(app, failed):
-    app._dead_letter_topic = None
+    app.dead_letters = None
     stream = app.topic("readings", schema=app._schema).stream()
 
     with pytest.raises(TimeoutError):

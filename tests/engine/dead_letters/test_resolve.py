@@ -36,7 +36,7 @@ class Producer:
         self.fails = fails or {}
         self.sent = []
 
-    async def send(self, topic, value, *, key, partition, headers):
+    async def send(self, topic, value, *, key, partition, headers, timestamp_ms):
         answer = asyncio.get_running_loop().create_future()
         error = self.fails.get((topic, key)) or self.fails.get(topic)
         if error:

@@ -7,6 +7,7 @@ import faust
 import pytest
 
 from orderapp.engine.batches.batch import Batch
+from orderapp.engine.batches.codec import Json
 from orderapp.engine.batches.decoder import Decoder
 from orderapp.engine.batches.schema import BatchSchema
 from orderapp.engine.delivery import limit as limits
@@ -186,7 +187,7 @@ async def test_a_bug_while_records_are_decoded_counts_and_is_tried_again(caplog)
         raise AssertionError
 
     records = [record(b'{"sensor":%d}' % n, key=b"%d" % n) for n in (*range(30), 0)]
-    decoder = Decoder(Reading, convert)
+    decoder = Decoder(Json(Reading), convert)
     schema = BatchSchema({"orders": decoder}, reject)
     event = Event([])
     event.message.topic, event.message.value = "orders", records

@@ -10,7 +10,7 @@ from orderapp.engine.batches.batch import Batch
 from orderapp.engine.delivery import retry
 from orderapp.engine.delivery.errand import ForgottenError
 from orderapp.engine.delivery.policy import deliver
-from orderapp.engine.delivery.retry import persist, waits
+from orderapp.engine.delivery.retry import Retry, persist, waits
 from orderapp.engine.errors import (
     PartlyFailedError,
     RetryableError,
@@ -84,7 +84,7 @@ def quick(monkeypatch):
 async def run(work, *events, overlap=1, max_attempts=1, dead_letters=None):
     dead_letters, stream = dead_letters or DeadLetters(), Stream(*events)
     running = asyncio.create_task(
-        deliver("test", stream, work, dead_letters, overlap=overlap, max_attempts=max_attempts)
+        deliver("test", stream, work, dead_letters, overlap=overlap, retry=Retry(max_attempts))
     )
     await asyncio.wait([running], timeout=0.2)
     for _ in range(200):
@@ -339,7 +339,7 @@ async def test_a_delivery_that_was_given_up_is_not_tried_again(error, overlap):
             work,
             dead_letters,
             overlap=overlap,
-            max_attempts=9,
+            retry=Retry(9),
         )
     )
     await asyncio.wait([running], timeout=0.2)

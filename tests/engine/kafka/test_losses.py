@@ -6,6 +6,7 @@ from faust.types import TP
 from msgspec.structs import replace
 
 from orderapp.engine import app as engine_app
+from orderapp.engine.dead_letters import write
 from orderapp.engine.dead_letters.resolutions import read_resolution
 from orderapp.engine.delivery import retry
 from orderapp.engine.errors import SendRefusedError
@@ -145,7 +146,7 @@ async def test_a_loss_is_told_when_its_note_is_confirmed_and_a_refusal_blocks(
         return left
 
     monkeypatch.setattr(engine_app.BatchApp, "_sender", Refusing())
-    monkeypatch.setattr(engine_app, "first_left", first_left)
+    monkeypatch.setattr(write, "first_left", first_left)
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
     app = engine_app.BatchApp("test", cluster=lambda: Cluster(("127.0.0.1:1",)))
     app.dead_letter_topic("dead", partitions=6)

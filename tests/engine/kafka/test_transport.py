@@ -362,7 +362,7 @@ class Kafka:
         self.headers += [headers for _, headers in batch.messages]
         return self._confirmation()
 
-    async def send(self, topic, value, *, key, partition, headers):
+    async def send(self, topic, value, *, key, partition, headers, timestamp_ms):
         self.sent.append((None, [key]))
         self.headers.append(headers)
         return self._confirmation()

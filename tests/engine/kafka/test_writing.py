@@ -60,7 +60,7 @@ class Kafka:
     async def send_batch(self, batch, topic, *, partition):
         return self._answer(batch.messages)
 
-    async def send(self, topic, value, *, key, partition, headers):
+    async def send(self, topic, value, *, key, partition, headers, timestamp_ms):
         return self._answer([(key, value, headers)])
 
     def _answer(self, messages):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from orderapp.engine.delivery.policy import deliver
+from orderapp.engine.delivery.retry import Retry
 from orderapp.engine.errors import RetryableError, TransientError
 from orderapp.engine.health.consumer_metrics import ConsumerMetrics, lag, oldest
 from orderapp.engine.kafka.outlook import Progress
@@ -82,7 +83,7 @@ async def counted(work, *events, max_attempts=1):
 
     before = now()
     running = deliver(
-        "counted", Stream(*events), work, DeadLetters(), max_attempts=max_attempts
+        "counted", Stream(*events), work, DeadLetters(), retry=Retry(max_attempts)
     )
     await asyncio.wait_for(running, 10)
     assert all(event.acked for event in events)

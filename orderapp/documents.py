@@ -1,0 +1,95 @@
+"""The documents of orders, alerts, payments and dead letters, made of their records."""
+
+from aiokafka import ConsumerRecord
+
+from orderapp.engine.batches.framing import plain_key
+from orderapp.engine.dead_letters.headers import DamagedError, read_headers, sent_at
+from orderapp.engine.observe.trace_headers import trace_id
+from orderapp.models import FraudAlert, Order, Payment
+from orderapp.store import AlertDocument, DeadLetterDocument, OrderDocument, PaymentDocument
+
+#: The largest number that every store holds, and JavaScript too.
+MOST = 2**53 - 1
+
+
+def order_document(order: Order, record: ConsumerRecord, stored_at: str) -> OrderDocument:
+    """The document of an order that came as this record and is written at this time."""
+    return OrderDocument(
+        order_id=order.order_id,
+        kafka_partition=record.partition,
+        kafka_offset=record.offset,
+        customer_id=order.customer_id,
+        amount=order.amount,
+        country=order.country,
+        created_at=order.created_at or "",
+        kafka_timestamp=_timestamp(record),
+        stored_at=stored_at,
+        trace_id=trace_id(record.headers) if record.headers else "",
+    )
+
+
+def alert_document(alert: FraudAlert, record: ConsumerRecord, stored_at: str) -> AlertDocument:
+    """The document of an alert."""
+    return AlertDocument(
+        order_id=alert.order_id,
+        kafka_partition=record.partition,
+        kafka_offset=record.offset,
+        reason=alert.reason,
+        amount=alert.amount,
+        country=alert.country,
+        customer_id=alert.customer_id,
+        detected_at=alert.detected_at,
+        # Older senders do not say; so the alert is listed where it came in.
+        created_at=alert.created_at or alert.detected_at,
+        kafka_timestamp=_timestamp(record),
+    )
+
+
+def payment_document(
+    payment: Payment, record: ConsumerRecord, stored_at: str
+) -> PaymentDocument:
+    """The document of a payment."""
+    return PaymentDocument(
+        order_id=payment.order_id,
+        kafka_partition=record.partition,
+        kafka_offset=record.offset,
+        payment_id=payment.payment_id,
+        status=payment.status,
+        amount=payment.amount,
+        paid_at=payment.paid_at,
+        attempts=payment.attempts,
+        country=payment.country or "",
+        created_at=payment.created_at or payment.paid_at,
+        kafka_timestamp=_timestamp(record),
+    )
+
+
+def _timestamp(record: ConsumerRecord) -> int:
+    # Only a replay, which has headers, has a time that is not its own.
+    timestamp: int = sent_at(record) if record.headers else record.timestamp
+    return timestamp
+
+
+def dead_letter_document(record: ConsumerRecord) -> DeadLetterDocument | None:
+    """The document of a record of `orders-dlq`; None when nobody can tell of which order."""
+    key = plain_key(record.key)
+    # Whoever sent it: a number that no store holds must not end here as one.
+    if not key.isdigit() or len(key) > 16 or int(key) > MOST:
+        return None
+    try:
+        origin = read_headers(record.headers or ())
+    except DamagedError:
+        return None
+    return DeadLetterDocument(
+        order_id=int(key),
+        kafka_partition=record.partition,
+        kafka_offset=record.offset,
+        service=",".join(origin.services),
+        error_class=origin.error_class,
+        error_text=origin.error_text,
+        attempts=origin.attempts,
+        original_topic=origin.topic,
+        first_failure=origin.first_failure,
+        last_failure=origin.last_failure,
+        kafka_timestamp=record.timestamp,
+    )

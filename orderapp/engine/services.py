@@ -1,0 +1,201 @@
+"""Services: what each reads and sends, and the agents that do its work.
+
+One declaration beside a service's function is all that groups, lag, rights and documents need.
+What is declared while a service's module is imported belongs to it (`Services.declaring`); a
+service that this worker does not run is declared too, and no agent of it is started.
+"""
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import faust
+from aiokafka import ConsumerRecord
+
+from orderapp.engine.batches.batch import Batch
+from orderapp.engine.batches.topic import Sent, Topic, outbox
+from orderapp.engine.delivery.retry import Retry
+from orderapp.engine.delivery.settling import Work
+from orderapp.engine.errors import FatalError
+
+#: A function of one value; it returns a message, several, or nothing.
+Each = Callable[[Any], Any]
+
+
+class DeclarationError(FatalError):
+    """A service is declared wrongly; the text is one line that names the place."""
+
+
+@dataclass
+class Service:
+    """A service: which topics it reads and sends to, by their names."""
+
+    name: str
+    #: Whether this worker runs it.
+    runs: bool = True
+    reads: list[str] = field(default_factory=list)
+    sends: list[str] = field(default_factory=list)
+
+
+class Services:
+    """What was declared, by name."""
+
+    def __init__(self, runs: Callable[[str], bool] = lambda _: True) -> None:
+        self._runs = runs
+        self._declaring: Service | None = None
+        self.all: dict[str, Service] = {}
+
+    @contextmanager
+    def declaring(self, name: str) -> Iterator[None]:
+        """Around the import of a service's module."""
+        before, self._declaring = self._declaring, self.service(name)
+        try:
+            yield
+        finally:
+            self._declaring = before
+
+    def service(self, name: str) -> Service:
+        """The service of this name."""
+        return self.all.setdefault(name, Service(name, self._runs(name)))
+
+    @property
+    def readers(self) -> dict[str, Service]:
+        """Those that read topics, whether they run here or in other workers."""
+        return {name: service for name, service in self.all.items() if service.reads}
+
+    @property
+    def is_running(self) -> bool:
+        """Whether what is declared now is run by this worker."""
+        return self._declaring is None or self._declaring.runs
+
+    def declare(
+        self, agent: str, reads: Iterable[str] = (), sends: Iterable[str] = ()
+    ) -> Service:
+        """Note what an agent (or a timer) of the present service reads and sends; without a
+        service, that of its own name."""
+        service = self._declaring or self.service(agent)
+        for names, known in ((reads, service.reads), (sends, service.sends)):
+            known += [name for name in names if name not in known]
+        return service
+
+
+class ServiceAgent(faust.Agent):
+    """A Faust agent that does a service's work; called with a value (or a batch) it is the
+    function that was decorated."""
+
+    function: Callable[..., Any]
+    work: Work[Any]
+    topic: Topic[Any]
+    service: Service
+    retry: Retry
+
+    def __call__(self, *values: Any, **options: Any) -> Any:
+        """The function's result; without a value, what Faust calls to start an actor."""
+        return self.function(*values) if values else super().__call__(**options)
+
+    def test_context(self, *args: Any, **options: Any) -> Any:
+        """See Faust: `await agent.put(value)` does the work on that value, without Kafka, and
+        `agent.results` holds the messages that followed from it."""
+        return super().test_context(*args, fun=self._one_by_one, **options)
+
+    async def _one_by_one(self, stream: Any) -> AsyncIterator[list[Any]]:
+        async for event in stream.events():
+            sent: list[Sent] = []
+            token = outbox.set(sent)
+            try:
+                await self.work(_batch_of(self.topic.name, event))
+            finally:
+                outbox.reset(token)
+            yield [one.message for one in sent]
+
+
+def _batch_of(topic: str, event: Any) -> Batch[Any]:
+    message = event.message
+    timestamp = int(message.timestamp * 1000)
+    record: ConsumerRecord = ConsumerRecord(
+        *(topic, message.partition, message.offset, timestamp, 0),
+        *(message.key, None, None, 0, 0, tuple((message.headers or {}).items())),
+    )
+    return Batch(topic, message.partition, [event.value], [record])
+
+
+# -- functions of one value ---------------------------------------------------------------
+
+
+def work_on_each(function: Each, topics: Sequence[Topic[Any]]) -> Work[Any]:
+    """The work on a batch that calls `function` with each value, and sends what it returns."""
+    route = {kind: topic for topic in topics for kind in _kinds(topic)}
+
+    async def work(batch: Batch[Any]) -> None:
+        made: dict[Topic[Any], tuple[list[Any], list[int]]] = {t: ([], []) for t in topics}
+        for index, value in enumerate(batch.values):
+            result = function(value)
+            if result is None:
+                continue
+            several = type(result) not in route
+            for message in _several(function, result) if several else (result,):
+                topic = route.get(type(message))
+                if topic is None:
+                    raise _no_message(function, message, topics)
+                made[topic][0].append(message)
+                made[topic][1].append(index)
+        for topic, (messages, at) in made.items():
+            await topic.send_all(messages, of=batch, at=at)
+
+    return work
+
+
+def _kinds(topic: Topic[Any]) -> set[type[Any]]:
+    return {topic.message, topic.codec.record}
+
+
+def _several(function: Each, result: Any) -> Iterable[Any]:
+    if isinstance(result, Iterable) and not isinstance(result, (str, bytes, dict)):
+        return result
+    return (result,)
+
+
+def _no_message(function: Each, message: Any, topics: Sequence[Topic[Any]]) -> TypeError:
+    allowed = " or ".join(topic.codec.record.__name__ for topic in topics) or "nothing"
+    name = getattr(function, "__name__", "a service's function")
+    return TypeError(f"{name} returned a {type(message).__name__}, and not {allowed}")
+
+
+# -- what may be declared -------------------------------------------------------------------
+
+
+def check_topic(function: Callable[..., Any], topic: Any, known: Iterable[str]) -> None:
+    """Raise `DeclarationError` unless this is a topic whose records come in batches."""
+    if not isinstance(topic, Topic):
+        name = topic if isinstance(topic, str) else getattr(topic, "topics", [topic])[0]
+        raise DeclarationError(
+            f"{where(function)} names the topic {name!r}: give one that was made by "
+            f"`app.batched_topic` ({', '.join(known)})"
+        )
+
+
+def check_function(function: Callable[..., Any], *, is_async: bool) -> None:
+    """Raise `DeclarationError` unless it takes one argument, and is a coroutine or not."""
+    wanted = "async def work(batch)" if is_async else "def rule(value)"
+    if inspect.iscoroutinefunction(function) != is_async or inspect.isasyncgenfunction(
+        function
+    ):
+        other = "`app.service` for a function" if is_async else "`app.batches` for a coroutine"
+        raise DeclarationError(f"{where(function)} is not `{wanted}`: use {other}")
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError as error:
+        raise DeclarationError(f"{where(function)} is not `{wanted}`: {error}") from None
+
+
+def where(function: Callable[..., Any]) -> str:
+    """`services/watch.py:12: watch`, for an error."""
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__name__", repr(function))
+    if code is None:
+        return name
+    path = Path(code.co_filename)
+    return f"{path.parent.name}/{path.name}:{code.co_firstlineno}: {name}"
