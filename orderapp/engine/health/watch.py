@@ -1,4 +1,4 @@
-"""Whether the worker gets on: alive is who makes progress, ready is who has what it needs.
+"""Whether the worker makes progress (alive), and has what it needs for that (ready).
 
 A consumer can stop without an error or a log line. What shows it is work that waits while
 nothing is committed. A broker or a store that is away shows the same, and a restart would not
