@@ -206,7 +206,7 @@ class DeclaringApp(ServicesApp):
         topics = _tuple(sends or ())
 
         def declare(function: Callable[[V], Any]) -> ServiceAgent:
-            check_function(function, is_async=False)
+            self._check(function, (topic, *topics), is_async=False)
             work = work_on_each(function, topics)
             return self._declare(function, topic, topics, work, overlap, retry)
 
@@ -227,10 +227,17 @@ class DeclaringApp(ServicesApp):
         topics = _tuple(sends)
 
         def declare(function: Callable[[Batch[V]], Awaitable[None]]) -> ServiceAgent:
-            check_function(function, is_async=True)
+            self._check(function, (topic, *topics), is_async=True)
             return self._declare(function, topic, topics, function, overlap, retry)
 
         return declare
+
+    def _check(
+        self, function: Callable[..., Any], topics: Iterable[Any], *, is_async: bool
+    ) -> None:
+        check_function(function, is_async=is_async)
+        for topic in topics:
+            check_topic(function, topic, self.batched)
 
     def _declare(
         self,
@@ -241,9 +248,6 @@ class DeclaringApp(ServicesApp):
         overlap: int,
         retry: Retry | None,
     ) -> ServiceAgent:
-        for named in (topic, *sends):
-            check_topic(function, named, self.batched)
-
         async def run(stream: StreamT[Any]) -> None:
             name = agent.service.name
             await self.deliver(name, stream, work, overlap=overlap, retry=agent.retry)

@@ -10,14 +10,10 @@ if TYPE_CHECKING:
 
     @dataclass_transform(kw_only_default=True, frozen_default=True)
     class Record:
-        """A `faust.Record`: what travels on a topic."""
+        """A `faust.Record`: what travels on a topic. In batches it is a Struct with the same
+        fields, so that only those are to be relied on."""
 
         def __init_subclass__(cls, **options: Any) -> None: ...
-        def dumps(self) -> bytes:
-            """As JSON."""
-
-        def asdict(self) -> dict[str, Any]:
-            """Its fields."""
 
 else:
     Record = faust.Record

@@ -183,7 +183,7 @@ def check_function(function: Callable[..., Any], *, is_async: bool) -> None:
     if inspect.iscoroutinefunction(function) != is_async or inspect.isasyncgenfunction(
         function
     ):
-        other = "`app.service` for a function" if is_async else "`app.batches` for a coroutine"
+        other = "`app.each` for a function" if is_async else "`app.batches` for a coroutine"
         raise DeclarationError(f"{where(function)} is not `{wanted}`: use {other}")
     try:
         inspect.signature(function).bind(None)

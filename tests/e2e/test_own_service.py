@@ -1,0 +1,146 @@
+"""A service of one's own: one file in a copy of the tree, or a package beside the wheel."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from orderapp.settings import SERVICES
+from tests.deploy.known import ROOT
+from tests.e2e import records
+from tests.e2e.worker import eventually, faust
+
+#: All that is written for it.
+ECHO = '''"""Echo: repeats large orders."""
+
+from orderapp import topics
+from orderapp.app import app
+from orderapp.models import FraudAlert, Order, now
+
+
+@app.each(topics.orders, sends=topics.fraud_alerts)
+def echo(order: Order) -> FraudAlert | None:
+    return topics.fraud_alerts.message(
+        order_id=order.order_id, amount=order.amount, country=order.country, reason="LARGE",
+        customer_id=order.customer_id, detected_at=now(),
+    ) if order.amount > 400 else None
+'''
+
+
+def seen(worker, data_dir, service, **settings):
+    """Where a service has to be, and whether it is there."""
+
+    def stats():
+        return (worker.get("/api/stats")[1].get("services") or {}).get(service, {})
+
+    eventually(lambda: stats().get("lag") == 0, f"{service} has done all, in /api/stats")
+    metrics = worker.text("/metrics")
+    operations = worker.get("/asyncapi.json")[1]["operations"]
+    rights = faust(data_dir, "acls", "--json", **settings)
+    assert rights.returncode == 0, rights.stderr
+    return {
+        "group": stats()["group"],
+        "metrics": f'service="{service}"' in metrics,
+        "asyncapi": sorted(
+            name for name, one in operations.items() if {"name": service} in one["tags"]
+        ),
+        "acls": sorted(
+            f"{operation} {right['resource']} {right['name']}"
+            for right in map(json.loads, rights.stdout.splitlines())
+            for operation, services in right["operations"].items()
+            if service in services
+        ),
+    }
+
+
+async def test_one_file_is_a_service_everywhere(start, tmp_path, open_page):
+    copy = tmp_path / "copy"
+    shutil.copytree(
+        ROOT / "orderapp", copy / "orderapp", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (copy / "orderapp/services/echo.py").write_text(ECHO)
+    path = {"PYTHONPATH": str(copy)}
+
+    wrong = faust(tmp_path / "data", "agents", **path, ORDERAPP_SERVICES="echo,nothing")
+    worker = start(**path).wait_ready()
+    orders = [records.order(1, 450.0, "US"), records.order(2, 5.0, "US")]
+    await asyncio.to_thread(records.send, worker.kafka, orders)
+    order = eventually(lambda: (o := worker.order(1)) and o["alerts"] and o, "an alert of 1")
+
+    assert [alert["reason"] for alert in order["alerts"]] == ["LARGE"]
+    assert ",".join([*SERVICES[:-1], "echo", "web"]) in wrong.stderr
+    settings = {**path, "KAFKA_BOOTSTRAP_SERVERS": worker.kafka}
+    assert seen(worker, tmp_path / "data", "echo", **settings) == {
+        "group": "orderapp",
+        "metrics": True,
+        "asyncapi": ["receive-orders", "send-fraud-alerts"],
+        "acls": [
+            "read group echo-group",
+            "read topic orders",
+            "write topic fraud-alerts",
+            "write topic orders-dlq",
+            "write topic orders-dlq-resolved",
+        ],
+    }
+    visit = await open_page(f"http://127.0.0.1:{worker.port}/")
+    row = visit.page.locator("#services tr", has_text="echo")
+    await row.wait_for(timeout=10_000)
+    assert worker.terminate() == 0
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder with the wheels of orderapp and of the example, as `pip install` leaves it."""
+    folder = tmp_path_factory.mktemp("installed")
+    for source in (ROOT, ROOT / "examples/loyalty"):
+        tree = tmp_path_factory.mktemp("source") / "tree"
+        ignored = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info", "build", "tests")
+        shutil.copytree(source, tree, ignore=ignored)
+        command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target"]
+        subprocess.run([*command, str(folder), str(tree)], check=True, timeout=300)
+    return folder
+
+
+def test_a_package_beside_the_wheel_is_a_service_everywhere(start, tmp_path, installed):
+    path = {"PYTHONPATH": str(installed)}
+    data = tmp_path / "data"
+
+    worker = start(**path).wait_ready()
+    # In a group of its own, it comes to all that was paid before.
+    records.send(worker.kafka, [records.order(n, 100.0 + n, "US") for n in range(1, 31)])
+    alone = start(**path, KAFKA_BOOTSTRAP_SERVERS=worker.kafka, ORDERAPP_SERVICES="loyalty")
+    alone.wait_ready()
+
+    def points():
+        found = records.read(worker.kafka, "loyalty-points")
+        return {json.loads(r.value)["order_id"]: json.loads(r.value)["points"] for r in found}
+
+    expected = {n: 100 + n for n in range(1, 31)}
+    eventually(lambda: points() == expected, "all points are given")
+    assert "group loyalty-group: this worker reads payments" in alone.log
+    settings = {**path, "KAFKA_BOOTSTRAP_SERVERS": worker.kafka}
+    found = seen(worker, data, "loyalty", **settings)
+    assert found["metrics"]
+    assert found["asyncapi"] == ["receive-payments", "send-loyalty-points"]
+    assert "create topic loyalty-points" not in found["acls"]
+    assert {"read topic payments", "write topic loyalty-points"} <= {*found["acls"]}
+    for one in (alone, worker):
+        assert one.terminate() == 0
+
+
+def test_the_tests_of_the_example_pass_where_it_is_installed(installed, tmp_path):
+    example = ROOT / "examples/loyalty/tests"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(example)]
+    done = subprocess.run(
+        [*command, "--rootdir", str(tmp_path)],
+        env={"PATH": "", "PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
