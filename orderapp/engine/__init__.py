@@ -39,6 +39,7 @@ from orderapp.engine.errors import (
     RetryableError,
     TransientError,
 )
+from orderapp.engine.kafka.topic_settings import TopicSpec
 from orderapp.engine.record import Record
 
 __all__ = [
@@ -53,5 +54,6 @@ __all__ = [
     "Retry",
     "RetryableError",
     "Topic",
+    "TopicSpec",
     "TransientError",
 ]

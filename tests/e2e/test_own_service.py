@@ -12,6 +12,7 @@ from orderapp.settings import SERVICES
 from tests.deploy.known import ROOT
 from tests.e2e import records
 from tests.e2e.worker import eventually, faust
+from tests.test_services_doc import EXAMPLES
 
 #: All that is written for it.
 ECHO = '''"""Echo: repeats large orders."""
@@ -144,3 +145,45 @@ def test_the_tests_of_the_example_pass_where_it_is_installed(installed, tmp_path
     )
 
     assert "4 passed" in done.stdout, done.stdout + done.stderr
+
+
+def counts_of(server):
+    """The table of the how-to, as its changelog has it."""
+    found = records.read(server, "regulars-group-regulars-changelog")
+    return {json.loads(r.key): json.loads(r.value) for r in found}
+
+
+def test_a_table_beside_the_batches_survives_kill_9(start, own_kafka, tmp_path):
+    tree = tmp_path / "tree"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "orderapp", tree / "orderapp", ignore=ignored)
+    (tree / "orderapp/services/regulars.py").write_text(
+        EXAMPLES["orderapp/services/regulars.py"]
+    )
+    server = own_kafka.bootstrap_servers
+    settings = {"PYTHONPATH": str(tree), "KAFKA_BOOTSTRAP_SERVERS": server}
+
+    def send(*order_ids):
+        customers = (1000 + order_id % 3 for order_id in order_ids)
+        pairs = zip(order_ids, customers, strict=True)
+        records.send(server, [records.order(n, customer_id=c) for n, c in pairs])
+
+    others = start(**settings, ORDERAPP_SERVICES="fraud,payment,analytics,web").wait_ready()
+    first = start(**settings, ORDERAPP_SERVICES="regulars").wait_ready()
+    send(*range(1, 31))
+    expected = {str(customer): 10 for customer in (1000, 1001, 1002)}
+    eventually(lambda: counts_of(server) == expected, "all are counted")
+    eventually(
+        lambda: (
+            records.committed(server, "regulars-group", "orders-of-customers")
+            == records.ends(server, "orders-of-customers")
+        ),
+        "all is committed",
+    )
+    first.kill()
+    second = start(**settings, ORDERAPP_SERVICES="regulars").wait_ready()
+    send(*range(31, 61))
+    expected = dict.fromkeys(expected, 20)
+    eventually(lambda: counts_of(server) == expected, "counting goes on", 60)
+    assert others.terminate() == 0
+    assert second.terminate() == 0
