@@ -250,7 +250,7 @@ class DeclaringApp(ServicesApp):
     ) -> ServiceAgent:
         async def run(stream: StreamT[Any]) -> None:
             name = agent.service.name
-            await self.deliver(name, stream, work, overlap=overlap, retry=agent.retry)
+            await self.deliver(name, stream, agent.work, overlap=overlap, retry=agent.retry)
 
         run.__doc__ = function.__doc__
         name = function.__name__.replace("_", "-")

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.timed_worker worker
 
-The least that can be added: two functions are wrapped, each once for a batch, and nothing is
+The least that can be added: the work of two services is wrapped, each once for a batch, and nothing is
 written before the end. A watcher from outside would have to ask SQLite all the time, on the
 same cores. `BENCH_TIMES` names the file; a line is `[what, seconds, [record timestamps]]`.
 """
@@ -35,9 +35,8 @@ def write():
     Path(os.environ["BENCH_TIMES"]).write_text("".join(lines))
 
 
-# Their agents look the functions up by name when they start.
-analytics.keep = noting("stored", analytics.keep)
-payment.charge = noting("paid", payment.charge)
+analytics.analytics.work = noting("stored", analytics.analytics.work)
+payment.payment.work = noting("paid", payment.payment.work)
 atexit.register(write)
 
 if __name__ == "__main__":

@@ -325,6 +325,15 @@ def test_what_a_worker_does_not_run_is_known_and_not_started(readings, warnings)
     assert app.written == {"warnings", "readings"}
 
 
+def test_what_is_declared_outside_of_a_services_module_runs():
+    app = BatchApp("x", cluster=lambda: Cluster(("127.0.0.1:1",)), runs=lambda name: False)
+    readings = app.batched_topic("readings", Reading, partitions=1)
+
+    app.each(readings)(named(lambda reading: None))
+
+    assert {*app.agents} == {*app.services.readers} == {"watch"}
+
+
 # -- what is refused -----------------------------------------------------------------------
 
 
