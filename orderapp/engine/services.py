@@ -74,8 +74,8 @@ class Services:
     def declare(
         self, agent: str, reads: Iterable[str] = (), sends: Iterable[str] = ()
     ) -> Service:
-        """Note what an agent (or a timer) of the present service reads and sends. Outside of any
-        service's module it is a service of its own, which runs."""
+        """Note what an agent (or a timer) of the present service reads and sends. Outside of
+        any service's module it is a service of its own, which runs."""
         service = self._declaring or self.all.setdefault(agent, Service(agent))
         for names, known in ((reads, service.reads), (sends, service.sends)):
             known += [name for name in names if name not in known]
