@@ -192,15 +192,20 @@ async def test_an_answer_that_is_none_is_no_figure():
 
 
 async def test_nothing_is_left_running(work):
-    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    def started():
+        return {process.pid for process in psutil.Process().children(recursive=True)} - before
+
+    before: set[int] = set()
+    before = started()
     running = asyncio.create_task(measure(ORDERAPP, "sqlite", work))
-    await asyncio.sleep(6)
+    async with asyncio.timeout(30):
+        while not started():  # noqa: ASYNC110 - processes tell nobody
+            await asyncio.sleep(0.05)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
 
-    after = {process.pid for process in psutil.Process().children(recursive=True)}
-    assert after <= before
+    assert started() == set()
 
 
 def test_a_failed_contender_shows_a_reason_and_no_figures():

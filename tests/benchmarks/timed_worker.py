@@ -3,8 +3,8 @@
     python -m tests.benchmarks.timed_worker worker
 
 The least that can be added: the work of two services is wrapped, each once for a batch, and
-nothing is written before the end. A watcher from outside would have to ask SQLite all the time, on the
-same cores. `BENCH_TIMES` names the file; a line is `[what, seconds, [record timestamps]]`.
+nothing is written before the end. A watcher from outside would have to ask SQLite all the time,
+on the same cores. `BENCH_TIMES` names the file; a line is `[what, seconds, [timestamps]]`.
 """
 
 import atexit
