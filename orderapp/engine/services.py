@@ -130,20 +130,26 @@ def work_on_each(function: Each, topics: Sequence[Topic[Any]]) -> Work[Any]:
     route = {kind: topic for topic in topics for kind in _kinds(topic)}
 
     async def work(batch: Batch[Any]) -> None:
+        # In C where it can be: most values are followed by nothing, the others by one message.
+        results = list(map(function, batch.values))
+        at = [index for index, result in enumerate(results) if result is not None]
+        messages = [results[index] for index in at]
+        if len(topics) == 1 and route.keys() >= set(map(type, messages)):
+            await topics[0].send_all(messages, of=batch, at=at)
+        else:
+            await sort_out(batch, messages, at)
+
+    async def sort_out(batch: Batch[Any], results: Sequence[Any], at: Sequence[int]) -> None:
         made: dict[Topic[Any], tuple[list[Any], list[int]]] = {t: ([], []) for t in topics}
-        for index, value in enumerate(batch.values):
-            result = function(value)
-            if result is None:
-                continue
-            several = type(result) not in route
-            for message in _several(function, result) if several else (result,):
+        for index, result in zip(at, results, strict=True):
+            for message in (result,) if type(result) in route else _several(result):
                 topic = route.get(type(message))
                 if topic is None:
                     raise _no_message(function, message, topics)
                 made[topic][0].append(message)
                 made[topic][1].append(index)
-        for topic, (messages, at) in made.items():
-            await topic.send_all(messages, of=batch, at=at)
+        for topic, (messages, indices) in made.items():
+            await topic.send_all(messages, of=batch, at=indices)
 
     return work
 
@@ -152,7 +158,7 @@ def _kinds(topic: Topic[Any]) -> set[type[Any]]:
     return {topic.message, topic.codec.record}
 
 
-def _several(function: Each, result: Any) -> Iterable[Any]:
+def _several(result: Any) -> Iterable[Any]:
     if isinstance(result, Iterable) and not isinstance(result, (str, bytes, dict)):
         return result
     return (result,)

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import faust
+from aiokafka import ConsumerRecord
 
 from orderapp.engine.batches.batch import Batch
 from orderapp.engine.batches.codec import Codec
@@ -69,7 +70,7 @@ class Topic(faust.Topic, Generic[M]):
     text: str
     key_text: str
     _sender: Sender
-    _key: Callable[[M], bytes] | None = None
+    _keys: Callable[[Iterable[M]], list[bytes]] | None = None
     _told: Told[M] | None = None
     _says: Callable[[M], str] | None = None
 
@@ -87,7 +88,7 @@ class Topic(faust.Topic, Generic[M]):
         self._few, self._says = Few(logger, what=f"sent to {self.topics[0]}"), says
         self.name, self.codec, self.message = self.topics[0], codec, codec.message
         self.text, self._sender, self._told = text, sender, told
-        self._key = _key_maker(key) if isinstance(key, str) else key
+        self._keys = None if key is None else _key_maker(key)
         self.key_text = _KEY_TEXT if key is None else _key_text(key)
         return self
 
@@ -144,19 +145,14 @@ class Topic(faust.Topic, Generic[M]):
         timestamps: Sequence[int | None] | None,
     ) -> None:
         records, headers = of.records, tracing.onward(of)
-        if at is not None:
-            at = list(at)
-            records = [records[index] for index in at]
-            headers = None if headers is None else [headers[index] for index in at]
+        chosen = None if at is None else [*at]
+        if chosen is not None and chosen != [*range(len(records))]:
+            records = [records[index] for index in chosen]
+            headers = None if headers is None else [headers[index] for index in chosen]
         if timestamps is None:
-            # A clock that is ahead: Kafka refuses times more than an hour in the future.
-            now = int(time.time() * 1000)
-            timestamps = [r.timestamp if 0 <= r.timestamp <= now else None for r in records]
-        key, encode = self._key, self.codec.encode
-        if key is None:
-            pairs = [(r.key, encode(m)) for r, m in zip(records, messages, strict=True)]
-        else:
-            pairs = [(key(message), encode(message)) for message in messages]
+            timestamps = _timestamps(records)
+        keys = self._keys(messages) if self._keys else [record.key for record in records]
+        pairs = list(zip(keys, map(self.codec.encode, messages), strict=True))
         await self._send(messages, of.partition, pairs, headers, timestamps)
         if self._says is not None:
             self._say(self._says, messages, pairs, headers)
@@ -195,9 +191,9 @@ class Topic(faust.Topic, Generic[M]):
 
     def key_of(self, message: M) -> bytes:
         """The key of a message; TypeError where the topic declares none."""
-        if self._key is None:
+        if self._keys is None:
             raise TypeError(f"the topic {self.name!r} has no `key`, and this message no record")
-        return self._key(message)
+        return self._keys([message])[0]
 
 
 _KEY_TEXT = "that of the record that it follows from"
@@ -209,8 +205,21 @@ def _key_text(key: Key) -> str:
     return (key.__doc__ or key.__name__).strip()
 
 
-def _key_maker(field: str) -> Callable[[Any], bytes]:
-    value_of = attrgetter(field)
-    return lambda message: (
-        b"%d" % value if type(value := value_of(message)) is int else str(value).encode()
-    )
+def _key_maker(key: Key) -> Callable[[Iterable[Any]], list[bytes]]:
+    if not isinstance(key, str):
+        return lambda messages: [key(message) for message in messages]
+    value_of = attrgetter(key)
+    # Many at a time, and the usual kind first: a call for each would cost three times as much.
+    return lambda messages: [
+        b"%d" % value if type(value) is int else str(value).encode()
+        for value in map(value_of, messages)
+    ]
+
+
+def _timestamps(records: Iterable[ConsumerRecord]) -> Sequence[int | None]:
+    found: list[int] = [record.timestamp for record in records]
+    # A clock that is ahead: Kafka refuses times more than an hour in the future.
+    now = int(time.time() * 1000)
+    if min(found) >= 0 and max(found) <= now:
+        return found
+    return [at if 0 <= at <= now else None for at in found]
