@@ -14,9 +14,9 @@ from faust.types import AgentT
 
 from orderapp.app import app
 from orderapp.commands.one_line import OneLineCommand
-from orderapp.engine.app import COMMAND_PATIENCE
 from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.produce_errors import REFUSED, reason_for
+from orderapp.engine.kafka_app import COMMAND_PATIENCE
 from orderapp.engine.observe.texts import one_line, text_or_class
 
 

@@ -9,9 +9,12 @@ from orderapp.engine.services import Services
 
 
 class ServicesApp(faust.App):
-    """A Faust app that knows services; what one that is not run declares is left out."""
+    """A Faust app that knows services. `runs` says of a service's name whether this worker runs
+    it; what the others declare is known, and not started."""
 
-    def __init__(self, group: str, *, runs: Callable[[str], bool], **options: Any) -> None:
+    def __init__(
+        self, group: str, *, runs: Callable[[str], bool] = lambda _: True, **options: Any
+    ) -> None:
         super().__init__(group, **options)
         self.services = Services(runs)
 

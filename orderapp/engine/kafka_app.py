@@ -1,0 +1,148 @@
+"""An app and its Kafka: waited for before use, and asked by clients of one's own."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from faust.types import TP
+from yarl import URL
+
+from orderapp.engine.delivery.stopping import (
+    DRAIN_SECONDS,
+)
+from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.kafka.consumer import Consumer
+from orderapp.engine.kafka.producer import Producer
+from orderapp.engine.kafka.rights import translated, until_allowed
+from orderapp.engine.kafka.topic_settings import TopicSpec
+from orderapp.engine.kafka.transport import Transport
+from orderapp.engine.topics_app import TopicsApp
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a command (not a worker, which waits for ever) tries to reach Kafka.
+COMMAND_PATIENCE = 15.0
+
+
+class KafkaApp(TopicsApp):
+    """An app that waits for Kafka instead of crashing. `cluster` is called once, in a thread,
+    before anything is sent or read: it may start a broker. Kafka answers after `fetch_wait`
+    seconds when there is nothing to read: so often an idle worker asks, and for so long a
+    partition may have to wait that was left out of a request."""
+
+    def __init__(
+        self,
+        group: str,
+        *,
+        cluster: Callable[[], Cluster],
+        fetch_wait: float = 0.5,
+        **options: Any,
+    ) -> None:
+        super().__init__(group, **options)
+        #: The topics that are there since `prepare`.
+        self.prepared: set[str] = set()
+        self.ready = False
+        #: Known once it was found; clients of one's own are made for it.
+        self.cluster: Cluster | None = None
+        self._find_cluster = cluster
+        self._preparing = asyncio.Lock()
+        self.transport = Transport(
+            [URL("kafka://127.0.0.1:0")],
+            self,
+            decoders=self._decoders,
+            drain_seconds=DRAIN_SECONDS,
+            fetch_wait=fetch_wait,
+        )
+
+    async def prepare(self) -> None:
+        """Find the cluster, wait until it lets us in, create missing topics. Once.
+
+        A worker waits as long as it takes, a command for `COMMAND_PATIENCE`.
+        Raises `FatalError`."""
+        async with self._preparing:
+            if self.ready:
+                return
+            cluster = await asyncio.to_thread(self._find_cluster)
+            self.cluster = cluster
+            self.transport.url = [URL(f"kafka://{server}") for server in cluster.servers]
+            topics = [*self.topic_specs, *self._leader_topic()]
+            # Who reads nothing has no group, and need not be allowed one.
+            reads = self.in_worker and not self.producer_only
+            group = self.conf.id if reads else None
+            await self.insist("start", lambda: cluster.prepare(topics, group))
+            self.prepared = {topic.name for topic in topics}
+            self.ready = True
+
+    async def insist(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Ask Kafka until it answers and allows it.
+
+        A worker waits as long as it takes, a command for `COMMAND_PATIENCE`, and not for
+        rights: it raises `FatalError`."""
+        if self.in_worker:
+            await until_allowed(what, attempt)
+        else:
+            await _soon(self.cluster, attempt())
+
+    def translated(self, error: Exception, operation: str, *topics: str) -> Exception:
+        """See `rights.translated`."""
+        return translated(error, operation, topics, self.conf.id)
+
+    async def find_cluster(self) -> Cluster:
+        """The cluster, for a command that only reads: no topic is created.
+
+        Raises `FatalError` when it is away for `COMMAND_PATIENCE`, or does not let us in."""
+        cluster = await asyncio.to_thread(self._find_cluster)
+        await _soon(cluster, cluster.log_in())
+        return cluster
+
+    def _leader_topic(self) -> list[TopicSpec]:
+        # Faust would create it with a replication factor of its own.
+        if self.conf.topic_disable_leader:
+            return []
+        return [TopicSpec(f"{self.conf.id}-__assignor-__leader", 1)]
+
+    async def maybe_start_producer(self) -> Any:
+        """What a command calls before it sends."""
+        try:
+            await self.prepare()
+            return await super().maybe_start_producer()
+        except FatalError as error:
+            # Faust would show an exception's traceback, twice.
+            sys.exit(f"orderapp: {error}")
+
+    def running_consumer(self) -> Consumer | None:
+        """What reads for this worker, None while it does not."""
+        consumer = self._consumer
+        return consumer if isinstance(consumer, Consumer) and consumer.started else None
+
+    def has_partitions(self) -> bool:
+        """Whether this worker has partitions to read."""
+        consumer = self.running_consumer()
+        return consumer is not None and bool(consumer.assignment())
+
+    def kafka_client(self) -> Any:
+        """The producer's aiokafka client, None while it has none."""
+        producer = getattr(self._producer, "_producer", None)
+        return None if producer is None else producer.client
+
+    def _set_aside(self, tp: TP) -> AbstractContextManager[None]:
+        consumer = self.running_consumer()
+        return nullcontext() if consumer is None else consumer.set_aside(tp)
+
+    @property
+    def _sender(self) -> Producer:
+        producer = self.producer
+        assert isinstance(producer, Producer)  # noqa: S101 - made by our own transport
+        return producer
+
+
+async def _soon(cluster: Cluster | None, work: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(COMMAND_PATIENCE):
+            await work
+    except (TransientError, TimeoutError) as error:
+        raise FatalError(str(error) or f"Kafka at {cluster} does not answer") from error

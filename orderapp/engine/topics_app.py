@@ -1,0 +1,121 @@
+"""The topics of an app: what travels there, and what they must be like."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from aiokafka import ConsumerRecord
+from faust.types.tuples import Message
+
+from orderapp.engine.batches.codec import Codec, Json, Raw
+from orderapp.engine.batches.decoder import Complete, Decoder, RawDecoder
+from orderapp.engine.batches.schema import BatchSchema
+from orderapp.engine.batches.topic import Key, Told, Topic
+from orderapp.engine.dead_letters.resolutions import resolutions_topic
+from orderapp.engine.faust_app import ServicesApp
+from orderapp.engine.kafka.topic_settings import TopicSpec
+from orderapp.engine.observe import trace_headers
+
+V = TypeVar("V")
+
+#: The largest dead letter: a record of Kafka's default limit (1 MiB), and its headers.
+DEAD_LETTER_BYTES = 2 * 1024 * 1024
+
+
+class TopicsApp(ServicesApp):
+    """A Faust app with batched topics, and one for dead letters."""
+
+    def __init__(self, group: str, **options: Any) -> None:
+        super().__init__(group, **options)
+        #: Topics that are created when they are missing.
+        self.topic_specs: list[TopicSpec] = []
+        #: The batched topics, by name.
+        self.batched: dict[str, Topic[Any]] = {}
+        #: The topics that this worker reads, or may write to.
+        self.used_topics: set[str] = set()
+        #: Called with the name of a topic that has gone, was made anew, or has grown.
+        self.topic_listeners: list[Callable[[str], None]] = []
+        #: The topic of dead letters.
+        self.dead_letters: str | None = None
+        self._written: set[str] = set()
+        self._decoders: dict[str, Decoder[Any]] = {}
+        self._schema = BatchSchema(self._decoders, self._reject)
+
+    def _reject(self, message: Message, bad: list[Any]) -> Any:
+        raise NotImplementedError  # `DeliveringApp` has dead letters
+
+    async def send_all(
+        self,
+        topic: str,
+        partition: int | None,
+        messages: Iterable[tuple[bytes, bytes]],
+        headers: Iterable[trace_headers.Headers] | None = None,
+        timestamps: Sequence[int | None] | None = None,
+    ) -> None:
+        """See `KafkaApp`, which has a producer."""
+        raise NotImplementedError
+
+    def batched_topic(
+        self,
+        name: str,
+        record: type[V],
+        *,
+        partitions: int,
+        key: Key | None = None,
+        codec: Codec[V] | None = None,
+        complete: Complete[V] | None = None,
+        told: Told[V] | None = None,
+        says: Callable[[V], str] | None = None,
+        text: str = "",
+    ) -> Topic[V]:
+        """A topic of `record`s whose services get them in batches. It is created with so many
+        partitions if it is missing.
+
+        `key` is the field of a message that makes its key, or a function; without it a message
+        has the key of the record that it follows from. `codec` reads and writes the values
+        (`Json(record)`). `complete(value, record)` may fill in or refuse (ValueError) what was
+        decoded; `told(messages, values)` hears what was sent, `says(message)` is its line in
+        the log (of many the first ones), and `text` tells people what the topic is for."""
+        codec = codec or Json(record)
+        self._decoders[name] = Decoder(codec, complete)
+        # A compacted topic drops all but the last record of a key, and refuses one without.
+        self.topic_specs.append(TopicSpec(name, partitions, {"cleanup.policy": "delete"}))
+        topic: Topic[V] = Topic(self, topics=(name,), schema=self._schema)
+        self.batched[name] = topic
+        return topic.holds(codec, self, key=key, told=told, says=says, text=text)
+
+    def dead_letter_topic(
+        self, name: str, *, partitions: int, text: str = ""
+    ) -> Topic[ConsumerRecord]:
+        """The topic for what can't be processed, kept without end; an app with batched topics
+        needs one. Its own batches hold the records as they are.
+
+        `<name>-resolved` notes what was replayed or dropped."""
+        self.dead_letters = name
+        self._decoders[name] = RawDecoder()
+        forever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+        size = {"max.message.bytes": str(DEAD_LETTER_BYTES)}
+        self.topic_specs.append(TopicSpec(name, partitions, size | forever))
+        compact = {"cleanup.policy": "compact"}
+        self.topic_specs.append(TopicSpec(resolutions_topic(name), 1, compact))
+        topic: Topic[ConsumerRecord] = Topic(self, topics=(name,), schema=self._schema)
+        self.batched[name] = topic
+        return topic.holds(Raw(), self, text=text)
+
+    def is_batched(self, topic: str) -> bool:
+        """Whether the records of a topic come in batches."""
+        return topic in self._decoders
+
+    def decoder(self, topic: str) -> Decoder[Any]:
+        """What decodes the records of a batched topic."""
+        return self._decoders[topic]
+
+    def writes(self, topic: str) -> None:
+        """Say that this worker sends to `topic`: not ready without it, or the right to."""
+        self._written.add(topic)
+        self.used_topics.add(topic)
+
+    @property
+    def written(self) -> set[str]:
+        """The topics that this worker sends to; who reads may have dead letters."""
+        letters = {self.dead_letters} if self.dead_letters and self.agents else set()
+        return self._written | letters
