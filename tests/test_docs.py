@@ -110,6 +110,21 @@ def test_links_to_files_lead_somewhere(document):
         assert (ROOT / target).exists(), target
 
 
+def test_the_map_in_contributing_is_that_of_the_tree():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    drawn = text.split("## Where things are")[1].split("```")[1]
+    files = {path.relative_to(ROOT / "orderapp") for path in (ROOT / "orderapp").rglob("*.py")}
+    modules = {path for path in files if not path.name.startswith("__")}
+    mapped = {p for p in modules if len(p.parts) == 1 or p.parts[0] == "engine"}
+    rooms = {path.parts[0] for path in modules if len(path.parts) > 1}
+
+    named = set(re.findall(r"\w+\.py", drawn))
+    inside = {path.name for path in mapped if "embedded" not in path.parts}
+    assert sorted(inside - named) == [], "not on the map"
+    assert sorted(named - {path.name for path in files}) == [], "on the map only"
+    assert sorted(room for room in rooms if f"{room}/" not in drawn) == []
+
+
 def test_the_places_named_in_contributing_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     for name in re.findall(r"`(tests/[a-z_/.]+)`", text):
