@@ -1,7 +1,8 @@
 """What the program does, a file for each service: the rule first, its agent under it.
 
 A file here is a service, and so is a module that another package declares as an entry point of
-the group `orderapp.services`. Nothing is imported until it is chosen.
+the group `orderapp.services`. All are imported, since what they declare is known to the whole;
+only those that are chosen run.
 """
 
 import re
@@ -13,7 +14,7 @@ from pkgutil import iter_modules
 from orderapp.engine.observe.texts import text_or_class
 
 GROUP = "orderapp.services"
-#: In the order of an order's way; others follow by name.
+#: In the order in which an order meets them; others follow by name.
 SHIPPED = ("producer", "fraud", "payment", "analytics")
 #: What ORDERAPP_SERVICES takes besides, and where it is from.
 _TAKEN = {"web": "orderapp.web", "all": "ORDERAPP_SERVICES=all, which is every service"}
