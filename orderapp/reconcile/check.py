@@ -145,7 +145,8 @@ class Check:
         reading = self._reader.read(topic, ends, self._ends.get(topic))
         async for partition, records in reading:
             self._records[topic] += len(records)
-            self._oldest[topic].setdefault(partition, records[0].timestamp)
+            oldest = self._oldest[topic]
+            oldest[partition] = facts.oldest_of(records, oldest.get(partition))
             self._keep(topic, records)
             self._step(len(records), f"reading {topic}")
         self._ends[topic] = ends

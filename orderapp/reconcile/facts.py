@@ -88,9 +88,18 @@ def _payment_hashes(payment: Payment | PaymentDocument) -> tuple[int, int]:
     return content, hash((content, payment.paid_at))
 
 
+def oldest_of(records: Sequence[ConsumerRecord], before: int | None) -> int:
+    """The timestamp (ms) of a partition's oldest record, given that of those before.
+
+    It need not be the first: an alert or a payment has the timestamp of its order, and comes
+    when it comes."""
+    known = [] if before is None else [before]
+    return min((at for at in (*known, *(r.timestamp for r in records)) if at > 0), default=0)
+
+
 def document_facts(documents: Iterable[Any], oldest: Mapping[int, int]) -> Iterator[Fact]:
-    """The facts of documents. `oldest`: the timestamps (ms) of the first records that the topic
-    has in each partition.
+    """The facts of documents. `oldest`: the timestamps (ms) of the oldest records that the
+    topic has in each partition.
 
     The record of an older one is not there any more, though its offset may be one of the
     topic's: the topic was deleted and made anew since."""

@@ -580,6 +580,16 @@ async def test_a_number_that_is_too_large_for_the_check_ends_it_with_one_line(mo
         await reconcile._check(limit=1, wait=0)
 
 
+def test_the_oldest_record_of_a_partition_need_not_be_the_first():
+    # A payment has its order's timestamp, and may come after that of a later order.
+    records = [record(timestamp=at) for at in (20, 10, 30)]
+
+    assert facts.oldest_of(records, None) == 10
+    assert facts.oldest_of(records, 5) == 5
+    assert facts.oldest_of([record(timestamp=-1)], 7) == 7
+    assert facts.oldest_of([record(timestamp=-1)], None) == 0
+
+
 def test_a_document_of_a_topic_that_was_made_anew_is_older_than_what_the_topic_has():
     sent, stored = 1000, examples.order(7, kafka_timestamp=1000)
     place = stored.kafka_partition
