@@ -1,6 +1,6 @@
 """How the values of a topic are written: JSON as a rule, or what its owner brings along."""
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import faust
@@ -13,20 +13,17 @@ from orderapp.engine.batches.structs import struct_of
 V = TypeVar("V")
 
 
-class Codec(ABC, Generic[V]):
+class Codec(Generic[V]):
     """Reads and writes the values of a topic."""
 
     #: Their declared type, and what makes one: the same, or a quicker one with the same fields.
     record: type[V]
     message: type[V]
 
-    @abstractmethod
-    def decode(self, data: bytes) -> V:
-        """The value of a record. Raise ValueError, or `RecordError`, when it is none."""
-
-    @abstractmethod
-    def encode(self, value: V) -> bytes:
-        """What to send for a value."""
+    #: The value of a record; raises ValueError, or `RecordError`, when it is none.
+    decode: Callable[[bytes], V]
+    #: What to send for a value.
+    encode: Callable[[V], bytes]
 
     def explain(self, data: bytes, error: Exception) -> Exception:
         """`error`, which `decode` raised, or one of its kind that says more about `data`."""
@@ -45,20 +42,10 @@ class Json(Codec[V]):
         self.record, self._framing = record, framing
         is_record = isinstance(record, type) and issubclass(record, faust.Record)
         self.message = struct_of(record) if is_record else record  # type: ignore[type-var]
-        # Bound to the C functions: a method of ours around them would cost as much again.
-        decode = msgspec.json.Decoder(self.message).decode
-        self.__dict__["encode"] = msgspec.json.Encoder(enc_hook=_fields).encode
-        self.__dict__["decode"] = (
-            decode if framing is None else lambda data: decode(unframed(data))
-        )
-
-    def decode(self, data: bytes) -> V:
-        """See `Codec`."""
-        raise NotImplementedError
-
-    def encode(self, value: V) -> bytes:
-        """See `Codec`."""
-        raise NotImplementedError
+        # The C functions themselves: a method of ours around them would cost as much again.
+        self.encode = msgspec.json.Encoder(enc_hook=_fields).encode
+        decode: Callable[[bytes], V] = msgspec.json.Decoder(self.message).decode
+        self.decode = decode if framing is None else lambda data: decode(unframed(data))
 
     def explain(self, data: bytes, error: Exception) -> Exception:
         """Say what `data` looks like when it is no such JSON."""
@@ -72,14 +59,7 @@ def _fields(value: Any) -> Any:
 
 
 class Raw(Codec[ConsumerRecord]):
-    """Leaves records as they are, where values may be anything; nothing is sent so."""
+    """Records as they are, whose values may be anything: `RawDecoder` hands them out, and who
+    sends them sends bytes."""
 
     record = message = ConsumerRecord
-
-    def decode(self, data: bytes) -> ConsumerRecord:
-        """Not called: `RawDecoder` hands out the records."""
-        raise NotImplementedError
-
-    def encode(self, value: ConsumerRecord) -> bytes:
-        """Not called: who sends dead letters sends bytes."""
-        raise NotImplementedError
