@@ -38,7 +38,6 @@ embedded = None if cluster.servers else EmbeddedKafka(settings.data_dir, failed=
 
 #: What every worker has.
 MODULES = [
-    "orderapp.topics",
     "orderapp.web.api.health",
     "orderapp.web.api.metrics",
     "orderapp.commands.acls",

@@ -89,5 +89,6 @@ dead_letters = app.dead_letter_topic(
     text="What could not be processed, unchanged; the headers say why.",
 )
 
-# The API sends orders too, where it runs (`web.ordering`).
-app.services.service("web").sends.append("orders")
+# The API sends orders too. Its module is imported only where it runs.
+with app.services.declaring("web"):
+    app.declare("web", sends=orders)

@@ -16,8 +16,6 @@ from orderapp.engine.dead_letters.resolutions import resolutions_topic
 from orderapp.engine.services import Service
 from orderapp.settings import Settings
 
-#: Of the workers of its group one generates; they agree on it by a topic of their group.
-PRODUCER = "producer"
 _OPERATIONS = ("create", "read", "write")
 
 
@@ -37,7 +35,7 @@ def rights(*, together: bool = False) -> Iterator[Right]:
         yield Right("topic", spec.name, "create", "workers, where it does not exist")
     for service in app.services.all.values():
         yield from _of_service(service)
-        if service.reads or service.name == PRODUCER:
+        if service.reads or service.leads:
             chosen = frozenset(app.services.all) if together else frozenset({service.name})
             yield from _of_group(service, Settings(services=chosen).group)
     letters = _dead_letter_topics()
@@ -61,7 +59,8 @@ def _of_service(service: Service) -> Iterator[Right]:
 
 def _of_group(service: Service, group: str) -> Iterator[Right]:
     yield Right("group", group, "read", service.name)
-    if service.name == PRODUCER:
+    if service.leads:
+        # By it the workers of a group agree on one of them.
         leader = f"{group}-__assignor-__leader"
         yield Right("topic", leader, "create", service.name)
         yield Right("topic", leader, "read", service.name)

@@ -7,7 +7,6 @@ from faust.types import AgentT, StreamT
 
 from orderapp.engine.batches.batch import Batch
 from orderapp.engine.batches.topic import Topic
-from orderapp.engine.delivering import DeliveringApp
 from orderapp.engine.delivery.retry import Retry
 from orderapp.engine.delivery.settling import Work
 from orderapp.engine.services import (
@@ -19,6 +18,7 @@ from orderapp.engine.services import (
     where,
     work_on_each,
 )
+from orderapp.engine.topics_app import TopicsApp
 
 V = TypeVar("V")
 M = TypeVar("M")
@@ -28,7 +28,7 @@ Sends = Topic[Any] | tuple[Topic[Any], ...]
 Stream = Awaitable[Any] | AsyncIterable[Any]
 
 
-class DeclaringApp(DeliveringApp):
+class DeclaringApp(TopicsApp):
     """An app with services, declared beside their functions."""
 
     def __init__(self, group: str, **options: Any) -> None:
@@ -157,12 +157,19 @@ class DeclaringApp(DeliveringApp):
                 f"{self._declared_at[agent.name]}: give it another name"
             )
         self._declared_at[agent.name] = where(function)
-        topics = [topic.name for topic in sends]
-        service = self.services.declare(agent.name, reads, topics)
+        service = self.declare(agent.name, reads, sends)
         if service.runs:
             # As Faust's own `agent` does.
             self.agents[agent.name] = agent
             self.topics.beacon.add(agent)
+        return service
+
+    def declare(self, name: str, reads: Iterable[str] = (), sends: Sends = ()) -> Service:
+        """Say what the present service (without one, that of this name) reads and sends, where
+        no decorator does."""
+        topics = [topic.name for topic in _tuple(sends)]
+        service = self.services.declare(name, reads, topics)
+        if service.runs:
             for topic in topics:
                 self.writes(topic)
         return service
@@ -203,13 +210,9 @@ class DeclaringApp(DeliveringApp):
         usual = super().timer(*args, **options)
 
         def declare(function: Any) -> Any:
-            topics = [topic.name for topic in _tuple(sends)]
-            service = self.services.declare(function.__name__, sends=topics)
-            if not service.runs:
-                return function
-            for topic in topics:
-                self.writes(topic)
-            return usual(function)
+            service = self.declare(function.__name__, sends=sends)
+            service.leads |= options.get("on_leader", False)
+            return usual(function) if service.runs else function
 
         return declare
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from faust.types.tuples import Message
 
+from orderapp.engine.batches.schema import BatchSchema
 from orderapp.engine.batches.streams import Refused, refuse
 from orderapp.engine.dead_letters.resolutions import resolutions_topic
 from orderapp.engine.dead_letters.write import DeadLetterWriter
@@ -41,6 +42,10 @@ class DeliveringApp(KafkaApp):
         self.retry = retry
         self._give_up = give_up
         self.write_rights = WriteRights(self)
+        #: The topic of dead letters.
+        self.dead_letters: str | None = None
+        self._written: set[str] = set()
+        self._schema = BatchSchema(self._decoders, self._reject)
         self._readers: defaultdict[str, set[str]] = defaultdict(set)
 
     @property
@@ -52,8 +57,12 @@ class DeliveringApp(KafkaApp):
     def _writer(self) -> DeadLetterWriter:
         if self.dead_letters is None:
             raise RuntimeError("the app has no dead_letter_topic")
-        send = self._sender.send_record
-        return DeadLetterWriter(self.dead_letters, send, self._readers, self._set_aside)
+        return DeadLetterWriter(
+            self.dead_letters, self._send_record, self._readers, self._set_aside
+        )
+
+    async def _send_record(self, topic: str, **message: Any) -> None:
+        await self._sender.send_record(topic, **message)
 
     def _reject(self, message: Message, bad: list[Any]) -> asyncio.Task[None]:
         return self._writer.reject(message, bad)
@@ -119,3 +128,14 @@ class DeliveringApp(KafkaApp):
         except SendRefusedError:
             self.write_rights.doubt(topic)
             raise
+
+    def writes(self, topic: str) -> None:
+        """Say that this worker sends to `topic`: not ready without it, or the right to."""
+        self._written.add(topic)
+        self.used_topics.add(topic)
+
+    @property
+    def written(self) -> set[str]:
+        """The topics that this worker sends to; who reads may have dead letters."""
+        letters = {self.dead_letters} if self.dead_letters and self.agents else set()
+        return self._written | letters

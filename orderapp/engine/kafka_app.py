@@ -1,7 +1,6 @@
 """An app and its Kafka: waited for before use, and asked by clients of one's own."""
 
 import asyncio
-import logging
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -10,25 +9,22 @@ from typing import Any
 from faust.types import TP
 from yarl import URL
 
-from orderapp.engine.delivery.stopping import (
-    DRAIN_SECONDS,
-)
+from orderapp.engine.batches.decoder import Decoder
+from orderapp.engine.delivery.stopping import DRAIN_SECONDS
 from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.faust_app import ServicesApp
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.kafka.consumer import Consumer
 from orderapp.engine.kafka.producer import Producer
 from orderapp.engine.kafka.rights import translated, until_allowed
 from orderapp.engine.kafka.topic_settings import TopicSpec
 from orderapp.engine.kafka.transport import Transport
-from orderapp.engine.topics_app import TopicsApp
-
-logger = logging.getLogger(__name__)
 
 #: Seconds that a command (not a worker, which waits for ever) tries to reach Kafka.
 COMMAND_PATIENCE = 15.0
 
 
-class KafkaApp(TopicsApp):
+class KafkaApp(ServicesApp):
     """An app that waits for Kafka instead of crashing. `cluster` is called once, in a thread,
     before anything is sent or read: it may start a broker. Kafka answers after `fetch_wait`
     seconds when there is nothing to read: so often an idle worker asks, and for so long a
@@ -43,6 +39,13 @@ class KafkaApp(TopicsApp):
         **options: Any,
     ) -> None:
         super().__init__(group, **options)
+        #: Topics that are created when they are missing.
+        self.topic_specs: list[TopicSpec] = []
+        #: The topics that this worker reads, or may write to.
+        self.used_topics: set[str] = set()
+        #: Called with the name of a topic that has gone, was made anew, or has grown.
+        self.topic_listeners: list[Callable[[str], None]] = []
+        self._decoders: dict[str, Decoder[Any]] = {}
         #: The topics that are there since `prepare`.
         self.prepared: set[str] = set()
         self.ready = False

@@ -38,6 +38,8 @@ class Service:
     runs: bool = True
     reads: list[str] = field(default_factory=list)
     sends: list[str] = field(default_factory=list)
+    #: Whether one worker of its group does something for all (`app.timer(on_leader=True)`).
+    leads: bool = False
 
 
 class Services:

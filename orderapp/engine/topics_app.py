@@ -1,19 +1,16 @@
 """The topics of an app: what travels there, and what they must be like."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from aiokafka import ConsumerRecord
-from faust.types.tuples import Message
 
 from orderapp.engine.batches.codec import Codec, Json, Raw
 from orderapp.engine.batches.decoder import Complete, Decoder, RawDecoder
-from orderapp.engine.batches.schema import BatchSchema
 from orderapp.engine.batches.topic import Key, Told, Topic
 from orderapp.engine.dead_letters.resolutions import resolutions_topic
-from orderapp.engine.faust_app import ServicesApp
+from orderapp.engine.delivering import DeliveringApp
 from orderapp.engine.kafka.topic_settings import TopicSpec
-from orderapp.engine.observe import trace_headers
 
 V = TypeVar("V")
 
@@ -21,38 +18,13 @@ V = TypeVar("V")
 DEAD_LETTER_BYTES = 2 * 1024 * 1024
 
 
-class TopicsApp(ServicesApp):
+class TopicsApp(DeliveringApp):
     """A Faust app with batched topics, and one for dead letters."""
 
     def __init__(self, group: str, **options: Any) -> None:
         super().__init__(group, **options)
-        #: Topics that are created when they are missing.
-        self.topic_specs: list[TopicSpec] = []
         #: The batched topics, by name.
         self.batched: dict[str, Topic[Any]] = {}
-        #: The topics that this worker reads, or may write to.
-        self.used_topics: set[str] = set()
-        #: Called with the name of a topic that has gone, was made anew, or has grown.
-        self.topic_listeners: list[Callable[[str], None]] = []
-        #: The topic of dead letters.
-        self.dead_letters: str | None = None
-        self._written: set[str] = set()
-        self._decoders: dict[str, Decoder[Any]] = {}
-        self._schema = BatchSchema(self._decoders, self._reject)
-
-    def _reject(self, message: Message, bad: list[Any]) -> Any:
-        raise NotImplementedError  # `DeliveringApp` has dead letters
-
-    async def send_all(
-        self,
-        topic: str,
-        partition: int | None,
-        messages: Iterable[tuple[bytes, bytes]],
-        headers: Iterable[trace_headers.Headers] | None = None,
-        timestamps: Sequence[int | None] | None = None,
-    ) -> None:
-        """See `KafkaApp`, which has a producer."""
-        raise NotImplementedError
 
     def batched_topic(
         self,
@@ -108,14 +80,3 @@ class TopicsApp(ServicesApp):
     def decoder(self, topic: str) -> Decoder[Any]:
         """What decodes the records of a batched topic."""
         return self._decoders[topic]
-
-    def writes(self, topic: str) -> None:
-        """Say that this worker sends to `topic`: not ready without it, or the right to."""
-        self._written.add(topic)
-        self.used_topics.add(topic)
-
-    @property
-    def written(self) -> set[str]:
-        """The topics that this worker sends to; who reads may have dead letters."""
-        letters = {self.dead_letters} if self.dead_letters and self.agents else set()
-        return self._written | letters

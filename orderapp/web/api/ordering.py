@@ -113,4 +113,3 @@ def _is_same(order: SentOrder, wanted: NewOrder) -> bool:
 
 
 intake = Intake()
-app.writes("orders")
