@@ -1,10 +1,12 @@
 """What groups have lost and no worker has noted yet: it was deleted while nobody ran."""
 
+from collections.abc import Collection
+
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from orderapp.engine.errors import TransientError
-from orderapp.engine.health.lag import choose
+from orderapp.engine.health.lag import Reader, choose
 from orderapp.engine.kafka.beginnings import known_of, start_of
 from orderapp.engine.kafka.cluster import Cluster, let_go
 from orderapp.engine.kafka.losses import Loss
@@ -35,19 +37,19 @@ class Groups:
 
     async def lost(self) -> list[Loss]:
         """What was deleted behind the offsets that the groups in use have committed."""
-        names = {name for reader in readers().values() for name in reader.groups}
+        known = readers().values()
         try:
-            groups = await self._clients.groups(names)
-            return await self._behind(groups)
+            groups = await self._clients.groups({n for reader in known for n in reader.groups})
+            return await self._behind(groups, known)
         except (KafkaError, OSError, TimeoutError) as error:
             raise self._failed(error) from error
 
-    async def _behind(self, groups: dict[str, Group]) -> list[Loss]:
-        topics = {topic for reader in readers().values() for topic in reader.topics}
+    async def _behind(self, groups: dict[str, Group], known: Collection[Reader]) -> list[Loss]:
+        topics = {topic for reader in known for topic in reader.topics}
         ids = await self._clients.topic_ids(topics)
         begins = (await self._clients.bounds(topics)).begins
         lost: set[Loss] = set()
-        for reader in readers().values():
+        for reader in known:
             group = choose([groups[n] for n in reader.groups if n in groups], reader.topics)
             if group is not None:
                 firsts = {TP(*tp): at for tp, at in begins.items() if tp.topic in reader.topics}
