@@ -84,7 +84,7 @@ def test_an_order_that_is_posted_is_stored_judged_and_paid(pipeline):
 
     assert status == 202
     order_id = answer["order"]["order_id"]
-    assert headers["Location"] == f"/api/orders/{order_id}"
+    assert headers["Location"] == f"orders/{order_id}"
 
     def whole():
         order = pipeline.paid_order(order_id)

@@ -291,7 +291,7 @@ class FakeWorker:
         number = self._ids.setdefault(key or "", 500 + len(self._ids))
         order = make_order(number, **body)
         names = ("order_id", "customer_id", "amount", "country", "created_at")
-        path = f"/api/orders/{order['order_id']}"
+        path = f"orders/{order['order_id']}"
         answer = {"status": "accepted", "order": {name: order[name] for name in names}}
         self.made = order
         return web.json_response(

@@ -24,3 +24,9 @@ def test_nothing_stands_inline_and_nothing_is_made_of_markup() -> None:
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text
         )
+
+
+def test_nothing_is_asked_for_by_a_path_from_the_root() -> None:
+    """A proxy may serve the page under a path of its own."""
+    for path in (STATIC / "index.html", *STATIC.glob("*.js"), *STATIC.glob("*.css")):
+        assert not re.search(r"""["'`]/(?!/)|url\(/""", path.read_text("utf-8")), path.name

@@ -18,15 +18,15 @@ _PAGE = """<!doctype html>
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="color-scheme" content="light dark">
     <title>orderapp: the API</title>
-    <link rel="icon" type="image/svg+xml" href="/static/favicon.svg">
-    <link rel="stylesheet" href="/static/docs.css">
+    <link rel="icon" type="image/svg+xml" href="static/favicon.svg">
+    <link rel="stylesheet" href="static/docs.css">
   </head>
   <body>
     <header>
       <h1>orderapp: the API</h1>
       <p>Made from the code's own declarations. For programs: <a
-        href="/openapi.json">openapi.json</a>, and <a href="/asyncapi.json">asyncapi.json</a>
-        for the Kafka topics. <a href="/">The dashboard</a></p>
+        href="openapi.json">openapi.json</a>, and <a href="asyncapi.json">asyncapi.json</a>
+        for the Kafka topics. <a href="./">The dashboard</a></p>
       <nav aria-label="Requests"><ul>{contents}</ul></nav>
     </header>
     <main>{sections}

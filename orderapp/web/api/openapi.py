@@ -49,6 +49,8 @@ def document() -> dict[str, Any]:
             "summary": "Orders, from the first click to the payment.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
+        # Where this description was found, less its name: a proxy may serve it under a path.
+        "servers": [{"url": "."}],
         "paths": paths,
         "components": {
             "schemas": components,

@@ -19,7 +19,7 @@ PATIENCE = 15.0
 
 
 class Links(msgspec.Struct, frozen=True):
-    """Where to look next."""
+    """Where to look next, relative to the URL of the request."""
 
     self: str
 
@@ -40,7 +40,7 @@ ROUTE = Route(
         202: Answer(
             "Kafka has the order; the services take it from there.",
             Accepted,
-            headers={"Location": "where the order will be"},
+            headers={"Location": "where the order will be, relative to the URL of the request"},
         )
     },
     parameters=(
@@ -73,5 +73,6 @@ async def send_order(request: web.Request) -> web.Response:
     key = read_key(request)
     trace = trace_headers.from_http(request.headers)
     order = await ordering.intake.take(parse(await read_json(request)), key, trace)
-    link = f"/api/orders/{order.order_id}"
+    # Relative to this request's URL: a proxy may serve the API under a path of its own.
+    link = f"orders/{order.order_id}"
     return json(Accepted(order, Links(link)), 202, {"Location": link})

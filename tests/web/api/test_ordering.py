@@ -79,7 +79,7 @@ async def test_an_order_is_on_its_topic_before_it_is_answered_for(client, store,
     ((key, sent),) = topic.sent
     assert found["order"] == sent
     assert sent == GOOD | {"order_id": int(key), "created_at": sent["created_at"]}
-    assert found["links"]["self"] == f"/api/orders/{sent['order_id']}"
+    assert found["links"]["self"] == f"orders/{sent['order_id']}"
 
 
 async def test_two_orders_without_a_key_are_two_orders(client, store, topic):

@@ -74,7 +74,7 @@ export async function post(path, body, headers) {
 /** What the worker says it misses; nothing when it is ready, or does not say. */
 export async function missing() {
   try {
-    const { status, body } = await send("/readyz", {});
+    const { status, body } = await send("readyz", {});
     return status === 503 && Array.isArray(body?.missing) ? body.missing.map(String) : [];
   } catch {
     return []; // others tell

@@ -72,7 +72,7 @@ function refill() {
   story.refresh();
 }
 
-const stream = new Stream("/api/events", {
+const stream = new Stream("api/events", {
   onOpen() {
     connection.opened();
     refill();

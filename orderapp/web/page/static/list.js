@@ -103,7 +103,7 @@ export class OrderList {
     let cursor = after;
     let ids = [];
     for (let pages = 0; pages < MOST_EMPTY_PAGES && ids.length === 0; pages += 1) {
-      const answer = await get(`/api/orders?${this.#query(cursor)}`);
+      const answer = await get(`api/orders?${this.#query(cursor)}`);
       if (turn !== this.#turn) return; // a later question has been asked
       ids = this.#orders.addDocuments(answer.orders);
       cursor = answer.next;

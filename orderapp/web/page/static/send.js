@@ -42,7 +42,7 @@ export class Sender {
     this.#last = body;
     this.#say("Sending …");
     try {
-      const answer = await post("/api/orders", body, this.#headers(body));
+      const answer = await post("api/orders", body, this.#headers(body));
       this.#pending = null;
       this.#mark([]);
       this.#say(`Order ${answer.order.order_id} is accepted.`, "good");

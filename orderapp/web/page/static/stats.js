@@ -42,7 +42,7 @@ export class Stats {
 
   async #ask() {
     try {
-      const { body: stats, date } = await getDated("/api/stats");
+      const { body: stats, date } = await getDated("api/stats");
       if (this.#stopped) return;
       this.#answered = Date.now();
       // Both by the worker's clock: this one may be wrong.

@@ -42,7 +42,7 @@ export class Story {
     this.#settled = false;
     byId("story").hidden = false;
     setText(byId("story-title"), `Order ${id}`);
-    byId("story-json").href = `/api/orders/${encodeURIComponent(id)}`;
+    byId("story-json").href = `api/orders/${encodeURIComponent(id)}`;
     byId("story-steps").replaceChildren();
     byId("story-facts").replaceChildren();
     this.#showKnown();
@@ -76,7 +76,7 @@ export class Story {
     clearTimeout(this.#timer);
     const turn = ++this.#turn;
     try {
-      const { order } = await get(`/api/orders/${encodeURIComponent(this.#id)}`);
+      const { order } = await get(`api/orders/${encodeURIComponent(this.#id)}`);
       if (turn !== this.#turn) return;
       this.#show(order);
       if (this.#settled) return;
