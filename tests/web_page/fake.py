@@ -72,6 +72,8 @@ class FakeWorker:
         self.stats_asked = 0
         #: How old the totals are when they are answered, in seconds.
         self.counted_before = 0.0
+        #: What the answer says of the countries that it does not list.
+        self.other_countries: Json | None = None
         #: Whether the open dead letters have been counted.
         self.letters_counted = True
         self.posted: list[tuple[Json, str | None]] = []
@@ -203,6 +205,7 @@ class FakeWorker:
         if error := self.store_error or self.stats_error:
             return problem(503, error)
         stats = stats_of(self.orders.values(), self.services, self.counted_before)
+        stats["other_countries"] = self.other_countries
         if not self.letters_counted:
             stats["dead_letters"] = None
         return web.json_response(stats)

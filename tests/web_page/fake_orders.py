@@ -145,6 +145,7 @@ def stats_of(orders: Iterable[Json], services: Json | None, counted_before: floa
         **total,
         "fraud_rate": total["alerts"] / total["orders"] if orders else 0.0,
         "countries": countries,
+        "other_countries": None,
         "orders_per_second": {"1m": 0.5, "5m": 0.5, "15m": 0.25},
         "activity": [activity] if orders else [],
         "services": services,

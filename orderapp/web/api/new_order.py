@@ -1,5 +1,6 @@
 """An order as a client sends it: parsed strictly; every wrong field is named."""
 
+import json
 from typing import Annotated, Any, get_type_hints
 
 import msgspec
@@ -40,15 +41,31 @@ def parse(body: bytes) -> NewOrder:
     except msgspec.ValidationError:
         raise _all_wrong(body) from None
     except _NO_JSON as error:
-        raise _no_json(error) from None
+        raise _unreadable(body, error) from None
     if round(order.amount, 2) != order.amount:
         raise _unprocessable([FieldError("amount", ALLOWED["amount"])])
     return order
 
 
-def _no_json(error: Exception) -> Problem:
-    reason = str(error) if isinstance(error, msgspec.DecodeError) else "no UTF-8, or too deep"
+def _unreadable(body: bytes, error: Exception) -> Problem:
+    if surrogate := _lone_surrogate(body):
+        text = f"{surrogate} is half of a surrogate pair, and no character"
+        return Problem(400, f"the body can't be read: {text}")
+    if isinstance(error, RecursionError):
+        return Problem(400, "the body can't be read: it is nested too deep")
+    reason = str(error) if isinstance(error, msgspec.DecodeError) else "it is not UTF-8"
     return Problem(400, f"the body is not JSON: {reason}")
+
+
+def _lone_surrogate(body: bytes) -> str | None:
+    """The first in JSON that would be right without it. (msgspec takes it for an early end.)"""
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        return ascii(error.object[error.start])
+    except (ValueError, RecursionError):
+        pass
+    return None
 
 
 def _all_wrong(body: bytes) -> Problem:
@@ -60,7 +77,7 @@ def _all_wrong(body: bytes) -> Problem:
         text = f"an object with {', '.join(ALLOWED)}"
         return _unprocessable([FieldError("", text)])
     except _NO_JSON as error:
-        return _no_json(error)
+        return _unreadable(body, error)
     errors = [
         FieldError(name, f"this field is missing: {text}" if name not in fields else text)
         for name, text in ALLOWED.items()
@@ -72,7 +89,8 @@ def _all_wrong(body: bytes) -> Problem:
         for name in fields
         if name not in ALLOWED
     ]
-    return _unprocessable(errors[:16])
+    # Only the last of several with one name is looked at here; msgspec refused an earlier one.
+    return _unprocessable(errors[:16] or [FieldError("", "a field is given more than once")])
 
 
 def _is_right(value: msgspec.Raw, expected: Any) -> bool:

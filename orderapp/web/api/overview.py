@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from orderapp.engine.health.lag import Look, Position
 from orderapp.models import format_time
 from orderapp.store import Activity, CountryStats, Stats
-from orderapp.web.api.stats_answer import Overview, Progress, Rates
+from orderapp.web.api.stats_answer import OtherCountries, Overview, Progress, Rates
 
 #: Seconds of a span of activity.
 SPAN = 10
-#: Countries that are shown by themselves, and the name of what sums up the rest.
-MOST_COUNTRIES, OTHERS = 100, "all others"
+#: Countries that are shown by themselves: senders may make up any number.
+MOST_COUNTRIES = 100
 
 
 def overview(
@@ -19,7 +19,9 @@ def overview(
 ) -> Overview:
     """The answer at a moment (Unix time in s), or at the one when the store counted."""
     moment = moment if found.counted is None else found.counted
-    total = _sum("", found.countries)
+    total = _sum(found.countries)
+    ranked = sorted(found.countries, key=lambda country: country.orders, reverse=True)
+    others = ranked[MOST_COUNTRIES:]
     return Overview(
         at=format_time(datetime.fromtimestamp(moment, UTC)),
         orders=total.orders,
@@ -28,7 +30,8 @@ def overview(
         declined=total.declined,
         fraud_rate=round(total.alerts / total.orders, 4) if total.orders else 0.0,
         revenue=total.revenue,
-        countries=_largest(found.countries),
+        countries=ranked[:MOST_COUNTRIES],
+        other_countries=_sum(others) if others else None,
         orders_per_second=Rates(*(rate(found.activity, moment, n) for n in (1, 5, 15))),
         activity=found.activity,
         services=None if look is None else _services(look),
@@ -37,17 +40,9 @@ def overview(
     )
 
 
-def _largest(countries: Sequence[CountryStats]) -> Sequence[CountryStats]:
-    """Those with the most orders, and one for the rest: senders may make up any number."""
-    if len(countries) <= MOST_COUNTRIES:
-        return countries
-    ranked = sorted(countries, key=lambda country: country.orders, reverse=True)
-    return [*ranked[:MOST_COUNTRIES], _sum(OTHERS, ranked[MOST_COUNTRIES:])]
-
-
-def _sum(name: str, countries: Sequence[CountryStats]) -> CountryStats:
-    return CountryStats(
-        name,
+def _sum(countries: Sequence[CountryStats]) -> OtherCountries:
+    return OtherCountries(
+        len(countries),
         sum(c.orders for c in countries),
         sum(c.alerts for c in countries),
         sum(c.paid for c in countries),

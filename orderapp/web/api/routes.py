@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
 
 import msgspec
 from aiohttp import web
@@ -75,6 +76,7 @@ def serve(route: Route, *, seconds: float | None = PATIENCE) -> Callable[[Handle
         @wraps(view)
         async def checked(request: web.Request) -> web.StreamResponse:
             if request.query_string:
+                _check_text(request)
                 _check_names(request, known)
             async with asyncio.timeout(seconds):
                 return await view(request)
@@ -88,6 +90,19 @@ def serve(route: Route, *, seconds: float | None = PATIENCE) -> Callable[[Handle
         return view
 
     return register
+
+
+def _check_text(request: web.Request) -> None:
+    # What is not UTF-8 would be read with a replacement character for each wrong byte, and so
+    # as a value that nobody has sent.
+    for part in request.rel_url.raw_query_string.split("&"):
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError as error:
+            name = unquote(part.partition("=")[0])[:64]
+            wrong = "".join(f"%{byte:02X}" for byte in error.object[error.start : error.end])
+            text = f"{wrong} is not UTF-8"
+            raise Problem(400, f"{shown(name)}: {text}", FieldError(name, text)) from None
 
 
 def _check_names(request: web.Request, known: frozenset[str]) -> None:

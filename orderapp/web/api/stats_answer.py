@@ -25,11 +25,22 @@ class Rates(msgspec.Struct, frozen=True):
     fifteen: float = msgspec.field(name="15m")
 
 
+class OtherCountries(msgspec.Struct, frozen=True):
+    """The sum of the countries that are not listed, and how many they are."""
+
+    number: int
+    orders: int
+    alerts: int
+    paid: int
+    declined: int
+    revenue: float
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Totals, rates and progress; what only Kafka knows is null when it can't be asked.
 
-    `countries` are the 100 with the most orders; if there are more, a last one, `all others`,
-    sums up the rest. `open_transactions` has, by topic, the age in seconds of the oldest
+    `countries` are the 100 with the most orders, and `other_countries` sums up the rest, null
+    if there are no more. `open_transactions` has, by topic, the age in seconds of the oldest
     transaction that holds records back, where there is one. `dead_letters` are the open ones,
     among the last 10,000 of each partition.
     """
@@ -43,6 +54,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     fraud_rate: float
     revenue: float
     countries: Sequence[CountryStats]
+    other_countries: OtherCountries | None
     orders_per_second: Rates
     activity: Sequence[Activity]
     services: dict[str, Progress] | None

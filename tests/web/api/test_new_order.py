@@ -1,6 +1,7 @@
 """How an order of a client is read, and what is said of one that is wrong."""
 
 import json
+import re
 
 import pytest
 
@@ -89,6 +90,7 @@ def test_fields_that_are_missing_are_named():
         (b"[]", 422),
         (b"null", 422),
         (b"customer_id=1234", 400),
+        (b'{"customer_id":1,"customer_id":1234,"amount":1,"country":"DE"}', 422),
     ],
 )
 def test_what_is_no_json_is_told_from_what_is_no_order(body, status):
@@ -96,6 +98,30 @@ def test_what_is_no_json_is_told_from_what_is_no_order(body, status):
         parse(body)
 
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (rb'{"customer_id":1234,"amount":1,"country":"\ud800"}', r"'\ud800' is half of a"),
+        (
+            rb'{"customer_id":1234,"amount":1,"country":"\ude00\ud83d"}',
+            r"'\ude00' is half of a",
+        ),
+        (
+            rb'{"customer_id":1234,"amount":1,"country":"DE","\udfff":1}',
+            r"'\udfff' is half of a",
+        ),
+        (b'{"country":"\xed\xa0\x80"}', r"'\ud800' is half of a"),
+        (rb'{"country":"\\ud800"', "is not JSON"),
+        (b'{"country":"\xff"}', "it is not UTF-8"),
+        (b"[" * 60_000, "nested too deep"),
+        (b'{"amount":1,"amount":2,"country":"DE","customer_id":0,"customer_id":1234}', "once"),
+    ],
+)
+def test_the_reason_for_what_cannot_be_read_is_the_true_one(body, reason):
+    with pytest.raises(Problem, match=re.escape(reason)):
+        parse(body)
 
 
 def test_ids_are_exact_in_javascript_and_never_the_producers():

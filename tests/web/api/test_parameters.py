@@ -1,6 +1,7 @@
 """Parameters of the API: a wrong one is named, with what is allowed."""
 
 import pytest
+from yarl import URL
 
 from tests.web.examples import ask
 
@@ -44,3 +45,22 @@ async def test_errors_name_the_field_and_what_is_allowed(
     assert (got, answer["status"]) == (status, status)
     assert [error["field"] for error in answer.get("errors", ())] == ([field] if field else [])
     assert all(error["detail"] for error in answer.get("errors", ()))
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "byte"),
+    [
+        ("country=%ED%A0%80", "country", "%ED"),
+        ("limit=1&country=a%FF", "country", "%FF"),
+        ("status=%C3", "status", "%C3"),
+        ("%FE=1", "\ufffd", "%FE"),
+    ],
+)
+async def test_bytes_that_are_no_text_are_named_and_not_replaced(
+    client, store, query, field, byte
+):
+    url = URL(f"/api/orders?{query}", encoded=True)
+    answer = await (await client.get(url)).json()
+
+    assert answer["errors"] == [{"field": field, "detail": f"{byte} is not UTF-8"}]
+    assert answer["detail"] == f"{field!a}: {byte} is not UTF-8"

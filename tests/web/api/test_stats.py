@@ -6,8 +6,9 @@ import pytest
 from aiokafka import TopicPartition
 
 from orderapp.engine.health.lag import Look, Position
-from orderapp.store import Activity, Stats, StoreUnavailable
+from orderapp.store import Activity, CountryStats, Stats, StoreUnavailable
 from orderapp.web.api import overview, stats
+from orderapp.web.api.stats_answer import OtherCountries
 from tests.web.examples import alert, ask, order, payment
 
 
@@ -39,14 +40,25 @@ async def test_of_many_countries_the_largest_are_shown_and_the_rest_summed_up(
 
     _, answer = await ask(client, "/api/stats")
 
-    *largest, others = answer["countries"]
-    assert (len(largest), others["country"]) == (100, "all others")
+    largest, others = answer["countries"], answer["other_countries"]
+    assert (len(largest), others["number"]) == (100, 31), "and DE, which has an alert alone"
     assert min(country["orders"] for country in largest) >= 1
     assert others["orders"] == 30, "those with one order each"
     for name in ("orders", "alerts", "paid", "declined"):
-        assert sum(country[name] for country in answer["countries"]) == answer[name], name
+        assert sum(country[name] for country in (*largest, others)) == answer[name], name
     assert (answer["orders"], answer["paid"], answer["revenue"]) == (259, 130, 13.0)
-    assert round(sum(country["revenue"] for country in answer["countries"]), 2) == 13.0
+    assert round(sum(country["revenue"] for country in (*largest, others)), 2) == 13.0
+
+
+@pytest.mark.parametrize("name", ["all others", ""])
+def test_a_country_with_any_name_is_not_the_sum_of_others(name):
+    countries = [CountryStats(f"country {n}", 5, 0, 0, 0, 0.0) for n in range(100)]
+    countries += [CountryStats("small", 1, 0, 0, 0, 0.0), CountryStats(name, 9, 0, 3, 0, 7.5)]
+
+    found = overview.overview(Stats(countries, []), None, 0, 0.0)
+
+    assert found.countries[0] == countries[-1]
+    assert found.other_countries == OtherCountries(2, 6, 0, 0, 0, 0.0)
 
 
 async def test_without_orders_there_are_zeros(client, store, kafka):

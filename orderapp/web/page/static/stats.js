@@ -9,8 +9,6 @@ const EVERY_MS = 2000;
 const STALE_MS = 7000;
 const MOST_COUNTRIES = 8;
 const MOST_CHOICES = 50;
-/** What the answer calls the sum of the countries that it does not list. */
-const OTHERS = "all others";
 /** Seconds that the oldest order may wait before it is marked. */
 const SLOW_S = 5;
 const STUCK_S = 60;
@@ -49,7 +47,7 @@ export class Stats {
       this.#countedBefore = Math.max(0, date - Date.parse(stats.at)) || 0;
       showFigures(stats);
       showServices(stats.services);
-      showCountries(stats.countries);
+      showCountries(stats);
       this.#onAnswer(stats);
       this.#onProblem(null);
     } catch (error) {
@@ -146,15 +144,14 @@ function countryItem({ country, revenue, orders, alerts }, most) {
   return item;
 }
 
-function showCountries(all) {
-  const countries = all.filter(({ country }) => country !== OTHERS);
+function showCountries({ countries, other_countries: others }) {
   const sorted = countries.filter(({ revenue }) => revenue > 0).sort((a, b) => b.revenue - a.revenue);
   const shown = sorted.slice(0, MOST_COUNTRIES);
   const most = shown[0]?.revenue ?? 0;
   const items = shown.map((country) => countryItem(country, most));
   replaceIfChanged(byId("countries"), items, JSON.stringify(shown));
   byId("countries-note").hidden = shown.length > 0 && sorted.length === shown.length;
-  setText(byId("countries-note"), moreText(sorted.length - shown.length, countries.length < all.length));
+  setText(byId("countries-note"), moreText(sorted.length - shown.length, Boolean(others)));
   showChoices(countries.slice(0, MOST_CHOICES).map(({ country }) => country));
 }
 
