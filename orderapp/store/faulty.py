@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from orderapp.store import OrderStore, StoreUnavailable
-from orderapp.store.wrapper import StoreWrapper
+from orderapp.store.wrapper import READS, StoreWrapper
 
 T = TypeVar("T")
 
@@ -31,6 +31,6 @@ class FaultyStore(StoreWrapper):
     async def _call(self, operation: str, call: Callable[[OrderStore], Awaitable[T]]) -> T:
         if self._slow:
             await asyncio.sleep(self._slow)
-        if operation == "upsert" and random.random() < self._refuse:  # noqa: S311 - no secret
+        if operation not in READS and random.random() < self._refuse:  # noqa: S311 - no secret
             raise StoreUnavailable("refused on purpose (ORDERAPP_FAULT_STORE_REFUSE)")
         return await call(self._store)

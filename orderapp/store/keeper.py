@@ -7,14 +7,17 @@ from typing import TypeVar
 
 from mode import Service
 
+from orderapp.engine.observe.held_up import standing_still
 from orderapp.store import OrderStore, StoreError, StoreRejected, StoreUnavailable
-from orderapp.store.wrapper import StoreWrapper
+from orderapp.store.wrapper import READS, StoreWrapper
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 LONGEST_WAIT = 10.0
+#: Seconds after which a write that has neither succeeded nor failed makes the worker unready.
+SLOW_WRITE = 3.0
 
 
 class StoreKeeper(StoreWrapper, Service):
@@ -56,4 +59,7 @@ class StoreKeeper(StoreWrapper, Service):
     async def _call(self, operation: str, call: Callable[[OrderStore], Awaitable[T]]) -> T:
         if self._missing is not None:
             raise type(self._missing)(str(self._missing))
-        return await call(self._store)
+        if operation in READS:
+            return await call(self._store)
+        with standing_still.waiting_after(SLOW_WRITE, f"store: {operation}"):
+            return await call(self._store)

@@ -7,6 +7,9 @@ from orderapp.store import Document, OrderPage, OrderQuery, OrderStore, OrderSto
 
 T = TypeVar("T")
 
+#: The operations that only read.
+READS = frozenset({"ping", "story", "latest", "page", "stats", "scan"})
+
 
 class StoreWrapper:
     """Passes the calls of `OrderStore`, but for `open` and `close`, through one method."""

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from orderapp.engine.observe.held_up import standing_still
 from orderapp.store import StoreRejected, StoreUnavailable
+from orderapp.store import keeper as keeper_module
 from orderapp.store.faulty import FaultyStore
 from orderapp.store.keeper import StoreKeeper
 from tests.store.examples import order
@@ -64,6 +66,42 @@ async def test_store_that_will_never_open_is_reported_and_refuses_every_call(kee
     assert [str(error) for error in rejected] == ["no such bucket"]
     with pytest.raises(StoreRejected, match="no such bucket"):
         await keeper.upsert([order(1)])
+
+
+class Hangs(MemoryStore):
+    """A store whose writes neither succeed nor fail until it is told."""
+
+    def __init__(self):
+        super().__init__()
+        self.goes_on = asyncio.Event()
+
+    async def upsert(self, documents):
+        await self.goes_on.wait()
+        await super().upsert(documents)
+
+
+@pytest.mark.parametrize("end", ["success", "failure", "given up"])
+async def test_a_write_that_hangs_stands_still_until_it_ends(keep, monkeypatch, end):
+    monkeypatch.setattr(keeper_module, "SLOW_WRITE", 0.05)
+    store = Hangs()
+    keeper, _ = await keep(store)
+    await asyncio.sleep(0)
+    write = asyncio.create_task(keeper.upsert([order(1)]))
+    await asyncio.sleep(0)
+
+    assert not [*standing_still], "not yet"
+    await asyncio.sleep(0.1)
+    assert [*standing_still] == ["store: upsert"]
+    if end == "given up":
+        write.cancel()
+    if end == "failure":
+        store.fail(StoreUnavailable("disk full"))
+    store.goes_on.set()
+    await asyncio.wait([write])
+
+    assert not [*standing_still]
+    await asyncio.sleep(0.1)
+    assert not [*standing_still]
 
 
 async def test_store_is_closed_with_its_keeper(keep):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from orderapp.engine.errors import TransientError
-from orderapp.engine.observe.held_up import held_up
+from orderapp.engine.observe.held_up import held_up, standing_still
 from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.texts import one_line
 
@@ -65,11 +65,12 @@ async def pause(seconds: float, check_wanted: Callable[[], None]) -> None:
 async def persist(
     what: str, attempt: Callable[[], Awaitable[None]], place: Hashable = None
 ) -> None:
-    """Call `attempt` until it raises nothing that passes; meanwhile `place` is held up."""
+    """Call `attempt` until it raises nothing that passes; meanwhile `place` is held up, and
+    `what` stands still."""
     try:
         await attempt()
     except TransientError as error:
-        with held_up.waiting(place):
+        with held_up.waiting(place), standing_still.waiting(what):
             await _again(what, attempt, error, place)
 
 

@@ -1,8 +1,9 @@
 """Where something waits, and how much of it."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Generic, TypeVar
 
 P = TypeVar("P", bound=Hashable)
@@ -25,6 +26,15 @@ class Places(Generic[P]):
             if not self._places[place]:
                 del self._places[place]
 
+    @contextmanager
+    def waiting_after(self, seconds: float, place: P) -> Iterator[None]:
+        """Around what counts as waiting when it has taken so long."""
+        with ExitStack() as stack:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(seconds, stack.enter_context, self.waiting(place))
+            stack.callback(timer.cancel)
+            yield
+
     def __contains__(self, place: object) -> bool:
         return place in self._places
 
@@ -44,3 +54,7 @@ class Places(Generic[P]):
 #: makes no progress, and restarting the worker would not help. Records wait at
 #: `(topic, partition)`.
 held_up = Places[Hashable]()
+
+#: Of that, the work that our own infrastructure keeps from being done, by its name for people.
+#: The worker is not ready meanwhile, whatever else still works.
+standing_still = Places[str]()

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from orderapp.app import app, store
 from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.held_up import standing_still
 from orderapp.store import StoreError
 from orderapp.web.api.routes import Answer, Route, json, serve
 
@@ -15,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that the store has to answer.
 STORE_PATIENCE = 1.5
+#: How many pieces of work that stand still are named.
+NAMED = 3
 
 _OBJECT = dict[str, Any]
 
@@ -46,7 +49,8 @@ async def healthz(request: web.Request) -> web.Response:
 )
 async def readyz(request: web.Request) -> web.Response:
     """200 while this worker can do its work, else 503 with what is missing."""
-    missing = [reason for reason in (_kafka(), await _store()) if reason] + blocked.reasons
+    missing = [reason for reason in (_kafka(), await _store()) if reason]
+    missing += [*blocked.reasons, *_standing_still()]
     if missing:
         return json({"status": "unavailable", "missing": missing}, 503)
     return json({"status": "ok"})
@@ -75,6 +79,13 @@ async def _store() -> str | None:
         return "store: does not answer"
     _told.tell(None)
     return None
+
+
+def _standing_still() -> list[str]:
+    # A store that answers may still refuse what is to be written.
+    found = sorted(standing_still)
+    lines = [f"stands still: {what}" for what in found[:NAMED]]
+    return [*lines, f"and {len(found) - NAMED} more"] if len(found) > NAMED else lines
 
 
 class _Told:

@@ -17,7 +17,7 @@ from orderapp.engine.errors import (
     SendFailedError,
     TransientError,
 )
-from orderapp.engine.observe.held_up import held_up
+from orderapp.engine.observe.held_up import held_up, standing_still
 from orderapp.engine.observe.logs import say_rest
 from orderapp.engine.observe.texts import one_line
 from tests.records import record
@@ -408,18 +408,32 @@ async def test_no_record_of_a_delivery_that_was_given_up_becomes_a_dead_letter(e
     assert not event.acked
 
 
-async def test_what_waits_for_something_outside_is_counted_while_it_waits():
-    counts = []
+async def test_what_waits_for_something_outside_is_counted_and_named_while_it_waits():
+    counts, names = [], []
 
     async def attempt():
         counts.append(len(held_up))
+        names.append([*standing_still])
         if len(counts) < 3:
             raise TransientError("away")
 
     await persist("storing", attempt)
 
     assert counts == [0, 1, 1]
-    assert len(held_up) == 0
+    assert names == [[], ["storing"], ["storing"]]
+    assert len(held_up) == len(standing_still) == 0
+
+
+async def test_what_somebody_else_has_to_do_now_no_longer_stands_still_here():
+    async def attempt():
+        if standing_still:
+            raise ForgottenError
+        raise TransientError("away")
+
+    with pytest.raises(ForgottenError):
+        await persist("storing", attempt)
+
+    assert not [*standing_still]
 
 
 async def test_an_unfinished_batch_is_not_acked_when_the_agent_is_stopped():
