@@ -1,7 +1,8 @@
-"""A stand-in for a Couchbase node that the real SDK talks to.
+"""A stand-in for a Couchbase cluster that the real SDK talks to.
 
 It runs as a process of its own, since the SDK's core ends its process on an answer that it
-cannot read. What it cannot show (durability, index plans, scan consistency) needs a server.
+cannot read. Durable writes, failovers, rights and the choice of indexes are modelled on what a
+real cluster does; what the model can't show (speed, scan consistency) needs a server.
 
     with couchbase_double() as double:
         store = CouchbaseStore(*double.access)
@@ -74,7 +75,7 @@ class CouchbaseDouble:
             return json.load(answer)
 
     def inject(self, **faults: Any) -> None:
-        """Set the fields of `node.Faults`; those not named are reset."""
+        """Set the fields of `faults.Faults`; those not named are reset."""
         self._command("inject", **faults)
 
     def heal(self) -> None:
@@ -91,7 +92,7 @@ class CouchbaseDouble:
         self._command("stop")
 
     def start(self) -> None:
-        """Listen again on the same port."""
+        """Let all nodes be there again, with all copies."""
         self._command("start")
 
     def clear(self) -> None:
@@ -116,7 +117,48 @@ class CouchbaseDouble:
 
     def indexes(self) -> list[str]:
         """Names of the indexes that were made."""
-        return self._command("indexes")
+        return sorted(self._command("indexes"))
+
+    def index_states(self) -> dict[str, str]:
+        """How far each index is."""
+        return {name: index["state"] for name, index in self._command("indexes").items()}
+
+    def index_replicas(self) -> dict[str, int]:
+        """How many replicas each index has."""
+        return {name: index["replicas"] for name, index in self._command("indexes").items()}
+
+    def put_index(self, statement: str, state: str = "online") -> None:
+        """Let there be an index that somebody else created, in this state."""
+        self._command("index", statement=statement, state=state)
+
+    def finish_indexes(self) -> None:
+        """Let the indexes be online that are being built."""
+        self._command("finish_indexes")
+
+    def scans(self) -> list[dict[str, Any]]:
+        """What the last queries read: `index`, `entries` and `documents`, the latest last."""
+        return self._command("scans")
+
+    def set(self, **values: Any) -> None:
+        """Change how it works: `roles` of the user, `index_nodes`, `new_state` of indexes,
+        `replication_seconds`, `persist_seconds`, `recommit_seconds`."""
+        self._command("set", **values)
+
+    def levels(self) -> list[int]:
+        """How many writes were asked for at each level of durability, from `none`."""
+        return self._command("levels")
+
+    def kill_replica(self, number: int) -> None:
+        """Let a node die that has a replica; nobody gives it up."""
+        self._command("kill_replica", number=number)
+
+    def give_up_replica(self, number: int) -> None:
+        """Let a node with a replica die and be failed over."""
+        self._command("give_up_replica", number=number)
+
+    def fail_over(self) -> None:
+        """Let the active node die; a replica takes over with what it has."""
+        self._command("fail_over")
 
     def drop_indexes(self) -> None:
         """Forget all indexes."""

@@ -1,8 +1,7 @@
 """`python -m tests.couchbase_double --port 0`: run the double until its input ends.
 
 It prints one JSON line with `port` and `control_port`. Control is HTTP on its own port, so that
-it still answers while the node is stopped: POST /inject (fields of `Faults`, those not named
-are reset), /put (key, value), /stop, /start, /clear; GET /documents, /count, /requests.
+it still answers while nodes are stopped; the commands are those of `CouchbaseDouble`.
 """
 
 import argparse
@@ -10,66 +9,113 @@ import asyncio
 import contextlib
 import json
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import web
 
-from tests.couchbase_double.node import Faults, Node
-from tests.couchbase_double.server import Connection
+from tests.couchbase_double import sql
+from tests.couchbase_double.cluster import HOST, Cluster
+from tests.couchbase_double.faults import Faults
+from tests.couchbase_double.planner import Index
+from tests.couchbase_double.server import Listener
 
 
 class Double:
-    """The node's listener, which can stop and come back on the same port."""
+    """The cluster and its nodes' listeners."""
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self._server: asyncio.Server | None = None
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._listeners = [Listener(cluster, node) for node in cluster.nodes]
+        self._commands = {
+            "inject": self._inject, "put": self._put, "stop": self.stop, "start": self.start,
+            "kill_replica": self._kill_replica, "give_up_replica": self._give_up_replica,
+            "fail_over": self._fail_over, "set": self._set, "index": self._index,
+            "finish_indexes": self._finish_indexes,
+        }  # fmt: skip
 
     async def start(self) -> None:
-        if self._server is None:
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(
-                lambda: Connection(self.node), self.node.host, self.node.port, backlog=512
-            )
-            self.node.port = self._server.sockets[0].getsockname()[1]
+        """Let all nodes be there, with all copies."""
+        self.cluster.copies.rebalance()
+        self.cluster.chain_changed()
+        for listener in self._listeners:
+            await listener.start()
 
     async def stop(self) -> None:
-        """Refuse new connections and cut those that are open; the documents stay."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for transport in list(self.node.transports):
-            transport.abort()
+        """Let all nodes be away."""
+        for listener in self._listeners:
+            await listener.stop()
 
     async def command(self, name: str, fields: dict[str, Any]) -> Any:
-        if name == "inject":
-            self.node.faults = Faults(**fields)
-        elif name == "clear":
-            self.node.documents.clear()
-            self.node.queries.indexes.clear()
-        elif name == "put":
-            self.node.documents[fields["key"].encode()] = json.dumps(fields["value"]).encode()
+        if name in self._commands:
+            return await self._commands[name](**fields)
+        if name == "clear":
+            self.cluster.clear()
         elif name == "drop_indexes":
-            self.node.queries.indexes.clear()
-        elif name == "stop":
-            await self.stop()
-        elif name == "start":
-            await self.start()
+            self.cluster.queries.indexes.clear()
         else:
             return self._look(name)
         return None
 
+    async def _inject(self, **faults: Any) -> None:
+        self.cluster.faults = Faults(**faults)
+
+    async def _put(self, key: str, value: Any) -> None:
+        self.cluster.put(key.encode(), json.dumps(value).encode())
+
+    async def _kill_replica(self, number: int) -> None:
+        self.cluster.copies.nodes[number].is_up = False
+        await self._listeners[number].stop()
+
+    async def _give_up_replica(self, number: int) -> None:
+        self.cluster.copies.fail_over_replica(number)
+        self.cluster.chain_changed()
+        await self._listeners[number].stop()
+
+    async def _fail_over(self) -> None:
+        lost = self.cluster.copies.chain[0]
+        self.cluster.copies.fail_over()
+        self.cluster.chain_changed()
+        await self._listeners[lost or 0].stop()
+
+    async def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            if name == "roles":
+                self.cluster.queries.roles = frozenset(value)
+            elif name in ("index_nodes", "new_state"):
+                setattr(self.cluster.queries, name, value)
+            elif hasattr(self.cluster.copies, name):
+                setattr(self.cluster.copies, name, value)
+            else:
+                raise web.HTTPNotFound
+
+    async def _index(self, statement: str, state: str = "online") -> None:
+        asked = sql.Parser(statement).statement()
+        assert isinstance(asked, sql.CreateIndex)
+        index = Index(asked.name, asked.keys, asked.where, state)
+        self.cluster.queries.indexes[asked.name] = index
+
+    async def _finish_indexes(self) -> None:
+        for index in self.cluster.queries.indexes.values():
+            if index.state == "building":
+                index.state = "online"
+
     def _look(self, name: str) -> Any:
-        if name == "count":
-            return len(self.node.documents)
-        if name == "requests":
-            return self.node.requests
-        if name == "indexes":
-            return sorted(self.node.queries.indexes)
-        if name == "documents":
-            items = self.node.documents.items()
-            return {key.decode(): json.loads(value) for key, value in items}
-        raise web.HTTPNotFound
+        cluster = self.cluster
+        looks = {
+            "count": lambda: len(cluster.copies.documents),
+            "requests": lambda: cluster.requests,
+            "indexes": lambda: {n: asdict(i) for n, i in cluster.queries.indexes.items()},
+            "scans": lambda: [asdict(scan) for scan in cluster.queries.scans],
+            "levels": lambda: cluster.copies.levels,
+            "documents": lambda: {
+                key.decode(): json.loads(value)
+                for key, value in cluster.copies.documents.items()
+            },
+        }
+        if name not in looks:
+            raise web.HTTPNotFound
+        return looks[name]()
 
     async def control(self, request: web.Request) -> web.Response:
         fields = await request.json() if request.can_read_body else {}
@@ -83,6 +129,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--username", default="orderapp")
     parser.add_argument("--password", default="secret-of-the-double")
     parser.add_argument("--bucket", default="orders")
+    parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--replicas", type=int, default=0, help="of the bucket's documents")
+    parser.add_argument(
+        "--replication-seconds", type=float, default=0.0, help="until a replica has a write"
+    )
+    parser.add_argument(
+        "--persist-seconds", type=float, default=0.0, help="until a write is on a node's disk"
+    )
     parser.add_argument(
         "--fail-sets", action="append", default=[], metavar="STATUS:COUNT",
         help="answer the next COUNT writes with STATUS (-1: all)",
@@ -104,20 +158,24 @@ async def main() -> None:
     """Serve until the input ends: the double never outlives the test that started it."""
     options = _arguments()
     failures = [[name, int(n)] for name, _, n in (x.partition(":") for x in options.fail_sets)]
-    faults = Faults(fail_sets=failures, delay=options.delay)
-    node = Node(
-        options.username, options.password, options.bucket, port=options.port, faults=faults
-    )
-    double = Double(node)
+    cluster = Cluster(
+        options.username, options.password, options.bucket,
+        replicas=options.replicas, nodes=options.nodes,
+    )  # fmt: skip
+    cluster.nodes[0].port = options.port
+    cluster.faults = Faults(fail_sets=failures, delay=options.delay)
+    cluster.copies.replication_seconds = options.replication_seconds
+    cluster.copies.persist_seconds = options.persist_seconds
+    double = Double(cluster)
     await double.start()
     app = web.Application()
     app.router.add_route("*", "/{name}", double.control)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, node.host, options.control_port)
+    site = web.TCPSite(runner, HOST, options.control_port)
     await site.start()
     control_port = runner.addresses[0][1]
-    print(json.dumps({"port": node.port, "control_port": control_port}), flush=True)
+    print(json.dumps({"port": cluster.nodes[0].port, "control_port": control_port}), flush=True)
     await (asyncio.Event().wait() if options.forever else _until_input_ends())
     await double.stop()
     await runner.cleanup()

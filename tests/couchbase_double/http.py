@@ -3,11 +3,11 @@
 import base64
 import json
 
-from tests.couchbase_double.node import Node
+from tests.couchbase_double.cluster import Cluster
 from tests.couchbase_double.query import QueryError
 
 
-def answer(node: Node, received: bytearray) -> bytes:
+def answer(cluster: Cluster, received: bytearray) -> bytes:
     """Take one whole request from `received` and give its answer."""
     head, found, rest = bytes(received).partition(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
@@ -16,23 +16,25 @@ def answer(node: Node, received: bytearray) -> bytes:
     if not found or len(rest) < length:
         return b""
     del received[: len(head) + 4 + length]
-    node.requests["query"] += 1
+    cluster.requests["query"] += 1
     is_count = b"COUNT(*)" in rest[:length]
-    if node.faults.hang_queries or (is_count and node.faults.hang_counts):
+    if cluster.faults.hang_queries or (is_count and cluster.faults.hang_counts):
         return b""
-    status, body = _query(node, lines[0], fields.get("authorization", ""), rest[:length])
+    status, body = _query(cluster, lines[0], fields.get("authorization", ""), rest[:length])
     return (
         b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
         % (status, len(body))
     ) + body
 
 
-def _query(node: Node, request_line: str, authorization: str, body: bytes) -> tuple[int, bytes]:
+def _query(
+    cluster: Cluster, request_line: str, authorization: str, body: bytes
+) -> tuple[int, bytes]:
     if request_line.split()[:2] != ["POST", "/query/service"]:
         return 404, b"{}"
     try:
-        _check(node, authorization)
-        rows = node.queries.answer(json.loads(body))
+        _check(cluster, authorization)
+        rows = cluster.queries.answer(json.loads(body))
     except QueryError as error:
         problem = {"code": error.code, "msg": str(error)}
         answer = {"requestID": "1", "errors": [problem], "status": "fatal"}
@@ -44,9 +46,9 @@ def _query(node: Node, request_line: str, authorization: str, body: bytes) -> tu
     )
 
 
-def _check(node: Node, authorization: str) -> None:
-    access = f"{node.username}:{node.password}".encode()
+def _check(cluster: Cluster, authorization: str) -> None:
+    access = f"{cluster.username}:{cluster.password}".encode()
     if authorization != "Basic " + base64.b64encode(access).decode():
         raise QueryError(13014, "User does not have credentials to run queries.", 401)
-    if node.faults.query_error:
-        raise QueryError(*node.faults.query_error)
+    if cluster.faults.query_error:
+        raise QueryError(*cluster.faults.query_error)

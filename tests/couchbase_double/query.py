@@ -1,60 +1,25 @@
-"""The statements that the store sends to the query service, over the documents in memory."""
+"""The query service: statements, the rights that they need, and the indexes behind them."""
 
 import heapq
-import re
-from collections import Counter
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from functools import cmp_to_key
+from typing import Any
 
 import msgspec
 
-from tests.couchbase_double.collation import Rank, is_known, is_number, rank
+from tests.couchbase_double import sql
+from tests.couchbase_double.collation import rank
+from tests.couchbase_double.evaluate import (
+    AGGREGATES,
+    NoParameterError,
+    aggregate,
+    compiled,
+)
+from tests.couchbase_double.planner import Index, Scan, conjuncts, plan
+from tests.couchbase_double.rows import Row, Rows
 
-T = TypeVar("T")
-
-_NAME = r"`(?P<bucket>[^`]+)`"
-_FIELDS = r"(?P<fields>b\.\w+(, b\.\w+)*)"
-_CREATE = re.compile(rf"CREATE INDEX `(?P<index>\w+)` ON {_NAME} ?(?P<definition>\(.*)")
-_NEWEST_FIRST = r"ORDER BY b\.created_at DESC, b\.order_id DESC LIMIT \$(?P<limit>\w+)"
-_LATEST = re.compile(
-    rf'SELECT {_FIELDS} FROM {_NAME} AS b WHERE b\.type = "(?P<type>order)" '
-    rf"AND b\.created_at IS NOT MISSING {_NEWEST_FIRST}"
-)
-_KEYS = re.compile(
-    rf'SELECT b\.created_at, b\.order_id FROM {_NAME} AS b WHERE b\.type = "(?P<type>\w+)"'
-    r'(?P<status> AND b\.status = "DECLINED")?(?P<country> AND b\.country = \$country)?'
-    r" AND b\.created_at <= \$at AND \(b\.created_at < \$at OR b\.order_id < \$id\) "
-    r"AND b\.order_id BETWEEN 0 AND 9007199254740991 "
-    rf"{_NEWEST_FIRST}"
-)
-_BY_ID = re.compile(
-    rf'SELECT {_FIELDS} FROM {_NAME} AS b WHERE b\.type = "(?P<type>[\w-]+)" '
-    r"AND b\.order_id > \$after "
-    r"ORDER BY b\.order_id LIMIT \$(?P<limit>\w+)"
-)
-_TOTALS = re.compile(
-    r"SELECT b\.type, b\.country, b\.status, COUNT\(\*\) AS documents, "
-    rf"SUM\(b\.amount\) AS amount FROM {_NAME} AS b "
-    r'WHERE b\.type IN \["order", "alert", "payment"\] '
-    r"GROUP BY b\.type, b\.country, b\.status"
-)
-_ACTIVITY = re.compile(
-    r"SELECT b\.type, FLOOR\(b\.kafka_timestamp / 10000\) AS span, COUNT\(\*\) AS documents "
-    rf'FROM {_NAME} AS b WHERE b\.type IN \["order", "alert"\] '
-    r"AND b\.kafka_timestamp >= \$since GROUP BY b\.type, FLOOR\(b\.kafka_timestamp / 10000\)"
-)
-
-_BY_TIME = '(created_at DESC, order_id DESC) WHERE type = "{}"'
-_BY_TIME_DECLINED = _BY_TIME.format("payment") + ' AND status = "DECLINED"'
-_BY_COUNTRY = '(country, created_at DESC, order_id DESC) WHERE type = "order"'
-_DEFINITIONS = {
-    *map(_BY_TIME.format, ("order", "alert")),
-    _BY_TIME_DECLINED,
-    _BY_COUNTRY,
-    "(type, order_id)",
-    "(type, country, status, amount)",
-    "(type, kafka_timestamp)",
-}
+#: What a user may do who may do everything.
+ROLES = frozenset({"query_select", "query_manage_index"})
 
 
 class QueryError(Exception):
@@ -65,157 +30,229 @@ class QueryError(Exception):
         self.code, self.status = code, status
 
 
-class _Key(msgspec.Struct):
-    type: Any = msgspec.UNSET
-    created_at: Any = msgspec.UNSET
-    order_id: Any = msgspec.UNSET
-    country: Any = msgspec.UNSET
-    status: Any = msgspec.UNSET
-    amount: Any = msgspec.UNSET
-    kafka_timestamp: Any = msgspec.UNSET
-
-    @property
-    def place(self) -> tuple[Rank, Rank]:
-        return rank(self.created_at), rank(self.order_id)
-
-
-_decode_key = msgspec.json.Decoder(_Key).decode
-
-
 class Queries:
     """The query service of one bucket; knows which indexes were made."""
 
-    def __init__(self, bucket: str, documents: dict[bytes, bytes]) -> None:
-        self._bucket = bucket
-        self._documents = documents
-        self.indexes: dict[str, str] = {}  # name -> definition
-        self._statements = {
-            _CREATE: self._create,
-            _LATEST: self._latest,
-            _KEYS: self._keys,
-            _BY_ID: self._by_id,
-            _TOTALS: self._totals,
-            _ACTIVITY: self._activity,
-        }
+    def __init__(self, bucket: str, documents: Callable[[], dict[bytes, bytes]]) -> None:
+        self.bucket = bucket
+        self.rows = Rows(documents)
+        self.indexes: dict[str, Index] = {}
+        self.roles: frozenset[str] = ROLES
+        #: Nodes with the index service: an index may have one replica less.
+        self.index_nodes = 1
+        #: The state in which a new index stays, until `finish_indexes`.
+        self.new_state = "online"
+        #: What the last queries read, the latest last.
+        self.scans: list[Scan] = []
 
     def answer(self, request: dict[str, Any]) -> list[bytes]:
         """The rows, as JSON, of `request` (the body of POST /query/service)."""
-        statement = str(request.get("statement", "")).strip().rstrip(";")
-        for form, answer in self._statements.items():
-            if match := form.fullmatch(statement):
-                if match["bucket"] != self._bucket:
-                    text = f"Keyspace not found in CB datastore: default:{match['bucket']}"
-                    raise QueryError(12003, text, 404)
-                return answer(match, request)
-        raise QueryError(3000, f"syntax error - the double does not know: {statement}")
-
-    def _create(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
-        if match["definition"] not in _DEFINITIONS:
-            text = f"syntax error - the double knows no index {match['definition']}"
-            raise QueryError(3000, text)
-        if match["index"] in self.indexes:
-            text = f"The index {match['index']} already exists."
-            raise QueryError(4300, text, 409)
-        self.indexes[match["index"]] = match["definition"]
+        text = str(request.get("statement", ""))
+        values = {name[1:]: v for name, v in request.items() if name.startswith("$")}
+        try:
+            statement = sql.Parser(text).statement()
+            if isinstance(statement, sql.Select):
+                return self._select(statement, values)
+            self._check_keyspace(statement.keyspace)
+            # Before anything else is looked at, and so also for an index that exists.
+            self._need_role("query_manage_index", text)
+            if isinstance(statement, sql.CreateIndex):
+                self._create(statement)
+            else:
+                self._build(statement.names)
+        except sql.SqlError as error:
+            raise QueryError(3000, f"{error} - the double reads no more of SQL++") from None
+        except NoParameterError as error:
+            text = f"No value for named parameter: ${error}"
+            raise QueryError(5010, text, 500) from None
         return []
 
-    def _need(self, definition: str) -> None:
-        if definition not in self.indexes.values():
+    def _check_keyspace(self, keyspace: tuple[str, ...]) -> None:
+        if keyspace[0] != self.bucket:
+            text = f"Keyspace not found in CB datastore: default:{'.'.join(keyspace)}"
+            raise QueryError(12003, text, 404)
+
+    def _need_role(self, role: str, text: str) -> None:
+        if role not in self.roles:
+            what = "CREATE INDEX" if role == "query_manage_index" else "SELECT"
             raise QueryError(
-                4000, "No index available on keyspace that matches your query.", 404
+                13014,
+                f"User does not have credentials to run queries using the {what} statement. "
+                f"Add role {role} on default:{self.bucket} to allow the statement to run.",
+                401,
             )
 
-    def _all(self, *types: str) -> Iterator[tuple[_Key, bytes]]:
-        for value in self._documents.values():
-            key = _decode_key(value)
-            if key.type in types:
-                yield key, value
+    # Indexes
 
-    def _latest(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
-        self._need(_BY_TIME.format(match["type"]))
-        limit = _value(request, match["limit"], int)
-        found = [
-            (*key.place, value)
-            for key, value in self._all(match["type"])
-            if key.created_at is not msgspec.UNSET
+    def _create(self, asked: sql.CreateIndex) -> None:
+        if asked.name in self.indexes:
+            if asked.may_exist:
+                return
+            raise QueryError(4300, f"The index {asked.name} already exists.", 409)
+        replicas = asked.options.get("num_replica", 0)
+        if replicas >= self.index_nodes:
+            raise QueryError(
+                5000,
+                "GSI CreateIndex() - cause: Fails to create index. There are not enough "
+                f"indexer nodes to create index with replica count of {replicas}.",
+                500,
+            )
+        state = "deferred" if asked.options.get("defer_build") else self.new_state
+        self.indexes[asked.name] = Index(asked.name, asked.keys, asked.where, state, replicas)
+        self._wait_for([asked.name])
+
+    def _build(self, names: list[str]) -> None:
+        for name in names:
+            if name not in self.indexes:
+                raise QueryError(12016, f"Index Not Found - cause: GSI index {name} not found.")
+            if self.indexes[name].state == "deferred":
+                self.indexes[name].state = self.new_state
+
+    def _wait_for(self, names: list[str]) -> None:
+        # A real server answers when the index is built, which is longer than anybody waits.
+        if any(self.indexes[name].state in ("building", "pending") for name in names):
+            raise QueryError(1080, "Timeout 1s exceeded", 200)
+
+    # Queries
+
+    def _select(self, asked: sql.Select, values: dict[str, Any]) -> list[bytes]:
+        return [*self._encoded(asked, self._matching(asked, values), values)]
+
+    def _matching(self, asked: sql.Select, values: dict[str, Any]) -> Iterator[Any]:
+        """The rows of the source that the conditions allow."""
+        matches = compiled(asked.where, values) if asked.where else lambda row: True
+        if isinstance(asked.source, sql.Select):
+            inner = (msgspec.json.decode(row) for row in self._select(asked.source, values))
+            found = (_of(row) for row in inner)
+            return (row for row in found if matches(row) is True)
+        if asked.source == ("system", "indexes"):
+            return (row for row in self._catalog() if matches(row) is True)
+        self._check_keyspace(asked.source)
+        self._need_role("query_select", "SELECT")
+        return iter(self._scanned(asked, values))
+
+    def _catalog(self) -> Iterator[Any]:
+        # One sees the indexes of what one may read, and nothing of others.
+        if "query_select" not in self.roles:
+            return
+        for index in self.indexes.values():
+            keys = [f"`{key}`{' DESC' if desc else ''}" for key, desc in index.keys]
+            yield _of(
+                {
+                    "name": index.name, "state": index.state, "keyspace_id": self.bucket,
+                    "namespace_id": "default", "using": "gsi", "index_key": keys,
+                }
+            )  # fmt: skip
+
+    def _scanned(self, asked: sql.Select, values: dict[str, Any]) -> list[Row]:
+        chosen = plan(asked, self.indexes.values())
+        if chosen is None:
+            text = "No index available on keyspace that matches your query."
+            raise QueryError(4000, text, 404)
+        spans = [compiled(c, values) for c in chosen.spans]
+        own = [compiled(c, values) for c in conjuncts(chosen.index.where)]
+        first = chosen.index.keys[0][0]
+        entries = [
+            row
+            for row in self._of_type([*chosen.spans, *conjuncts(chosen.index.where)])
+            if row(first) is not msgspec.UNSET
+            and all(c(row) is True for c in own)
+            and all(c(row) is True for c in spans)
         ]
-        return [_only(match["fields"], row) for _, _, row in heapq.nlargest(limit, found)]
+        read = len(entries)
+        if chosen.is_exact and asked.limit:
+            most = compiled(asked.limit, values)(_of({}))
+            read = min(
+                read, most + (compiled(asked.offset, values)(_of({})) if asked.offset else 0)
+            )
+        documents = 0 if chosen.is_covering else read
+        self.scans = [*self.scans[-99:], Scan(chosen.index.name, read, documents)]
+        matches = compiled(asked.where, values) if asked.where else lambda row: True
+        return [row for row in entries if matches(row) is True]
 
-    def _keys(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
-        if match["status"]:
-            self._need(_BY_TIME_DECLINED)
+    def _of_type(self, conditions: Iterable[sql.Expression]) -> Iterator[Row]:
+        for condition in conditions:
+            if condition[:2] == ("=", ("path", "type")) and condition[2][0] == "value":
+                return self.rows.of(condition[2][1])
+        return self.rows.of()
+
+    def _encoded(
+        self, asked: sql.Select, rows: Iterator[Any], values: dict[str, Any]
+    ) -> Iterator[bytes]:
+        if asked.groups or any(_is_aggregate(e) for _, e in asked.items):
+            found = [_of(row) for row in self._grouped(asked, rows, values)]
+            items = [(name, lambda row, name=name: row(name)) for name, _ in asked.items]
         else:
-            self._need(_BY_COUNTRY if match["country"] else _BY_TIME.format(match["type"]))
-        before = rank(_value(request, "at", str)), rank(_value(request, "id", int))
-        country = _value(request, "country", str) if match["country"] else None
-        found = (
-            key
-            for key, _ in self._all(match["type"])
-            if is_known(key.created_at)
-            and key.place < before
-            and rank(0) <= rank(key.order_id) <= rank(2**53 - 1)
-            and country in (None, key.country)
-            and (not match["status"] or key.status == "DECLINED")
+            found = [*_sorted(asked, rows, values)]
+            items = [(name, compiled(e, values)) for name, e in asked.items]
+        names = [e[1] for _, e in asked.items if e[0] == "path"]
+        for row in found:
+            if isinstance(row, Row) and len(names) == len(items) and not asked.raw:
+                yield row.only(names)
+                continue
+            fields = {name: value(row) for name, value in items}
+            known = {n: v for n, v in fields.items() if v is not msgspec.UNSET}
+            if not asked.raw:
+                yield msgspec.json.encode(known)
+            elif known:
+                yield msgspec.json.encode(next(iter(known.values())))
+
+    def _grouped(
+        self, asked: sql.Select, rows: Iterator[Any], values: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        keys = [compiled(e, values) for e in asked.groups]
+        groups: dict[Any, list[Any]] = {}
+        for row in rows:
+            groups.setdefault(tuple(rank(key(row)) for key in keys), []).append(row)
+        if not groups and not asked.groups:
+            groups[()] = []
+        for members in groups.values():
+            found = {}
+            for name, expression in asked.items:
+                if _is_aggregate(expression):
+                    found[name] = _aggregated(expression, members, values)
+                else:
+                    found[name] = compiled(expression, values)(members[0])
+            yield found
+
+
+def _of(fields: dict[str, Any]) -> Callable[[str], Any]:
+    return lambda name: fields.get(name, msgspec.UNSET)
+
+
+def _is_aggregate(expression: sql.Expression) -> bool:
+    return expression[0] == "call" and expression[1] in AGGREGATES
+
+
+def _aggregated(expression: sql.Expression, rows: list[Any], values: dict[str, Any]) -> Any:
+    if expression[2] is None:
+        return len(rows)
+    argument = compiled(expression[2], values)
+    return aggregate(expression[1], [argument(row) for row in rows])
+
+
+def _sorted(asked: sql.Select, rows: Iterator[Any], values: dict[str, Any]) -> list[Any]:
+    offset = compiled(asked.offset, values)(_of({})) if asked.offset else 0
+    limit = compiled(asked.limit, values)(_of({})) if asked.limit else None
+    end = None if limit is None else offset + limit
+    if not asked.order:
+        return [*rows][offset:end]
+    keys = [(compiled(e, values), descending) for e, descending in asked.order]
+    if len({descending for _, descending in keys}) == 1:
+        take = heapq.nlargest if keys[0][1] else heapq.nsmallest
+        found = [*rows]
+        ranked = take(
+            len(found) if end is None else end,
+            found,
+            key=lambda row: tuple(rank(key(row)) for key, _ in keys),
         )
-        limit = _value(request, match["limit"], int)
-        keys = heapq.nlargest(limit, found, key=lambda key: key.place)
-        return [_row(created_at=key.created_at, order_id=key.order_id) for key in keys]
+        return ranked[offset:]
 
-    def _by_id(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
-        self._need("(type, order_id)")
-        after = rank(_value(request, "after", int))
-        found = [
-            (rank(key.order_id), value)
-            for key, value in self._all(match["type"])
-            if is_known(key.order_id) and rank(key.order_id) > after
-        ]
-        limit = _value(request, match["limit"], int)
-        return [_only(match["fields"], row) for _, row in heapq.nsmallest(limit, found)]
+    def compare(a: Any, b: Any) -> int:
+        for key, descending in keys:
+            one, other = rank(key(a)), rank(key(b))
+            if one != other:
+                return 1 if (one > other) is not descending else -1
+        return 0
 
-    def _totals(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
-        self._need("(type, country, status, amount)")
-        groups: dict[bytes, list[_Key]] = {}
-        for key, _ in self._all("order", "alert", "payment"):
-            # What is missing in the documents is missing in the row.
-            group = _row(type=key.type, country=key.country, status=key.status)
-            groups.setdefault(group, []).append(key)
-        return [
-            _row(**msgspec.json.decode(group), documents=len(keys), amount=_sum(keys))
-            for group, keys in groups.items()
-        ]
-
-    def _activity(self, match: re.Match[str], request: dict[str, Any]) -> list[bytes]:
-        self._need("(type, kafka_timestamp)")
-        since = rank(_value(request, "since", int))
-        counts = Counter(
-            (key.type, _span(key.kafka_timestamp))
-            for key, _ in self._all("order", "alert")
-            if is_known(key.kafka_timestamp) and rank(key.kafka_timestamp) >= since
-        )
-        return [_row(type=t, span=span, documents=n) for (t, span), n in counts.items()]
-
-
-def _sum(keys: list[_Key]) -> float | None:
-    amounts = [key.amount for key in keys if is_number(key.amount)]
-    return sum(amounts) if amounts else None
-
-
-def _span(timestamp: Any) -> int | None:
-    return int(timestamp // 10_000) if is_number(timestamp) else None
-
-
-def _only(fields: str, document: bytes) -> bytes:
-    found: dict[str, msgspec.Raw] = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
-    names = fields.replace("b.", "").split(", ")
-    return msgspec.json.encode({name: found[name] for name in names if name in found})
-
-
-def _row(**values: Any) -> bytes:
-    return msgspec.json.encode({n: v for n, v in values.items() if v is not msgspec.UNSET})
-
-
-def _value(request: dict[str, Any], name: str, kind: type[T]) -> T:
-    value = request.get("$" + name)
-    if not isinstance(value, kind):
-        raise QueryError(5010, f"No value for named parameter: ${name}", 500)
-    return value
+    return sorted(rows, key=cmp_to_key(compare))[offset:end]

@@ -10,6 +10,7 @@ import pytest
 from orderapp.store.couchbase import statements
 from tests.couchbase_double import couchbase_double
 from tests.couchbase_double.collation import rank
+from tests.couchbase_double.planner import Scan
 from tests.couchbase_double.query import Queries, QueryError
 from tests.couchbase_double.scram import HASHES, Scram, plain_is_right
 
@@ -24,6 +25,8 @@ LATEST = (
     'SELECT b.order_id, b.amount FROM `orders` AS b WHERE b.type = "order" '
     "AND b.created_at IS NOT MISSING ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count"
 )
+#: Of every parameter that a statement may have.
+VALUES = {"$count": 1, "$at": "b", "$id": 1, "$country": "US", "$after": 0, "$since": 0}
 
 
 def proof(mechanism, password, client_first, server_first):
@@ -71,16 +74,17 @@ def test_plain_checks_username_and_password(message, is_right):
     ("statement", "code"),
     [
         ("SELECT 1", 3000),
-        (LATEST.replace("DESC", "ASC"), 3000),
+        ("UPSERT INTO `orders` VALUES (1, 2)", 3000),
+        (LATEST.replace("LIMIT", "LIMITS"), 3000),
         (LATEST.replace("`orders`", "`others`"), 12003),
-        (LATEST.replace("$count", "10"), 3000),
         (LATEST.replace("$count", "$other"), 5010),
         (INDEX, 4300),
-        (INDEX.replace("DESC)", "ASC)"), 3000),
+        (INDEX.replace("`i`", "`j`") + ' WITH {"num_replica": 1}', 5000),
+        (LATEST.replace('"order"', '"payment"'), 4000),
     ],
 )
 def test_wrong_statement_is_an_error(statement, code):
-    queries = Queries("orders", ORDERS)
+    queries = Queries("orders", lambda: ORDERS)
     queries.answer({"statement": INDEX})
 
     with pytest.raises(QueryError) as error:
@@ -88,35 +92,98 @@ def test_wrong_statement_is_an_error(statement, code):
     assert code == error.value.code
 
 
-@pytest.mark.parametrize("index", [s.needs for s in statements.ALL])
-def test_statement_needs_its_own_index(index):
-    queries = Queries("orders", {})
-    for name in statements.INDEXES:
-        if name != index:
-            queries.answer({"statement": statements.create(name).format("orders")})
-    asked = next(s for s in statements.ALL if s.needs == index)
-
+@pytest.mark.parametrize("statement", statements.ALL, ids=lambda s: s.needs)
+def test_statement_is_answered_by_its_own_index_and_by_no_other_program_s(statement):
+    queries = Queries("orders", lambda: ORDERS)
+    asked = {"statement": statement.text.format("orders"), **VALUES}
     with pytest.raises(QueryError, match="No index"):
-        queries.answer({"statement": asked.text.format("orders")})
+        queries.answer(asked)
+    for name in statements.INDEXES:
+        queries.answer({"statement": statements.create(name).format("orders")})
+    queries.answer({"statement": "CREATE INDEX `z` ON `orders` (type, amount)"})
+
+    queries.answer(asked)
+    assert queries.scans[-1].index == statement.needs
+
+
+@pytest.mark.parametrize("state", ["building", "deferred", None])
+def test_index_that_is_not_online_is_silently_replaced_by_one_that_reads_every_document(state):
+    documents = {b"%d" % i: b'{"type":"order","created_at":"a"}' for i in range(100)}
+    queries = Queries("orders", lambda: documents)
+    queries.answer({"statement": INDEX})
+    queries.answer({"statement": "CREATE INDEX `theirs` ON `orders` (type, status)"})
+    rows = queries.answer({"statement": LATEST, "$count": 10})
+    assert queries.scans[-1] == Scan("i", 10, 10)
+
+    if state:
+        queries.indexes["i"].state = state
+    else:
+        del queries.indexes["i"]
+    assert len(rows) == len(queries.answer({"statement": LATEST, "$count": 10}))
+    assert queries.scans[-1] == Scan("theirs", 100, 100)
+
+
+def test_limit_does_not_reach_an_index_beside_one_that_begins_with_another_key():
+    documents = {b"%d" % i: b'{"type":"order","order_id":%d}' % i for i in range(100)}
+    queries = Queries("orders", lambda: documents)
+    queries.answer({"statement": "CREATE INDEX `own` ON `orders` (type, order_id)"})
+    asked = (
+        "SELECT b.amount FROM `orders` AS b{} "
+        'WHERE b.type = "order" AND b.order_id > $after ORDER BY b.order_id LIMIT 5'
+    )
+    hint = " USE INDEX (`own` USING GSI)"
+    found = []
+    for theirs in (False, True):
+        if theirs:
+            create = "CREATE INDEX `theirs` ON `orders` (order_id, created_at)"
+            queries.answer({"statement": create})
+        for text in (asked.format(""), asked.format(hint)):
+            queries.answer({"statement": text, "$after": 9})
+            found.append((queries.scans[-1].index, queries.scans[-1].entries))
+
+    assert found == [("own", 5), ("own", 5), ("own", 90), ("own", 5)]
+
+
+@pytest.mark.parametrize("text", [INDEX, INDEX.replace("`i`", "`i` IF NOT EXISTS")])
+def test_right_to_create_is_looked_at_before_the_index(text):
+    queries = Queries("orders", lambda: ORDERS)
+    queries.answer({"statement": INDEX})
+    queries.roles = frozenset({"query_select"})
+
+    with pytest.raises(QueryError, match="Add role query_manage_index") as error:
+        queries.answer({"statement": text})
+    assert error.value.code == 13014
+    assert queries.answer({"statement": LATEST, "$count": 10})
+
+
+def test_catalog_shows_the_indexes_of_what_one_may_read():
+    queries = Queries("orders", lambda: ORDERS)
+    queries.answer({"statement": INDEX + ' WITH {"defer_build": true}'})
+    look = {"statement": "SELECT i.name, i.state FROM system:indexes AS i"}
+    assert queries.answer(look) == [b'{"name":"i","state":"deferred"}']
+
+    queries.answer({"statement": "BUILD INDEX ON `orders`(`i`)"})
+    assert queries.answer(look) == [b'{"name":"i","state":"online"}']
+    queries.roles = frozenset()
+    assert queries.answer(look) == []
 
 
 @pytest.mark.parametrize("statement", [s for s in statements.ALL if "$" in s.text])
 def test_statement_needs_its_parameters(statement):
-    queries = Queries("orders", {})
+    queries = Queries("orders", dict)
     queries.answer({"statement": statements.create(statement.needs).format("orders")})
-
     with pytest.raises(QueryError, match="No value for named parameter"):
         queries.answer({"statement": statement.text.format("orders")})
 
 
 def test_query_without_an_index_is_an_error():
     with pytest.raises(QueryError, match="No index"):
-        Queries("orders", ORDERS).answer({"statement": LATEST, "$count": 10})
+        Queries("orders", lambda: ORDERS).answer({"statement": LATEST, "$count": 10})
 
 
 @pytest.mark.parametrize(("limit", "ids"), [(0, []), (1, [b"2"]), (10, [b"2", b"1"])])
 def test_query_filters_sorts_and_limits(limit, ids):
-    queries = Queries("orders", ORDERS)
+    queries = Queries("orders", lambda: ORDERS)
     queries.answer({"statement": INDEX})
 
     rows = queries.answer({"statement": LATEST, "$count": limit})
