@@ -43,7 +43,7 @@ def _tell_ahead(told: str, kept: str, record: ConsumerRecord) -> None:
     metrics.CLOCKS_AHEAD.inc()
     if _few.room():
         logger.warning(
-            "created_at %r is more than a day ahead: %s instead",
+            "created_at %r is more than a day ahead: using %s instead",
             told,
             kept,
             extra=about(record),

@@ -83,7 +83,7 @@ class BatchApp(DeclaringApp):
     async def on_stop(self) -> None:
         """Finish what was read, commit, and only then let Faust stop the agents."""
         if self.in_worker:
-            logger.info("Worker stopping: what it has read is finished and committed first")
+            logger.info("Worker stopping: it finishes and commits what it has read first")
             stopping.begin()
         left = await self._drain()
         if self.dead_letters is not None:

@@ -109,7 +109,7 @@ class Worker(faust.Worker):
         # Whoever sends the signals of one Ctrl-C twice (a shell's group, and a supervisor) does
         # not mean that the work under way is to be dropped. The stop has a bound.
         if self._signal_stop_time:
-            logger.info("Worker stopping already: it ends within %g s", STOP_SECONDS)
+            logger.info("Worker is already stopping: it exits within %g s", STOP_SECONDS)
         super()._schedule_shutdown(number)
 
     def _gather_all(self) -> None:
@@ -133,7 +133,7 @@ class Worker(faust.Worker):
         if error is None or self.app.failure is not None:
             return
         if start is None or start.cancelled() or not start.done() or start.exception() != error:
-            logger.error("the worker did not end in order: %r", error, exc_info=error)
+            logger.error("the worker did not shut down cleanly: %r", error, exc_info=error)
 
 
 def quieten_garbage_collector() -> None:

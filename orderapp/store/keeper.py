@@ -45,7 +45,7 @@ class StoreKeeper(StoreWrapper, Service):
                 return
             except StoreUnavailable as error:
                 self._missing = error
-                logger.warning("store: %s (next try in %.1f s)", error, wait)
+                logger.warning("store: %s (next attempt in %.1f s)", error, wait)
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
             else:

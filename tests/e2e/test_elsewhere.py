@@ -103,7 +103,7 @@ def test_a_store_that_is_away_stops_nothing_but_the_storing(double, start):
     double.stop()
     worker = start(**double.environment)
     eventually(lambda: worker.get("/healthz")[0] == 200, "it is alive")
-    eventually(lambda: "store" in worker.log and "try" in worker.log, "it says so")
+    eventually(lambda: "store: " in worker.log and "next attempt" in worker.log, "it says so")
     status, answer = eventually(
         lambda: (got := worker.get("/readyz"))[0] == 503 and "store" in str(got) and got,
         "it says what is missing",
@@ -180,7 +180,7 @@ def test_a_worker_waits_for_a_broker_that_is_away_and_goes_on(own_kafka, start):
     status, answer = worker.get("/readyz")
     assert (status, answer["status"]) == (503, "unavailable")
     assert "Kafka is not reachable yet" in answer["missing"]
-    eventually(lambda: "try 3" in worker.log, "it says so, with growing waits")
+    eventually(lambda: "attempt 3" in worker.log, "it says so, with growing waits")
 
     kafka.restart()
 
@@ -205,7 +205,7 @@ def _try_send(server, message):
 
 def test_a_worker_that_waits_for_its_broker_ends_at_once(start):
     worker = start(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
-    eventually(lambda: "try 2" in worker.log, "it waits")
+    eventually(lambda: "attempt 2" in worker.log, "it waits")
 
     assert worker.terminate(10) == 0
 

@@ -124,7 +124,7 @@ def test_what_can_not_be_finished_is_told_and_done_by_the_next_worker(start, kaf
         eventually(lambda: "Worker stopping:" in worker.log, "it stops")
         status, took, log = stop(worker, signal.SIGTERM)
 
-    assert "Worker stopping already" in log
+    assert "Worker is already stopping" in log
     assert status == 1, log
     assert took < 8, log
     where, count = comes_again(log, "read but not finished")

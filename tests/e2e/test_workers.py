@@ -250,7 +250,7 @@ def test_the_broker_comes_back_when_its_launcher_is_killed(start):
         ):
             process.kill()
 
-    eventually(lambda: "starting it again" in worker.log, "the worker notices")
+    eventually(lambda: "restarting it" in worker.log, "the worker notices")
     eventually(lambda: _sends(worker.kafka, orders_from(101, 100)), "the broker is back", 60)
     wanted = set(range(1, 201))
     eventually(lambda: stored(worker, "payments") == wanted, "all are paid", 60)

@@ -62,7 +62,9 @@ async def test_an_error_of_the_stop_is_told(end, caplog, start):
     assert end(ValueError("of the stop"), start=await ended(**start)) == 1
 
     told, last = caplog.records
-    assert told.getMessage() == "the worker did not end in order: ValueError('of the stop')"
+    assert (
+        told.getMessage() == "the worker did not shut down cleanly: ValueError('of the stop')"
+    )
     assert told.exc_info[1].args == ("of the stop",)
     assert last.getMessage() == "Worker stopped"
 

@@ -157,7 +157,7 @@ def _replayed(record: ConsumerRecord) -> Origin | None:
 def log_line(record: ConsumerRecord, failure: Failure) -> None:
     """Say in one line what went to the dead-letter topic."""
     logger.warning(
-        "dead letter: %s could not process %s[%d]@%d key=%r at try %d: %s: %s",
+        "dead letter: %s could not process %s[%d]@%d key=%r at attempt %d: %s: %s",
         failure.service,
         record.topic,
         record.partition,

@@ -108,7 +108,7 @@ def read_resolution(record: ConsumerRecord) -> tuple[Place, Resolution | None] |
     except (ValueError, RecursionError):  # also msgspec's and Unicode's
         if _few.room():
             logger.warning(
-                "%s[%d]@%d is no note of a dead letter: it counts for nothing",
+                "%s[%d]@%d is not a valid dead letter resolution: ignored",
                 record.topic,
                 record.partition,
                 record.offset,

@@ -87,7 +87,7 @@ async def _again(
     for tries, wait in enumerate(waits(), start=1):
         if place is None or _few(place).room():
             text = one_line(error)
-            logger.warning("%s: %s (try %d, next in %.1f s)", what, text, tries, wait)
+            logger.warning("%s: %s (attempt %d, next in %.1f s)", what, text, tries, wait)
         await asyncio.sleep(wait)
         try:
             await attempt()
@@ -95,5 +95,5 @@ async def _again(
             error = failure
         else:
             if place is None or _few(place).room():
-                logger.info("%s: done at try %d", what, tries + 1)
+                logger.info("%s: done at attempt %d", what, tries + 1)
             return

@@ -134,7 +134,7 @@ class Settling:
 
     def _say(self, batch: Batch[Any], error: Exception, wait: float) -> None:
         logger.warning(
-            "%s: %d from %s[%d] failed at try %d: %s: %s (next in %.1f s)",
+            "%s: %d from %s[%d] failed at attempt %d: %s: %s (next attempt in %.1f s)",
             self.service,
             len(batch),
             batch.topic,

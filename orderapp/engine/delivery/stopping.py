@@ -68,7 +68,7 @@ def _later(seconds: float, act: Callable[[], object]) -> threading.Timer:
 def _give_up() -> None:
     # Nothing is lost: what was not committed comes again.
     say_rest()
-    logger.error("the worker did not stop in %g s: it leaves as it is", STOP_SECONDS)
+    logger.error("the worker did not stop within %g s: it exits as it is", STOP_SECONDS)
     os._exit(1)
 
 

@@ -97,7 +97,11 @@ class Turns:
                 await self._settle_bugs(cast(Batch[Any], event.value), errand)
             await self._wait_for_rejection(cast(Batch[Any], event.value))
         except ForgottenError:
-            logger.info("%s: left to the new owner: %s", self._policy.service, event.message.tp)
+            logger.info(
+                "%s: left to the partition's new owner: %s",
+                self._policy.service,
+                event.message.tp,
+            )
             return
         cast(Batch[Any], event.value).done_by.add(self._policy.service)
         event.ack()

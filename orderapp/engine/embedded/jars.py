@@ -124,7 +124,7 @@ def _fetch_patiently(coordinates: str, scratch: Path, pause: Callable[[float], o
         except FetchError as error:
             # Its text is long, and names every layer of the network's library.
             why = type(error.__cause__).__name__
-            logger.info("%s: %s (next try in %.1f s)", coordinates, why, wait)
+            logger.info("%s: %s (next attempt in %.1f s)", coordinates, why, wait)
             pause(wait)
     return _fetch_anew(coordinates, scratch)
 

@@ -47,7 +47,7 @@ class EmbeddedKafka(Service):
     async def _look(self, before: str) -> None:
         if await asyncio.to_thread(self._broker.is_running, before):
             return
-        logger.warning("the embedded Kafka has gone; starting it again")
+        logger.warning("the embedded Kafka is gone; restarting it")
         try:
             self._address = await asyncio.to_thread(self._broker.join)
         except EmbeddedBrokerError as error:

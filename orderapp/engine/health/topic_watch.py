@@ -113,7 +113,7 @@ class TopicWatch:
             return was_missing
         if before.id != state.id:
             self._tell_lost(topic, before.id)
-            logger.warning("the topic %s was made anew: it begins at its beginning", topic)
+            logger.warning("the topic %s was recreated: it is read from its beginning", topic)
         if before.partitions != state.partitions:
             numbers = before.partitions, state.partitions
             logger.warning("the topic %s had %d partitions and has %d", topic, *numbers)

@@ -155,7 +155,7 @@ def tell(group: str, known: Mapping[TP, Known], starts: Mapping[TP, Start]) -> N
     for tp, (committed, _, topic_id, _, _) in known.items():
         if committed is not None and not is_of(committed, topic_id):
             logger.warning(
-                "%s[%d] was made anew: group %s begins at its offset %d (%d was committed in "
+                "%s[%d] was recreated: group %s starts at its offset %d (%d was committed in "
                 "the one that was deleted)",
                 *(*tp, group, starts[tp].offset, committed.offset),
             )
@@ -168,7 +168,7 @@ def tell(group: str, known: Mapping[TP, Known], starts: Mapping[TP, Start]) -> N
     places = [f"{tp.topic}[{tp.partition}] from {first}" for tp, first, end in new if end]
     if places:
         logger.info(
-            "group %s has read nothing here before, and begins with the oldest records: about "
-            "%d wait in %s (what was deleted before is no loss of this group)",
+            "group %s has read nothing here before, and starts with the oldest records: about "
+            "%d wait in %s (what was deleted before does not count as a loss of this group)",
             *(group, sum(end - first for _, first, end in new), ", ".join(places)),
         )

@@ -112,7 +112,7 @@ class Consumer(LedgerConsumer):
         except self.consumer_stopped_errors:
             if not app.should_stop:
                 raise
-            logger.info("Kafka's consumer has stopped, and so does the fetcher")
+            logger.info("Kafka's consumer has stopped: the fetcher stops too")
 
     def set_aside(self, tp: TP) -> AbstractContextManager[None]:
         """See `errand.SetAside`."""

@@ -132,10 +132,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         closing = asyncio.ensure_future(self._close())
         await asyncio.wait({closing}, timeout=stopping.left(CLOSING_SECONDS))
         if not closing.done():
-            logger.warning("Kafka does not answer: the group hears of the end by a time-out")
+            logger.warning(
+                "Kafka does not answer: the group notices by the session timeout that this "
+                "worker has left"
+            )
         # aiokafka's end of a fetch that waits for another try is a cancellation of the caller.
         elif not closing.cancelled() and (error := closing.exception()):
-            logger.warning("Kafka's consumer did not close in order: %r", error)
+            logger.warning("Kafka's consumer did not close cleanly: %r", error)
 
     async def _close(self) -> None:
         if self.app.rebalancing and self._consumer is not None:
@@ -153,7 +156,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         try:
             await super().stop()
         except TimeoutError:
-            logger.warning("the consumer's thread did not end, and is left behind")
+            logger.warning("the consumer's thread did not end, and is abandoned")
 
 
 async def _leave_now(consumer: AIOKafkaConsumer) -> None:

@@ -130,7 +130,7 @@ class Feed(Service):
                 await self._read_on()
                 tries = waits()
             except (KafkaError, OSError, TimeoutError) as error:
-                logger.warning("the live feed has lost Kafka: %r", error)
+                logger.warning("the live feed lost its connection to Kafka: %r", error)
                 await asyncio.sleep(next(tries))
             finally:
                 self._ready.clear()

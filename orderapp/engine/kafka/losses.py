@@ -86,9 +86,7 @@ def read_losses(records: Iterable[ConsumerRecord], found: dict[bytes, Loss]) -> 
                 found[record.key] = _decode(record.value)
         except msgspec.DecodeError:
             place = (record.topic, record.partition, record.offset)
-            logger.warning(
-                "%s[%d]@%d is no note of lost records: it counts for nothing", *place
-            )
+            logger.warning("%s[%d]@%d is not a valid record of a loss: ignored", *place)
 
 
 def lost_records(losses: Iterable[Loss]) -> dict[tuple[str, str], int]:

@@ -48,7 +48,7 @@ class Starts:
         try:
             return await self.ask(tps)
         except KafkaError as error:
-            logger.warning("Kafka does not say where partitions begin: %r", error)
+            logger.warning("Kafka does not report where partitions begin: %r", error)
             return {}
 
     async def begin(self, known: Mapping[TP, Known]) -> dict[TP, Start]:

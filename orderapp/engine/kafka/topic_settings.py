@@ -85,8 +85,8 @@ async def warn_of(
             )
     if unknown:
         logger.info(
-            "the settings of the topics %s are not looked at: Kafka does not tell them (the "
-            "right is DESCRIBE_CONFIGS)",
+            "the settings of the topics %s are not checked: Kafka does not reveal them (the "
+            "permission is DESCRIBE_CONFIGS)",
             ", ".join(sorted(unknown)),
         )
 

@@ -70,9 +70,9 @@ class OpenTransactions:
                   if now - began / 1000 >= LONG}  # fmt: skip
         if new := sorted(places - self._told):
             logger.warning(
-                "a transaction of a producer has been open for %.0f s: what follows waits until"
-                " it is committed or aborted (kafka-transactions.sh describe-producers says "
-                "whose it is). It begins at %s",
+                "a transaction of a producer has been open for %.0f s: what follows it waits "
+                "until it is committed or aborted (kafka-transactions.sh describe-producers "
+                "says whose it is). It begins at %s",
                 now - min(self._known[tp][1] for tp, _ in new) / 1000,
                 ", ".join(f"{tp.topic}[{tp.partition}]@{offset}" for tp, offset in new),
             )

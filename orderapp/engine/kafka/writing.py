@@ -122,7 +122,7 @@ class _Trouble:
 
     def __exit__(self, *exc_info: Any) -> None:
         if exc_info[0] is None and not self._is_told and _few(self._topic).room():
-            logger.info("sending to %s: confirmed at try %d", self._topic, self._tries + 1)
+            logger.info("sending to %s: confirmed at attempt %d", self._topic, self._tries + 1)
         self._stack.__exit__(*exc_info)
 
     async def wait(self, failures: list[Failure]) -> None:
@@ -136,7 +136,7 @@ class _Trouble:
             self._stack.enter_context(self._errand.aside())
         seconds = next(self._waits if reason is None else self._slow_waits)
         if reason is None and _few(self._topic).room():
-            line = "sending to %s: %s (try %d, next in %.1f s)"
+            line = "sending to %s: %s (attempt %d, next in %.1f s)"
             logger.warning(line, self._topic, text_or_class(error), self._tries, seconds)
         await pause(seconds, self._errand.check_wanted)
 

@@ -87,13 +87,13 @@ def start(environ: Mapping[str, str], *, namespace: str, service: str) -> None:
     if importlib.util.find_spec("opentelemetry.sdk") is None:
         logger.warning(
             "OTEL_… asks for traces, but OpenTelemetry is not installed "
-            "(pip install 'orderapp[otel]'): there are none"
+            "(pip install 'orderapp[otel]'): none are sent"
         )
         return
     from orderapp.engine.observe.spans import Spans
 
     _spans = Spans.from_env(environ, namespace=namespace, service=service)
-    logger.info("traces: go to %s", _spans.target)
+    logger.info("traces are sent to %s", _spans.target)
 
 
 def stop(seconds: float) -> None:

@@ -116,10 +116,14 @@ class Connection(web.RequestHandler):
             self.log_exception("%s %s failed", request.method, request.path[:200], exc_info=exc)
         elif _few.room(1):
             # Without its text, which quotes the request.
-            logger.info("a request that is no HTTP was refused (%s)", type(exc).__name__)
+            logger.info("refused a request that is not HTTP (%s)", type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("a part of the answer is sent already")
-        text = "internal error" if status >= 500 else "this is no request that is taken here"
+        text = (
+            "internal error"
+            if status >= 500
+            else "this is not a request that can be answered here"
+        )
         found = answer(status, text)
         set_headers(request, found)
         found.force_close()

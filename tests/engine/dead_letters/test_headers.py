@@ -209,6 +209,7 @@ def test_one_line_is_logged_without_the_value(caplog):
 
     assert len(caplog.records) == 1
     assert (
-        "fraud could not process orders[0]@0 key=b'7' at try 3: ValueError: a b" in caplog.text
+        "fraud could not process orders[0]@0 key=b'7' at attempt 3: ValueError: a b"
+        in caplog.text
     )
     assert "4711" not in caplog.text

@@ -170,7 +170,7 @@ async def test_a_note_that_cannot_be_read_counts_for_nothing(key, value, caplog)
     (letter,) = await read(topics)
 
     assert letter.is_open
-    assert "dlq-resolved[0]@0 is no note" in caplog.text
+    assert "dlq-resolved[0]@0 is not a valid dead letter" in caplog.text
 
 
 async def test_without_the_topic_of_the_notes_all_are_open():

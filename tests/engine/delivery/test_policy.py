@@ -200,9 +200,9 @@ async def test_tries_that_fail_are_said_a_few_times_and_counted(caplog):
     await run(work, *(Event([n]) for n in range(10)), max_attempts=3)
     say_rest()
 
-    said = [m for m in caplog.messages if "failed at try" in m]
+    said = [m for m in caplog.messages if "failed at attempt" in m]
     assert said[0].startswith(
-        "test: 1 from orders[0] failed at try 1: RetryableError: no answer"
+        "test: 1 from orders[0] failed at attempt 1: RetryableError: no answer"
     )
     assert len(said) == 5
     assert [m for m in caplog.messages if "more" in m] == [
@@ -527,8 +527,8 @@ async def test_persist_says_what_it_waits_for(caplog):
 
     await persist("storing", attempt)
 
-    assert "storing: the store is away (try 1, next in" in caplog.text
-    assert "storing: done at try 2" in caplog.text
+    assert "storing: the store is away (attempt 1, next in" in caplog.text
+    assert "storing: done at attempt 2" in caplog.text
 
 
 async def test_records_that_wait_for_the_same_are_said_a_few_times_and_counted(caplog):
@@ -547,7 +547,7 @@ async def test_records_that_wait_for_the_same_are_said_a_few_times_and_counted(c
 
     *said, rest = caplog.messages
     assert len(said) == 10
-    assert all("no Kafka (try " in line for line in said)
+    assert all("no Kafka (attempt " in line for line in said)
     assert re.fullmatch(r"…and \d+ more tries for few\[0\] in 0 s", rest)
 
 

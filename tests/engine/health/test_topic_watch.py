@@ -181,7 +181,7 @@ async def test_a_topic_that_is_back_frees_the_worker_and_is_read_from_its_beginn
     assert reasons() == []
     assert app.listeners == ["t", "t"]
     assert app.renewed == [False, True, True], "until the group has divided it anew"
-    assert "the topic t was made anew" in caplog.text
+    assert "the topic t was recreated" in caplog.text
     app.consumer.topic_ids["t"] = "new"
     app.renewed.clear()
     await look(NEW)

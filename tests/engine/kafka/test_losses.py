@@ -81,9 +81,9 @@ def test_a_new_group_says_once_where_it_begins_and_how_much_waits(caplog):
     )
 
     assert said == [
-        "group g has read nothing here before, and begins with the oldest records: about 17 "
-        "wait in orders[0] from 0, orders[1] from 30 (what was deleted before is no loss of "
-        "this group)"
+        "group g has read nothing here before, and starts with the oldest records: about 17 "
+        "wait in orders[0] from 0, orders[1] from 30 (what was deleted before does "
+        "not count as a loss of this group)"
     ]
 
 
@@ -115,9 +115,9 @@ def test_a_note_is_read_again_and_is_none_of_a_dead_letter(caplog):
     read_losses(notes, found)
 
     assert found == {LOSS.key: LOSS}
-    assert caplog.text.count("is no note of lost records") == 1
+    assert caplog.text.count("is not a valid record of a loss") == 1
     assert read_resolution(notes[0]) is None
-    assert "no note of a dead letter" not in caplog.text
+    assert "is not a valid dead letter" not in caplog.text
     read_losses([record(None, key=LOSS.key)], found)
     assert found == {}
 
