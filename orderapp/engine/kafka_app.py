@@ -6,19 +6,22 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from yarl import URL
 
 from orderapp.engine.batches.decoder import Decoder
 from orderapp.engine.delivery.stopping import DRAIN_SECONDS
-from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.errors import FatalError, SendFailedError, TransientError
 from orderapp.engine.faust_app import ServicesApp
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.kafka.consumer import Consumer
 from orderapp.engine.kafka.producer import Producer
+from orderapp.engine.kafka.producer_ids import new_producer_id
 from orderapp.engine.kafka.rights import translated, until_allowed
 from orderapp.engine.kafka.topic_settings import TopicSpec
 from orderapp.engine.kafka.transport import Transport
+from orderapp.engine.kafka.writing import send_failure
 
 #: Seconds that a command (not a worker, which waits for ever) tries to reach Kafka.
 COMMAND_PATIENCE = 15.0
@@ -131,6 +134,17 @@ class KafkaApp(ServicesApp):
         """The producer's aiokafka client, None while it has none."""
         producer = getattr(self._producer, "_producer", None)
         return None if producer is None else producer.client
+
+    async def unique_number(self, topic: str) -> int:
+        """A number of up to 63 bits that Kafka gives nobody else, for who sends to `topic`;
+        raises `SendFailedError`."""
+        client = self.kafka_client()
+        if client is None:
+            raise SendFailedError("Kafka is not reachable yet")
+        try:
+            return await new_producer_id(client)
+        except KafkaError as error:
+            raise send_failure(topic, error) from error
 
     def _set_aside(self, tp: TP) -> AbstractContextManager[None]:
         consumer = self.running_consumer()

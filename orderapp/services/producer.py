@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import time
 
 from faker import Faker
 
@@ -14,6 +13,7 @@ from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.texts import one_line
 from orderapp.models import Order, now
+from orderapp.order_ids import order_ids
 
 logger = logging.getLogger(__name__)
 #: With short intervals these are hundreds of lines a second.
@@ -41,20 +41,6 @@ POISON = (
 fake = Faker()
 
 
-class OrderIds:
-    """Ids that never repeat, not after a restart either: the time in µs, always rising.
-
-    One leader generates at a time; ids fit in 53 bits until the year 2255."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def next(self) -> int:
-        """The next id."""
-        self._last = max(self._last + 1, time.time_ns() // 1000)
-        return self._last
-
-
 def make_order(order_id: int) -> Order:
     """A fake order: customer 1000 to 9999, amount 10 to 500 with 2 decimals."""
     return Order(
@@ -66,16 +52,14 @@ def make_order(order_id: int) -> Order:
     )
 
 
-order_ids = OrderIds()
-
-
 @app.timer(settings.order_interval, on_leader=True, sends=topics.orders)  # type: ignore[untyped-decorator]
 async def produce() -> None:
     """Send a fake order."""
-    order = make_order(order_ids.next())
-    about: dict[str, int | str] = {"order_id": order.order_id}
+    what, about = "an order", dict[str, int | str]()
     try:
         async with asyncio.timeout(PATIENCE):
+            order = make_order(await order_ids.next())
+            what, about["order_id"] = f"order {order.order_id}", order.order_id
             trace_id = await topics.orders.send_one(order)
             await disturb(order)
     except Exception as error:  # an exception would end Faust's timer for good
@@ -83,7 +67,7 @@ async def produce() -> None:
             blocked.block("producer", f"no order is generated: {error}")
         if few_unsent.room():
             text = one_line(error) or repr(error)
-            logger.warning("order %d was not sent: %s", order.order_id, text, extra=about)
+            logger.warning("%s was not sent: %s", what, text, extra=about)
     else:
         blocked.free("producer")
         if few.room():

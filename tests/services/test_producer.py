@@ -1,14 +1,17 @@
-"""Producer: fake orders and their ids."""
+"""Producer: fake orders."""
 
 import inspect
+import logging
 
 import pytest
 
-from orderapp.engine.errors import SendRefusedError
+from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.observe.blocked import blocked
+from orderapp.engine.observe.logs import Few
 from orderapp.models import Order
+from orderapp.order_ids import OrderIds
 from orderapp.services import producer
-from orderapp.services.producer import OrderIds, make_order
+from orderapp.services.producer import make_order
 
 
 def test_generated_orders_are_those_of_the_contract():
@@ -24,28 +27,6 @@ def test_generated_orders_are_those_of_the_contract():
     assert all(len(order.created_at) == 27 for order in orders)
 
 
-def test_ids_rise_and_never_repeat():
-    ids = OrderIds()
-    many = [ids.next() for _ in range(10_000)]
-
-    assert sorted(set(many)) == many
-    assert many[-1] < 2**53
-
-
-def test_ids_of_a_later_start_are_higher():
-    before = OrderIds().next()
-
-    assert OrderIds().next() > before
-
-
-def test_a_clock_that_is_set_back_repeats_no_id(monkeypatch):
-    ids = OrderIds()
-    first = ids.next()
-    monkeypatch.setattr("time.time_ns", lambda: 0)
-
-    assert ids.next() == first + 1
-
-
 @pytest.mark.parametrize("ends", ["mended", "handed over"])
 async def test_a_worker_whose_orders_are_refused_is_not_ready_until(ends, monkeypatch):
     refused = [SendRefusedError("topic 'orders': raise its max.message.bytes")]
@@ -55,6 +36,10 @@ async def test_a_worker_whose_orders_are_refused_is_not_ready_until(ends, monkey
             raise refused[0]
         return ""
 
+    async def number(topic):
+        return 7
+
+    monkeypatch.setattr(producer.app, "unique_number", number)
     monkeypatch.setattr(producer.topics.orders, "send_one", send_one)
     produce = inspect.unwrap(producer.produce)
     await produce()
@@ -67,3 +52,28 @@ async def test_a_worker_whose_orders_are_refused_is_not_ready_until(ends, monkey
         await producer.app.on_partitions_revoked.send(set())
 
     assert blocked.reasons == []
+
+
+async def test_a_worker_that_gets_no_id_generates_nothing_and_tries_again(monkeypatch, caplog):
+    away = [SendFailedError("Kafka is away")]
+    sent = []
+
+    async def number(topic):
+        if away:
+            raise away.pop()
+        return 8
+
+    async def send_one(order):
+        sent.append(order)
+        return ""
+
+    monkeypatch.setattr(producer, "few_unsent", Few(producer.logger, logging.WARNING))
+    monkeypatch.setattr(producer, "order_ids", OrderIds(lambda: producer.app.unique_number("")))
+    monkeypatch.setattr(producer.app, "unique_number", number)
+    monkeypatch.setattr(producer.topics.orders, "send_one", send_one)
+    produce = inspect.unwrap(producer.produce)
+    await produce()
+    assert (sent, "Kafka is away" in caplog.text) == ([], True)
+
+    await produce()
+    assert len(sent) == 1

@@ -7,6 +7,7 @@ An order that is posted is stored at once.
 """
 
 import asyncio
+import itertools
 import os
 import sys
 
@@ -26,11 +27,16 @@ from tests.web.examples import alert, look, order, payment
 class Kafka:
     """Takes orders; `analytics` has stored each before the next is sent."""
 
+    numbers = itertools.count()
+
     async def send_all(self, _topic, _partition, messages, _headers):
         for _, value in messages:
             sent = msgspec.json.decode(value, type=struct_of(Order))
             fields = msgspec.to_builtins(sent)
             await store.upsert([msgspec.structs.replace(order(sent.order_id), **fields)])
+
+    async def unique_number(self, _topic):
+        return next(self.numbers)
 
     async def find(self, _tp, _key, _start):
         return None
@@ -45,6 +51,7 @@ async def prepare():
     await store.upsert([*map(payment, range(100)), *map(alert, range(50))])
     kafka = Kafka()
     app.ready, app.send_all, sent_order.search.find = True, kafka.send_all, kafka.find
+    app.unique_number = kafka.unique_number
     app.resources[:] = [store]
     sent_order._partition_of = lambda _look, _key: None
 

@@ -90,7 +90,7 @@ async def write(
     began = time.monotonic()
     failures = await _send(producer, topic, part)
     if failures and errand is None:
-        raise _failed(topic, failures[0].error)
+        raise send_failure(topic, failures[0].error)
     if failures and errand is not None:
         with held_up.waiting(errand.place), _Trouble(topic, errand, began) as trouble:
             while failures:
@@ -99,7 +99,8 @@ async def write(
                 failures = [f for part in parts for f in await _send(producer, topic, part)]
 
 
-def _failed(topic: str, error: Exception) -> SendFailedError:
+def send_failure(topic: str, error: Exception) -> SendFailedError:
+    """What an error of a send to `topic` is for who sends."""
     if type(error) in REFUSED:
         return SendRefusedError(reason_for(topic, error))
     return SendFailedError(f"sending to {topic!r} failed: {error!r}")

@@ -12,6 +12,7 @@ from orderapp.engine.health.topic_watch import place as topic_place
 from orderapp.engine.observe import trace_headers, tracing
 from orderapp.engine.observe.blocked import blocked
 from orderapp.models import now
+from orderapp.order_ids import order_ids
 from orderapp.web.api import sent_order
 from orderapp.web.api.new_order import NewOrder
 from orderapp.web.api.order_ids import id_for
@@ -45,7 +46,7 @@ class Intake:
         if topic_place("orders") in blocked:
             raise unavailable("the topic 'orders' can't be used: the order was not sent")
         if key is None:
-            return await self._send(_order(await sent_order.free_id(), wanted), key, trace)
+            return await self._send(_order(await _new_id(), wanted), key, trace)
         order_id = id_for(key)
         turn = self._turns.setdefault(order_id, asyncio.Lock())
         async with turn:
@@ -96,6 +97,15 @@ class Intake:
                 f"Kafka did not confirm the order in time; it may have been written: {again}"
             ) from error
         return order
+
+
+async def _new_id() -> int:
+    try:
+        async with asyncio.timeout(KAFKA_PATIENCE):
+            return await order_ids.next()
+    except (TransientError, TimeoutError) as error:
+        sent_order.warn("has no id", None, error)
+        raise unavailable("Kafka does not answer: the order was not sent") from error
 
 
 def _order(order_id: int, wanted: NewOrder) -> SentOrder:

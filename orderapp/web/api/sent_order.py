@@ -13,9 +13,8 @@ from orderapp.engine.errors import TransientError
 from orderapp.engine.health.lag import Look
 from orderapp.engine.kafka.search import Search
 from orderapp.engine.observe.logs import Few
-from orderapp.store import StoreError
 from orderapp.web.api import progress
-from orderapp.web.api.order_ids import id_for, may_be_ours
+from orderapp.web.api.order_ids import may_be_ours
 from orderapp.web.api.routes import PATIENCE
 from orderapp.web.server.problems import unavailable
 
@@ -40,23 +39,12 @@ class Known(NamedTuple):
     is_confirmed: bool
 
 
-def warn(what: str, order_id: int, error: Exception, **more: str | None) -> None:
-    """Log that Kafka did not answer for an order."""
+def warn(what: str, order_id: int | None, error: Exception, **more: str | None) -> None:
+    """Log that Kafka did not answer for an order; None: it has no id yet."""
     if _few.room():
+        which = "a new order" if order_id is None else f"order {order_id}"
         about = {"order_id": order_id, **more}
-        logger.warning("order %d: %s: %r", order_id, what, error, extra=about)
-
-
-async def free_id() -> int:
-    """An id that no stored order has."""
-    while True:
-        order_id = id_for(None)
-        try:
-            async with asyncio.timeout(PATIENCE / 4):
-                if await store.story(order_id) is None:
-                    return order_id
-        except (StoreError, TimeoutError):
-            return order_id  # orders are taken without the store too
+        logger.warning("%s: %s: %r", which, what, error, extra=about)
 
 
 async def find(order_id: int) -> Known | None:

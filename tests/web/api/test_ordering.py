@@ -1,6 +1,7 @@
 """`POST /api/orders`, with Kafka's part played by a list."""
 
 import asyncio
+import itertools
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -27,6 +28,12 @@ class Topic:
         self.sent = []
         self.away = None
         self.found = None
+        self.numbers = itertools.count()
+
+    async def number(self, topic):
+        if self.away:
+            raise self.away
+        return next(self.numbers)
 
     async def send_all(self, topic, partition, messages, headers):
         assert (topic, partition, len(messages)) == ("orders", None, len(headers))
@@ -45,6 +52,7 @@ def topic(monkeypatch, kafka):
     topic = Topic()
     monkeypatch.setattr(app, "ready", True)
     monkeypatch.setattr(app, "send_all", topic.send_all)
+    monkeypatch.setattr(app, "unique_number", topic.number)
     monkeypatch.setattr(sent_order.search, "find", topic.find)
     monkeypatch.setattr(ordering, "intake", ordering.Intake())
     monkeypatch.setattr(sent_order, "_partition_of", lambda _look, _key: None)
