@@ -16,6 +16,8 @@ from orderapp.store.adapters import store_for
 from orderapp.store.keeper import StoreKeeper
 from orderapp.store.measured import MeasuredStore
 from orderapp.web.server.driver import Web
+from orderapp.web.server.guard import guard
+from orderapp.web.server.hosts import Hosts
 from orderapp.web.server.measure import measure
 from orderapp.web.server.middleware import MIDDLEWARES
 
@@ -92,9 +94,16 @@ app = BatchApp(
     # Only workers that run the producer may become the leader, which runs it.
     topic_disable_leader="producer" not in settings.services,
     # -- web
-    web_bind=settings.web_host,
+    web_bind=settings.web.host,
     web_application_options={
-        "middlewares": (measure, *MIDDLEWARES),
+        "middlewares": (
+            measure,
+            *MIDDLEWARES,
+            guard(
+                Hosts([settings.web.host, *settings.web.allowed_hosts]),
+                of_any_host={"/healthz", "/readyz"},
+            ),
+        ),
         "client_max_size": 64 * 1024,
     },
     # Faust's own pages show data and internals.

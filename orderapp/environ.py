@@ -108,6 +108,16 @@ class Environ:
             wrong(name, text, allowed)
         return hosts
 
+    def host_names(self, name: str) -> tuple[str, ...]:
+        """Host names with commas between them, without ports, in lower case; `*` is any."""
+        text = self.get(name)
+        if text is None:
+            return ()
+        names = tuple(part.strip().lower() for part in text.split(","))
+        if not all(found == "*" or re.fullmatch(r"[a-z0-9._-]+", found) for found in names):
+            wrong(name, text, "host names without ports, with commas between them, or *")
+        return names
+
     def address(self, name: str, default: str) -> str:
         """Where a server listens; an IPv6 address without brackets."""
         text = self.get(name) or default

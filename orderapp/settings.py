@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from orderapp.environ import Environ, SettingsError, wrong
+from orderapp.web_settings import Web
 
 #: Services that take orders from Kafka. They decide the consumer group.
 CONSUMERS = ("fraud", "payment", "analytics")
@@ -156,8 +157,7 @@ class Settings:
     payment_delay: float = 0.1
     #: None: the simulated gateway.
     payment_api: PaymentApi | None = None
-    web_host: str = "127.0.0.1"
-    api_token: str | None = field(default=None, repr=False)
+    web: Web = field(default_factory=Web)
     #: How often an order is tried at a gateway that does not answer, until it is given up.
     max_attempts: int = 8
     #: Records a minute, and the share of its records, that a service may give up for reasons
@@ -209,8 +209,7 @@ class Settings:
             order_interval=env.seconds("ORDERAPP_ORDER_INTERVAL", cls.order_interval, 0.001),
             payment_delay=env.seconds("ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
             payment_api=PaymentApi.from_env(env, faults),
-            web_host=env.address("ORDERAPP_WEB_HOST", cls.web_host),
-            api_token=env.get("ORDERAPP_API_TOKEN"),
+            web=Web.from_env(env),
             max_attempts=env.count("ORDERAPP_MAX_ATTEMPTS", cls.max_attempts, 1, 1000),
             dead_letter_limit=env.count(
                 "ORDERAPP_DEAD_LETTER_LIMIT", cls.dead_letter_limit, 1, 10_000_000

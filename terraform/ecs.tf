@@ -55,6 +55,8 @@ resource "aws_ecs_task_definition" "service" {
       { name = "ORDERAPP_SERVICES", value = each.key },
       { name = "ORDERAPP_DATA_DIR", value = local.data_dir },
       { name = "ORDERAPP_WEB_HOST", value = "0.0.0.0" },
+      # The names that visitors reach `web` by; the load balancer passes them on as they are.
+      { name = "ORDERAPP_ALLOWED_HOSTS", value = join(",", compact([var.domain_name, aws_lb.web.dns_name])) },
       { name = "ORDERAPP_ORDER_INTERVAL", value = tostring(var.order_interval) },
       { name = "ORDERAPP_PAYMENT_DELAY", value = tostring(var.payment_delay) },
     ]

@@ -248,7 +248,7 @@ variable "allow_plain_http" {
 }
 
 variable "domain_name" {
-  description = "Name of the web view, for the output `url`; the certificate's, with a CNAME or alias to the load balancer."
+  description = "Name of the web view, which it answers to; the certificate's, with a CNAME or alias to the load balancer."
   type        = string
   default     = null
 

@@ -6,6 +6,7 @@ import pytest
 
 from orderapp.environ import Environ, SettingsError
 from orderapp.settings import SERVICES, Couchbase, Faults, PaymentApi, Settings
+from orderapp.web_settings import Web
 
 COUCHBASE = {
     "COUCHBASE_HOST": "db1,db2:11210",
@@ -40,6 +41,9 @@ def test_every_setting_is_read():
             "ORDERAPP_PAYMENT_DELAY": "0",
             "ORDERAPP_WEB_HOST": "0.0.0.0",
             "ORDERAPP_API_TOKEN": "hush-token",
+            "ORDERAPP_ALLOWED_HOSTS": "orders.example, Web",
+            "ORDERAPP_TAKE_ORDERS": "token",
+            "ORDERAPP_METRICS": "9100",
             "ORDERAPP_MAX_ATTEMPTS": "3",
             "ORDERAPP_DEAD_LETTER_LIMIT": "7",
             "ORDERAPP_DEAD_LETTER_SHARE": "1",
@@ -65,13 +69,28 @@ def test_every_setting_is_read():
     assert settings.group == "Our.group_1-a"
     assert str(settings.data_dir) == "/data"
     assert (settings.order_interval, settings.payment_delay) == (0.5, 0.0)
-    assert (settings.web_host, settings.api_token) == ("0.0.0.0", "hush-token")
+    assert settings.web == Web(
+        "0.0.0.0", ("orders.example", "web"), "token", "hush-token", 9100
+    )
     assert (settings.max_attempts, settings.stall_seconds) == (3, 40.0)
     assert (settings.dead_letter_limit, settings.dead_letter_share) == (7, 1.0)
     assert (settings.instance_id, settings.session_timeout) == ("worker-1", 45.0)
     assert (settings.framing, settings.log_format) == ("schema-registry", "json")
     assert settings.faults == Faults(0.1, 0.2, 0.3, 2.0, 0.4, 0.5, 1.0)
     assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("environ", "takers"),
+    [
+        ({}, "local"),
+        ({"ORDERAPP_API_TOKEN": "hush"}, "token"),
+        ({"ORDERAPP_API_TOKEN": "hush", "ORDERAPP_TAKE_ORDERS": "local"}, "local"),
+        ({"ORDERAPP_TAKE_ORDERS": "anyone"}, "anyone"),
+    ],
+)
+def test_who_may_send_orders_follows_from_the_token_unless_it_is_said(environ, takers):
+    assert Settings.from_env(environ).web.take_orders == takers
 
 
 def test_a_payment_gateway_over_http_is_read():
@@ -125,7 +144,7 @@ def test_only_faults_that_are_switched_on_are_on():
 
 def test_settings_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().web_host = "0.0.0.0"
+        Settings().data_dir = "/"
 
 
 @pytest.mark.parametrize(
@@ -229,6 +248,14 @@ def test_a_service_that_is_added_moves_no_running_deployment(services, group):
         ("ORDERAPP_PAYMENT_KEY_HOURS", "0.5"),
         ("ORDERAPP_WEB_HOST", "http://x"),
         ("ORDERAPP_WEB_HOST", "127.0.0.1:80"),
+        ("ORDERAPP_ALLOWED_HOSTS", "orders.example:443"),
+        ("ORDERAPP_ALLOWED_HOSTS", "https://orders.example"),
+        ("ORDERAPP_ALLOWED_HOSTS", "a,,b"),
+        ("ORDERAPP_TAKE_ORDERS", "everyone"),
+        ("ORDERAPP_METRICS", "on"),
+        ("ORDERAPP_METRICS", "0"),
+        ("ORDERAPP_METRICS", "65536"),
+        ("ORDERAPP_METRICS", "9" * 5000),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(name, value):
@@ -251,6 +278,7 @@ def test_a_bad_value_is_named_with_what_is_allowed(name, value):
             "KAFKA_BOOTSTRAP_SERVERS",
         ),
         ({"ORDERAPP_PAYMENT_TOKEN": "hush"}, "ORDERAPP_PAYMENT_URL"),
+        ({"ORDERAPP_TAKE_ORDERS": "token"}, "ORDERAPP_API_TOKEN"),
         ({"COUCHBASE_HOST": "db"}, "COUCHBASE_USERNAME"),
         ({**COUCHBASE, "COUCHBASE_PASSWORD": ""}, "COUCHBASE_PASSWORD"),
         ({**COUCHBASE, "COUCHBASE_BUCKET": ""}, "COUCHBASE_BUCKET"),

@@ -85,7 +85,7 @@ class Views:
 
     def counted(self, method, route, status):
         """How many requests were answered so."""
-        found = self.ask(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n").body.decode()
+        found = self.ask(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").body.decode()
         labels = f'{{method="{method}",route="{route}",status="{status}"}}'
         lines = [text for text in found.splitlines() if f"requests_total{labels}" in text]
         return sum(float(text.rpartition(" ")[2]) for text in lines)

@@ -57,7 +57,7 @@ def test_an_environment_is_settings_or_one_line_about_what_is_wrong(environ):
         assert 0 < found.order_interval <= 86_400
         assert found.max_attempts >= 1
         assert all(0 <= value <= 86_400 for value in found.faults.on().values())
-        _check_host(found.web_host)
+        _check_host(found.web.host)
     assert MARK not in said
     assert ascii(MARK)[1:-1] not in said
 

@@ -1,39 +1,58 @@
-"""Who may change data: whoever has the token; where none is set, programs on this machine."""
+"""Who may send orders: programs on this machine, whoever has the token, or anyone."""
 
 import hmac
-import ipaddress
-from urllib.parse import SplitResult, urlsplit
+import logging
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from orderapp.app import app, settings
+from orderapp.web.server.hosts import is_loopback, name_of
 from orderapp.web.server.problems import FieldError, Problem, shown
+from orderapp.web.server.proxies import sign_of_proxy
+
+logger = logging.getLogger(__name__)
 
 _CHALLENGE = 'Bearer realm="orderapp"'
+_WAY_OUT = (
+    "set ORDERAPP_API_TOKEN for the worker, and send it as 'Authorization: Bearer <token>'"
+)
 
 
 def check_writer(request: web.Request) -> None:
-    """Raise the `Problem` that keeps a request from changing data."""
-    if settings.api_token is not None:
-        _check_token(request, settings.api_token)
-    elif not is_loopback(app.conf.web_bind):
-        raise Problem(
-            403,
-            "orders are taken here from other machines only with a token: set "
-            "ORDERAPP_API_TOKEN for the worker, and send it as 'Authorization: Bearer <token>'",
-        )
-    else:
+    """Raise the `Problem` that keeps a request from sending orders."""
+    if settings.web.take_orders == "token":
+        _check_token(request, settings.web.api_token or "")
+    elif settings.web.take_orders == "local":
+        _check_this_machine(request)
         _check_own_page(request)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host: `localhost`, 127.0.0.0/8 or ::1."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+@app.task
+async def warn() -> None:
+    """Say that orders are taken from anyone."""
+    if settings.web.take_orders == "anyone":
+        logger.warning(
+            "ORDERAPP_TAKE_ORDERS=anyone: whoever reaches %s:%d may send orders, with no token "
+            "asked for; this is for demonstrations only",
+            app.conf.web_bind,
+            app.conf.web_port,
+        )
+
+
+def _check_this_machine(request: web.Request) -> None:
+    # The address that it listens on too: containers and routers can make others look local.
+    if not is_loopback(app.conf.web_bind) or not is_loopback(request.remote or ""):
+        raise Problem(
+            403, f"orders are taken here from other machines only with a token: {_WAY_OUT}"
+        )
+    if sign := sign_of_proxy(request):
+        raise Problem(
+            403,
+            f"this came through a proxy ({shown(sign)} shows it), and orders are taken from "
+            f"this machine only, directly (ORDERAPP_TAKE_ORDERS=local): {_WAY_OUT}",
+            FieldError(sign, "nothing that a proxy adds"),
+        )
 
 
 def _check_token(request: web.Request, token: str) -> None:
@@ -60,27 +79,27 @@ def _check_own_page(request: web.Request) -> None:
     # A browser on this machine would send what a foreign page tells it to: by a form, by a
     # script, or through a host name of that page's own that resolves to 127.0.0.1.
     host = request.headers.get("Host", "")
-    if not is_loopback(_split(f"//{host}").hostname or ""):
+    if not is_loopback(name_of(host)):
         raise Problem(
             403,
-            f"Host {shown(host)} is not this machine: without ORDERAPP_API_TOKEN orders are "
-            "taken at localhost or 127.0.0.1 only",
+            f"Host {shown(host)} is not this machine, and orders are taken at localhost or "
+            f"127.0.0.1 only (ORDERAPP_TAKE_ORDERS=local): {_WAY_OUT}",
             FieldError("Host", "localhost or 127.0.0.1"),
         )
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
-    foreign = origin is not None and _split(origin).netloc.lower() != host.lower()
+    foreign = origin is not None and _authority(origin) != host.lower()
     if foreign or site not in {"none", "same-origin"}:
         raise Problem(
             403,
-            "pages of other sites may not send orders; with ORDERAPP_API_TOKEN set, and sent "
-            "as a bearer token, programs may",
+            "pages of other sites may not send orders (ORDERAPP_TAKE_ORDERS=local); programs "
+            f"may: {_WAY_OUT}",
             FieldError("Origin", f"http://{host}"),
         )
 
 
-def _split(url: str) -> SplitResult:
+def _authority(url: str) -> str:
     try:
-        return urlsplit(url)
+        return urlsplit(url).netloc.lower()
     except ValueError:  # such as `http://[`
-        return urlsplit("")
+        return ""

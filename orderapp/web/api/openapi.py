@@ -23,6 +23,7 @@ _ERRORS = {
     408: "the body came too slowly",
     413: "the body is larger than 64 KB",
     415: "the body is not JSON",
+    421: "`Host` is no name of this server; see ORDERAPP_ALLOWED_HOSTS",
     422: "a field is wrong or missing; `errors` names each",
     500: "an error of the worker; its log has the details",
     503: "Kafka or the store does not answer, or there is no room; try again",
@@ -95,8 +96,8 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _errors(route: Route) -> list[int]:
-    # Any parameter may be one that the route does not know.
-    return sorted({400, 500, *route.errors} - route.answers.keys())
+    # Any parameter may be one that the route does not know, and any Host a foreign one.
+    return sorted({400, 421, 500, *route.errors} - route.answers.keys())
 
 
 def _operation_id(route: Route) -> str:

@@ -50,8 +50,26 @@ class Runner(web.AppRunner):
 
 
 class Web(driver.Web):
-    """Faust's web server with `Runner`."""
+    """Faust's web server with `Runner`; other applications may have ports of their own."""
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
         self._runner = Runner(self.web_app, access_log=None)
+        self._apart: list[tuple[Runner, int]] = []
+
+    def serve_apart(self, application: web.Application, port: int) -> None:
+        """Serve it too, at the same address."""
+        self._apart.append((Runner(application, access_log=None), port))
+
+    async def start_server(self) -> None:
+        """Called by Faust."""
+        await super().start_server()
+        for runner, port in self._apart:
+            await runner.setup()
+            await web.TCPSite(runner, self.app.conf.web_bind, port).start()
+
+    async def stop_server(self) -> None:
+        """Called by Faust."""
+        for runner, _ in self._apart:
+            await runner.cleanup()
+        await super().stop_server()

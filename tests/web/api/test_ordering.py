@@ -13,6 +13,7 @@ from orderapp.engine.errors import SendFailedError, SendRefusedError
 from orderapp.engine.health.lag import Look
 from orderapp.engine.observe.blocked import Blocked
 from orderapp.web.api import access, ordering, progress, sent_order
+from orderapp.web_settings import Web
 from tests.records import record
 from tests.web.examples import ask, look, order
 
@@ -61,7 +62,8 @@ def topic(monkeypatch, kafka):
 
 @pytest.fixture
 def secured(monkeypatch):
-    monkeypatch.setattr(access, "settings", replace(settings, api_token=TOKEN))
+    web = Web(take_orders="token", api_token=TOKEN)
+    monkeypatch.setattr(access, "settings", replace(settings, web=web))
 
 
 async def post(client, body=GOOD, key=None, **headers):
@@ -296,10 +298,7 @@ async def test_another_content_type_is_415(client, store, topic, headers):
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
-        {"Host": "evil.example"},
-        {"Host": "127.0.0.1.evil.example:6066"},
         {"Host": "192.168.1.5:6066"},
-        {"Host": "[::1"},
     ],
 )
 async def test_foreign_pages_may_not_send_orders(client, store, topic, headers):
@@ -313,6 +312,61 @@ async def test_our_own_page_and_programs_may(client, store, topic):
     host = f"localhost:{client.port}"
     own = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
     for headers in ({}, own, {"Host": "[::1]:6066"}, {"Host": "127.0.0.1"}):
+        assert (await post(client, **headers))[0] == 202
+
+
+PROXIES = {
+    "nginx, as its packages set it up": {
+        "X-Real-IP": "203.0.113.9",
+        "X-Forwarded-Proto": "https",
+    },
+    "Apache": {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Server": "orders.example"},
+    "RFC 7239": {"Forwarded": "for=203.0.113.9"},
+    "Squid": {"Via": "1.1 proxy"},
+    "Envoy": {"x-envoy-external-address": "203.0.113.9"},
+    "an ALB": {"X-Amzn-Trace-Id": "Root=1-67891233-abcdef012345678912345678"},
+    "CloudFront": {"X-Amz-Cf-Id": "x"},
+    "Cloudflare": {"CF-Connecting-IP": "203.0.113.9"},
+    "Cloudflare Enterprise": {"True-Client-IP": "203.0.113.9"},
+    "Fastly": {"Fastly-Client-IP": "203.0.113.9"},
+    "IIS": {"X-Original-URL": "/api/orders"},
+    "Azure": {"X-Azure-ClientIP": "203.0.113.9"},
+    "a cache": {"X-Varnish": "1"},
+    "a content delivery network": {"CDN-Loop": "x"},
+    "a client that is behind one": {"X-Client-IP": "203.0.113.9"},
+}
+
+
+@pytest.mark.parametrize("name", PROXIES)
+async def test_what_came_through_a_proxy_may_not_send_orders(client, store, topic, name):
+    status, answer = await post(client, **PROXIES[name])
+
+    assert (status, topic.sent) == (403, [])
+    assert answer["errors"][0]["field"] in PROXIES[name]
+    assert "proxy" in answer["detail"]
+    assert "set ORDERAPP_API_TOKEN" in answer["detail"]
+
+
+async def test_nginx_with_nothing_but_the_address_may_not_either(client, store, topic):
+    """It changes `Host` to the address and adds no header, but speaks HTTP/1.0."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    body = json.dumps(GOOD).encode()
+    writer.write(
+        b"POST /api/orders HTTP/1.0\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+        % (client.port, len(body), body)
+    )
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+
+    assert answer.split()[1] == b"403"
+    assert b"HTTP/1.0" in answer.partition(b"\r\n\r\n")[2]
+    assert topic.sent == []
+
+
+async def test_other_programs_on_this_machine_may(client, store, topic):
+    python = {"Connection": "close", "User-Agent": "Python-urllib/3.11"}
+    for headers in (python, {"X-Request-Id": "1", "traceparent": "x"}, {"User-Agent": "curl"}):
         assert (await post(client, **headers))[0] == 202
 
 
@@ -339,13 +393,25 @@ async def test_a_wrong_token_is_401(client, store, topic, secured, given):
     assert TOKEN not in await answer.text()
 
 
-async def test_the_right_token_opens_any_bind_and_host(
-    client, store, topic, secured, monkeypatch
+@pytest.mark.parametrize("name", PROXIES)
+async def test_the_right_token_opens_any_bind_and_way(
+    client, store, topic, secured, monkeypatch, name
 ):
     bind_to(monkeypatch, "0.0.0.0")
-    headers = {"Authorization": f"bearer {TOKEN}", "Host": "orders.example", "Origin": "null"}
+    headers = {"Authorization": f"bearer {TOKEN}", "Host": "10.0.0.7", "Origin": "null"}
 
-    assert (await post(client, **headers))[0] == 202
+    assert (await post(client, **headers, **PROXIES[name]))[0] == 202
+
+
+async def test_in_a_demonstration_anyone_may_and_the_log_warns_of_it(
+    client, store, topic, monkeypatch, caplog
+):
+    monkeypatch.setattr(access, "settings", replace(settings, web=Web(take_orders="anyone")))
+    await access.warn()
+    bind_to(monkeypatch, "0.0.0.0")
+
+    assert (await post(client, **PROXIES["Apache"], Origin="https://evil.example"))[0] == 202
+    assert "ORDERAPP_TAKE_ORDERS=anyone" in caplog.text
 
 
 async def test_nothing_is_remembered_without_end(client, store, topic, monkeypatch):

@@ -11,9 +11,8 @@ from orderapp.web.page import files
     "path",
     [
         "/table/", "/router/", "/api", "/static", "/static/", "/static/none.js",
-        "/static/vendor", "/static/vendor/", "/static/../files.py", "/static/%2e%2e/files.py",
-        "/static/%2E%2E%2Ffiles.py", "/static//dashboard.js", "/static/" + "a" * 3000,
-        "/static/%00", "/static/vendor/../dashboard.js/",
+        "/static/vendor", "/static/vendor/", "/static/files.py", "/static/" + "a" * 3000,
+        "/static/%3F", "/static/dashboard.js/",
     ],
 )  # fmt: skip
 async def test_what_is_not_there_is_404_and_counted_so(client, store, path):

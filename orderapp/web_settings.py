@@ -1,0 +1,51 @@
+"""The settings of the web server: where it listens, who may read, and who may send orders."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from orderapp.environ import Environ, SettingsError, wrong
+
+#: Who may send orders; the default is the last one where there is a token, else the first.
+TAKERS = ("local", "anyone", "token")
+
+
+@dataclass(frozen=True)
+class Web:
+    """See the README's table."""
+
+    host: str = "127.0.0.1"
+    #: Names in the header `Host` that are answered, besides its own; `*` is any.
+    allowed_hosts: tuple[str, ...] = ()
+    take_orders: str = TAKERS[0]
+    api_token: str | None = field(default=None, repr=False)
+    #: Where `/metrics` is shown: `web`, `off`, or a port of its own.
+    metrics: str | int = "web"
+
+    @classmethod
+    def from_env(cls, env: Environ) -> Self:
+        """Read them."""
+        token = env.get("ORDERAPP_API_TOKEN")
+        name = "ORDERAPP_TAKE_ORDERS"
+        take_orders = env.get(name) or TAKERS[-1 if token else 0]
+        if take_orders not in TAKERS:
+            wrong(name, take_orders, " or ".join(TAKERS))
+        if take_orders == "token" and token is None:
+            raise SettingsError(f"ORDERAPP_API_TOKEN is not set, but {name}=token is: set it")
+        return cls(
+            host=env.address("ORDERAPP_WEB_HOST", cls.host),
+            allowed_hosts=env.host_names("ORDERAPP_ALLOWED_HOSTS"),
+            take_orders=take_orders,
+            api_token=token,
+            metrics=_metrics(env),
+        )
+
+
+def _metrics(env: Environ) -> str | int:
+    name = "ORDERAPP_METRICS"
+    value = env.get(name) or Web.metrics
+    if value in {"web", "off"}:
+        return value
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 65535):
+        wrong(name, text, "web, off, or a port of its own from 1 to 65535")
+    return int(text)
