@@ -212,7 +212,7 @@ def test_a_clock_that_is_ahead_is_counted_and_said_by_workers(monkeypatch, caplo
     assert [order(ahead).created_at for _ in range(100)] == [AT_SENT] * 100
 
     assert counted() - before == 100
-    line = f"created_at {ahead!r} is more than a day ahead: {AT_SENT} instead"
+    line = f"created_at {ahead!r} is more than a day ahead: using {AT_SENT} instead"
     assert caplog.messages == [line] * 5
     assert (caplog.records[0].key, caplog.records[0].offset) == ("7", 0)
 
