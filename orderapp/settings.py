@@ -17,6 +17,9 @@ from orderapp.web_settings import Web
 CONSUMERS = ("fraud", "payment", "analytics")
 SERVICES = ("producer", *CONSUMERS, "web")
 
+#: What COUCHBASE_DURABILITY may be, the default first.
+DURABILITIES = ("majority", "none", "majorityAndPersistActive", "persistToMajority")
+
 #: Faust's time for one request to Kafka, which has to be longer.
 LONGEST_SESSION = 80.0
 
@@ -29,6 +32,8 @@ class Couchbase:
     username: str
     password: str = field(repr=False)
     bucket: str
+    #: How safe a write is when it is acknowledged.
+    durability: str = "majority"
 
     @property
     def connection_string(self) -> str:
@@ -43,6 +48,7 @@ class Couchbase:
         hosts = env.hosts("COUCHBASE_HOST", allowed)
         names = ("COUCHBASE_USERNAME", "COUCHBASE_PASSWORD", "COUCHBASE_BUCKET")
         username, password, bucket = (env.get(name) or "" for name in names)
+        durability = env.choice("COUCHBASE_DURABILITY", DURABILITIES)
         if not hosts:
             return None
         for name, value in zip(names, (username, password, bucket), strict=True):
@@ -50,7 +56,7 @@ class Couchbase:
                 raise SettingsError(f"{name} is not set, but COUCHBASE_HOST is: set it too")
         if not re.fullmatch(r"[A-Za-z0-9_.%-]{1,100}", bucket):  # Couchbase's own rule
             wrong("COUCHBASE_BUCKET", bucket, "1 to 100 letters, digits and _ - . %")
-        return cls(",".join(hosts), username, password, bucket)
+        return cls(",".join(hosts), username, password, bucket, durability)
 
 
 @dataclass(frozen=True)

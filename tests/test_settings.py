@@ -205,6 +205,7 @@ def test_a_service_that_is_added_moves_no_running_deployment(services, group):
         ("COUCHBASE_HOST", "couchbase://db"),
         ("COUCHBASE_HOST", "db:"),
         ("COUCHBASE_BUCKET", "two words"),
+        ("COUCHBASE_DURABILITY", "Majority"),
         ("COUCHBASE_BUCKET", "or`ders"),
         ("ORDERAPP_SERVICES", "fraud,fruad"),
         ("ORDERAPP_MAX_ATTEMPTS", "0"),

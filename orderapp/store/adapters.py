@@ -29,5 +29,6 @@ def _adapter(couchbase: Couchbase | None, data_dir: Path, *, read_only: bool) ->
         couchbase.username,
         couchbase.password,
         couchbase.bucket,
+        durability=couchbase.durability,
         read_only=read_only,
     )

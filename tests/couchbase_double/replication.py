@@ -138,8 +138,8 @@ class Copies:
     def _pass_on(
         self, key: bytes, value: bytes | None, source: int | None, number: int | None
     ) -> None:
-        # Not from a node that has died meanwhile.
-        if source == self.chain[0]:
+        # Not from a node that has died meanwhile, and nothing that was replaced there.
+        if source == self.chain[0] and self.documents.get(key) is value:
             self._commit_at(key, value, number)
 
     def _give_up(self, key: bytes) -> None:

@@ -21,6 +21,7 @@ from couchbase.n1ql import QueryScanConsistency
 from couchbase.options import QueryOptions
 
 from orderapp.store import StoreError
+from orderapp.store.couchbase.durability import check, write_options
 from orderapp.store.couchbase.errors import translating, worst
 from orderapp.store.couchbase.statements import LATEST, Statement, create
 from orderapp.store.documents import DeadLetterDocument, Document
@@ -38,11 +39,14 @@ _decode_dead_letter = msgspec.json.Decoder(DeadLetterDocument).decode
 class Client:
     """A connected cluster with one open bucket."""
 
-    def __init__(self, cluster: Cluster, bucket: str, where: str) -> None:
+    def __init__(self, cluster: Cluster, bucket: str, where: str, durability: str) -> None:
         self._cluster = cluster
         self._bucket = bucket
         self.where = where
         self._documents = cluster.bucket(bucket).default_collection()
+        self._durability = durability
+        #: The options of every write.
+        self.write_options = write_options(durability)
         self._indexes: set[str] = set()  # that are known to be there
 
     def close(self) -> None:
@@ -58,7 +62,7 @@ class Client:
                 key = document.id
                 latest[key] = document.after(latest.get(key))
             values = {key: _encode(document) for key, document in latest.items()}
-            result = self._documents.upsert_multi(values)
+            result = self._documents.upsert_multi(values, **self.write_options)
             if not result.all_ok:
                 raise worst(result.exceptions.values())
 
@@ -102,6 +106,10 @@ class Client:
                 if not isinstance(error, DocumentNotFoundException):
                     raise error
             return {key: found.value for key, found in result.results.items()}
+
+    def check_durability(self) -> None:
+        """Raise `StoreRejected` when the bucket can't make writes that durable."""
+        check(self._documents, self._durability, self.where)
 
     def try_index(self) -> None:
         """Create the first index, or warn: orders can be written without it."""

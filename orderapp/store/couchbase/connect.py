@@ -26,17 +26,25 @@ class _RawJSON:
 
 
 def connect(
-    connection_string: str, username: str, password: str, bucket: str, *, index: bool = True
+    connection_string: str,
+    username: str,
+    password: str,
+    bucket: str,
+    *,
+    durability: str = "majority",
+    read_only: bool = False,
 ) -> Client:
     """Connect and open the bucket: only that shows whether there is one.
 
-    `index`: create the first one, as writers do for later readers."""
+    Who is not `read_only` sees whether writes can be durable, and creates the first index, as
+    writers do for later readers."""
     options = ClusterOptions(
         PasswordAuthenticator(username, password),
         timeout_options=ClusterTimeoutOptions(
             bootstrap_timeout=timedelta(seconds=CONNECT_LIMIT),
             connect_timeout=timedelta(seconds=CONNECT_LIMIT / 2),
             kv_timeout=timedelta(seconds=KV_LIMIT),
+            kv_durable_timeout=timedelta(seconds=KV_LIMIT),
         ),
         # A span and a metric for each document cost more than its upsert.
         tracing_options=ClusterTracingOptions(enable_tracing=False),
@@ -49,10 +57,12 @@ def connect(
         # A failed connect is sticky: every attempt has a cluster object of its own.
         cluster = Cluster(connection_string, options)
         try:
-            client = Client(cluster, bucket, where)
+            client = Client(cluster, bucket, where, durability)
+            if not read_only:
+                client.check_durability()
         except BaseException:
             cluster.close()
             raise
-    if index:
+    if not read_only:
         client.try_index()
     return client

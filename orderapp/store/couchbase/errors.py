@@ -28,6 +28,9 @@ _FATAL = (
 _WAY_OUT = {
     sdk.AuthenticationException: "; check COUCHBASE_USERNAME and COUCHBASE_PASSWORD",
     sdk.BucketNotFoundException: "; check COUCHBASE_BUCKET, and that the user may use it",
+    sdk.DurabilityImpossibleException: (
+        "; too few nodes have the bucket's replicas now, see COUCHBASE_DURABILITY"
+    ),
 }
 _VALUE_TOO_LARGE = 104  # has no class of its own in the SDK
 

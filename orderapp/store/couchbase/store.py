@@ -46,8 +46,9 @@ BUCKET_NAME = re.compile(r"[A-Za-z0-9_%-][A-Za-z0-9_.%-]{0,99}")
 class CouchbaseStore:
     """`OrderStore` in the default collection of `bucket`.
 
-    How durable a write is on return is set on the bucket (its minimum durability level): a
-    level asked for here would fail on a bucket without the replicas for it.
+    Writes return when they are as durable as `durability` says: on a majority of the copies
+    that the bucket has, in memory or on disk; with `none` on one node, which loses them when it
+    fails before it has passed them on. A bucket that can't give it is rejected by `open`.
 
     `read_only`: no index is created before a read needs it.
     """
@@ -59,12 +60,14 @@ class CouchbaseStore:
         password: str,
         bucket: str,
         *,
+        durability: str = "majority",
         read_only: bool = False,
     ) -> None:
         self._connection_string = connection_string
         self._username = username
         self._password = password
         self._bucket = bucket
+        self._durability = durability
         self._read_only = read_only
         self._connection: Connection | None = None
         self._shared_count = self._new_count()
@@ -93,7 +96,7 @@ class CouchbaseStore:
         from orderapp.store.couchbase.connect import connect
 
         access = self._connection_string, self._username, self._password, self._bucket
-        return connect(*access, index=not self._read_only)
+        return connect(*access, durability=self._durability, read_only=self._read_only)
 
     async def close(self) -> None:
         """Disconnect; without it the SDK may abort the process at its exit."""
