@@ -104,7 +104,7 @@ class Environ:
         if text is None:
             return ()
         hosts = tuple(part.strip() for part in text.split(","))
-        if not all(_is_host(host, port_required=port_required) for host in hosts):
+        if not all(is_host(host, port_required=port_required) for host in hosts):
             wrong(name, text, allowed)
         return hosts
 
@@ -131,7 +131,7 @@ class Environ:
         if text is None:
             return None
         match = re.fullmatch(r"https?://([^/?#@\\]+)(/[!-~]*)?", text, re.IGNORECASE)
-        if not match or not _is_host(match[1]) or "?" in text or "#" in text:
+        if not match or not is_host(match[1]) or "?" in text or "#" in text:
             # What stands behind a question mark may be a secret.
             allowed = "http[s]://host[:port][/path], and nothing else in it"
             wrong(name, text.split("?")[0], allowed)
@@ -146,10 +146,13 @@ def wrong(name: str, value: str, allowed: str) -> NoReturn:
     raise SettingsError(f"{name}={shown!r} is not allowed: {allowed}")
 
 
-def _is_host(text: str, *, port_required: bool = False) -> bool:
+def is_host(text: str, *, port_required: bool = False) -> bool:
+    """Whether it is a name or an address, perhaps with a port."""
     match = _HOST_AND_PORT.fullmatch(text)
-    if match is None or match["port"] is None:
-        return match is not None and not port_required
+    if match is None or (text.startswith("[") and not _is_ipv6(match[1][1:-1])):
+        return False
+    if match["port"] is None:
+        return not port_required
     return 1 <= int(match["port"]) <= 65535
 
 

@@ -1,7 +1,7 @@
 """Settings: read once from the environment into one frozen object.
 
-Nothing here imports Faust or opens anything, so a bad setting is found before the program
-starts, and a test can make settings from a plain mapping.
+Nothing here imports Faust or opens anything (but looks at the CA's file), so a bad setting is
+found before the program starts, and a test can make settings from a plain mapping.
 """
 
 import re
@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
+from orderapp.couchbase_settings import Couchbase
 from orderapp.environ import Environ, SettingsError, wrong
 from orderapp.web_settings import Web
 
@@ -17,46 +18,8 @@ from orderapp.web_settings import Web
 CONSUMERS = ("fraud", "payment", "analytics")
 SERVICES = ("producer", *CONSUMERS, "web")
 
-#: What COUCHBASE_DURABILITY may be, the default first.
-DURABILITIES = ("majority", "none", "majorityAndPersistActive", "persistToMajority")
-
 #: Faust's time for one request to Kafka, which has to be longer.
 LONGEST_SESSION = 80.0
-
-
-@dataclass(frozen=True)
-class Couchbase:
-    """Where the documents go when it is not SQLite."""
-
-    host: str
-    username: str
-    password: str = field(repr=False)
-    bucket: str
-    #: How safe a write is when it is acknowledged.
-    durability: str = "majority"
-
-    @property
-    def connection_string(self) -> str:
-        """`couchbases://` (TLS) for Capella, `couchbase://` for a cluster of one's own."""
-        scheme = "couchbases" if "cloud.couchbase.com" in self.host else "couchbase"
-        return f"{scheme}://{self.host}"
-
-    @classmethod
-    def from_env(cls, env: Environ) -> Self | None:
-        """None where no host is set."""
-        allowed = "host[:port][,host[:port]], without couchbase://"
-        hosts = env.hosts("COUCHBASE_HOST", allowed)
-        names = ("COUCHBASE_USERNAME", "COUCHBASE_PASSWORD", "COUCHBASE_BUCKET")
-        username, password, bucket = (env.get(name) or "" for name in names)
-        durability = env.choice("COUCHBASE_DURABILITY", DURABILITIES)
-        if not hosts:
-            return None
-        for name, value in zip(names, (username, password, bucket), strict=True):
-            if not value:
-                raise SettingsError(f"{name} is not set, but COUCHBASE_HOST is: set it too")
-        if not re.fullmatch(r"[A-Za-z0-9_.%-]{1,100}", bucket):  # Couchbase's own rule
-            wrong("COUCHBASE_BUCKET", bucket, "1 to 100 letters, digits and _ - . %")
-        return cls(",".join(hosts), username, password, bucket, durability)
 
 
 @dataclass(frozen=True)

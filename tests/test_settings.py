@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
+from orderapp.couchbase_settings import Couchbase
 from orderapp.environ import Environ, SettingsError
-from orderapp.settings import SERVICES, Couchbase, Faults, PaymentApi, Settings
+from orderapp.settings import SERVICES, Faults, PaymentApi, Settings
 from orderapp.web_settings import Web
 
 COUCHBASE = {
@@ -148,18 +149,6 @@ def test_settings_are_frozen():
 
 
 @pytest.mark.parametrize(
-    ("host", "connection_string"),
-    [
-        ("db", "couchbase://db"),
-        ("db1,db2:11210", "couchbase://db1,db2:11210"),
-        ("cb.abc.cloud.couchbase.com", "couchbases://cb.abc.cloud.couchbase.com"),
-    ],
-)
-def test_capella_is_reached_by_tls(host, connection_string):
-    assert Couchbase(host, "u", "p", "b").connection_string == connection_string
-
-
-@pytest.mark.parametrize(
     ("services", "group"),
     [
         ("all", "orderapp"),
@@ -202,11 +191,7 @@ def test_a_service_that_is_added_moves_no_running_deployment(services, group):
         ("KAFKA_BOOTSTRAP_SERVERS", "broker:65536"),
         ("KAFKA_BOOTSTRAP_SERVERS", "kafka://broker:9092"),
         ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,,b:9092"),
-        ("COUCHBASE_HOST", "couchbase://db"),
-        ("COUCHBASE_HOST", "db:"),
-        ("COUCHBASE_BUCKET", "two words"),
         ("COUCHBASE_DURABILITY", "Majority"),
-        ("COUCHBASE_BUCKET", "or`ders"),
         ("ORDERAPP_SERVICES", "fraud,fruad"),
         ("ORDERAPP_MAX_ATTEMPTS", "0"),
         ("ORDERAPP_MAX_ATTEMPTS", "1.5"),
@@ -280,9 +265,6 @@ def test_a_bad_value_is_named_with_what_is_allowed(name, value):
         ),
         ({"ORDERAPP_PAYMENT_TOKEN": "hush"}, "ORDERAPP_PAYMENT_URL"),
         ({"ORDERAPP_TAKE_ORDERS": "token"}, "ORDERAPP_API_TOKEN"),
-        ({"COUCHBASE_HOST": "db"}, "COUCHBASE_USERNAME"),
-        ({**COUCHBASE, "COUCHBASE_PASSWORD": ""}, "COUCHBASE_PASSWORD"),
-        ({**COUCHBASE, "COUCHBASE_BUCKET": ""}, "COUCHBASE_BUCKET"),
     ],
 )
 def test_what_belongs_together_is_set_together(environ, missing):

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from orderapp.settings import Couchbase, Settings
+from orderapp.couchbase_settings import Couchbase
+from orderapp.settings import Settings
 from orderapp.store import OrderStore
 from orderapp.store.faulty import FaultyStore
 
@@ -24,11 +25,4 @@ def _adapter(couchbase: Couchbase | None, data_dir: Path, *, read_only: bool) ->
         return SQLiteStore(data_dir / "orders.db", read_only=read_only)
     from orderapp.store.couchbase import CouchbaseStore
 
-    return CouchbaseStore(
-        couchbase.connection_string,
-        couchbase.username,
-        couchbase.password,
-        couchbase.bucket,
-        durability=couchbase.durability,
-        read_only=read_only,
-    )
+    return CouchbaseStore(couchbase, read_only=read_only)

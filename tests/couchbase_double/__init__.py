@@ -5,7 +5,7 @@ cannot read. Durable writes, failovers, rights and the choice of indexes are mod
 real cluster does; what the model can't show (speed, scan consistency) needs a server.
 
     with couchbase_double() as double:
-        store = CouchbaseStore(*double.access)
+        store = CouchbaseStore(double.settings)
         double.inject(fail_sets=[["TEMPFAIL", 3]])
 """
 
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from orderapp.couchbase_settings import Couchbase
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -51,9 +52,9 @@ class CouchbaseDouble:
         return f"couchbase://{self.host}"
 
     @property
-    def access(self) -> tuple[str, str, str, str]:
-        """The arguments of `CouchbaseStore`."""
-        return self.connection_string, self.username, self.password, self.bucket
+    def settings(self) -> Couchbase:
+        """For `CouchbaseStore`."""
+        return Couchbase(self.host, self.username, self.password, self.bucket)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -114,6 +115,10 @@ class CouchbaseDouble:
     def requests(self) -> dict[str, int]:
         """How many requests came in, by service (`kv`, `query`)."""
         return self._command("requests")
+
+    def logins(self) -> list[str]:
+        """By which mechanisms clients tried to log in."""
+        return self._command("logins")
 
     def indexes(self) -> list[str]:
         """Names of the indexes that were made."""

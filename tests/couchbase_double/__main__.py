@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import ssl
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -107,6 +108,7 @@ class Double:
             "requests": lambda: cluster.requests,
             "indexes": lambda: {n: asdict(i) for n, i in cluster.queries.indexes.items()},
             "scans": lambda: [asdict(scan) for scan in cluster.queries.scans],
+            "logins": lambda: cluster.logins,
             "levels": lambda: cluster.copies.levels,
             "documents": lambda: {
                 key.decode(): json.loads(value)
@@ -142,8 +144,18 @@ def _arguments() -> argparse.Namespace:
         help="answer the next COUNT writes with STATUS (-1: all)",
     )  # fmt: skip
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before an answer")
+    parser.add_argument("--tls", metavar="FILE", help="PEM with the certificate and its key")
+    parser.add_argument("--collection", default="_default._default", metavar="SCOPE.NAME")
     parser.add_argument("--forever", action="store_true", help="do not end with the input")
     return parser.parse_args()
+
+
+def _tls(path: str | None) -> ssl.SSLContext | None:
+    if path is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    return context
 
 
 async def _until_input_ends() -> None:
@@ -166,6 +178,9 @@ async def main() -> None:
     cluster.faults = Faults(fail_sets=failures, delay=options.delay)
     cluster.copies.replication_seconds = options.replication_seconds
     cluster.copies.persist_seconds = options.persist_seconds
+    cluster.tls = _tls(options.tls)
+    scope, _, collection = options.collection.partition(".")
+    cluster.collection = (scope, collection)
     double = Double(cluster)
     await double.start()
     app = web.Application()

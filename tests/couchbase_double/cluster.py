@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,10 +32,24 @@ class Cluster:
         self.faults = Faults()
         self.nodes = [Node(number) for number in range(nodes)]
         self.copies = Copies(replicas, nodes, lambda key: self.queries.rows.note(key))
-        self.queries = Queries(bucket, lambda: self.copies.documents)
+        self.queries = Queries(bucket, lambda: self.copies.documents, self.has_keyspace)
         self.queries.index_nodes = nodes
         self.revision = 1
-        self.requests = {"kv": 0, "query": 0}
+        #: And how many connections did any query come by.
+        self.requests = {"kv": 0, "query": 0, "query_connections": 0}
+        self.tls: ssl.SSLContext | None = None
+        #: The mechanisms that clients have used.
+        self.logins: list[str] = []
+        #: The scope and the collection that it has; documents and queries of no other.
+        self.collection = ("_default", "_default")
+
+    @property
+    def collection_id(self) -> int:
+        return 0 if self.collection == ("_default", "_default") else 8
+
+    def has_keyspace(self, keyspace: tuple[str, ...]) -> bool:
+        """Whether it is the collection's; a bucket alone stands for its default one."""
+        return (self.bucket, *self.collection) == (keyspace + ("_default",) * 2)[:3]
 
     def chain_changed(self) -> None:
         """Clients get a new map, and queries see the documents of another node."""
@@ -55,12 +70,13 @@ class Cluster:
 
     def config(self, node: Node, *, with_bucket: bool) -> bytes:
         """The cluster map: all of the 1024 partitions have the same copies."""
+        end = "" if self.tls is None else "SSL"
         answer: dict[str, Any] = {
             "rev": self.revision,
             "revEpoch": 1,
             "nodesExt": [
                 {
-                    "services": {"kv": n.port, "n1ql": n.port, "mgmt": n.port},
+                    "services": {f"{name}{end}": n.port for name in ("kv", "n1ql", "mgmt")},
                     "hostname": HOST,
                     **({"thisNode": True} if n is node else {}),
                 }

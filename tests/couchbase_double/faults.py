@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.couchbase_double.scram import MECHANISMS
+
 GET = 0x00  # the only opcode that reads a document
 OK = 0x00
 STATUSES = {
@@ -35,6 +37,11 @@ class Faults:
     fail_gets: list[list[Any]] = field(default_factory=list)
     fail_keys: dict[str, str] = field(default_factory=dict)  # document id -> status
     query_error: tuple[int, str, int] | None = None  # code, text, HTTP status
+    # What the data service says of a bucket that there is not: NO_ACCESS to who has rights on
+    # named buckets, NOT_FOUND to who has rights on all.
+    missing_bucket: str = "NO_ACCESS"
+    buckets: list[str] = field(default_factory=list)  # that the management knows besides
+    mechanisms: str = " ".join(MECHANISMS)  # how to log in; PLAIN alone: as with LDAP
     delay: float = 0.0  # seconds before every answer
     hang: bool = False  # take requests, answer none
     hang_queries: bool = False

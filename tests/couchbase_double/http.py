@@ -1,7 +1,8 @@
-"""HTTP: `POST /query/service`."""
+"""HTTP: `POST /query/service`, and whether there is a bucket."""
 
 import base64
 import json
+from urllib.parse import unquote
 
 from tests.couchbase_double.cluster import Cluster
 from tests.couchbase_double.query import QueryError
@@ -30,7 +31,10 @@ def answer(cluster: Cluster, received: bytearray) -> bytes:
 def _query(
     cluster: Cluster, request_line: str, authorization: str, body: bytes
 ) -> tuple[int, bytes]:
-    if request_line.split()[:2] != ["POST", "/query/service"]:
+    method, path = request_line.split()[:2]
+    if method == "GET":
+        return _bucket(cluster, path)
+    if path != "/query/service":
         return 404, b"{}"
     try:
         _check(cluster, authorization)
@@ -44,6 +48,31 @@ def _query(
         b'"metrics":{"elapsedTime":"1ms","executionTime":"1ms","resultCount":%d,'
         b'"resultSize":1}}' % (b",".join(rows), len(rows))
     )
+
+
+def _bucket(cluster: Cluster, path: str) -> tuple[int, bytes]:
+    """Management: a bucket's settings."""
+    name = unquote(path.removeprefix("/pools/default/buckets/"))
+    if name not in {cluster.bucket, *cluster.faults.buckets}:
+        return 404, b"{}"
+    settings = {
+        "name": name,
+        "uuid": "0123456789abcdef0123456789abcdef",
+        "bucketType": "membase",
+        "evictionPolicy": "valueOnly",
+        "storageBackend": "couchstore",
+        "durabilityMinLevel": "none",
+        "conflictResolutionType": "seqno",
+        "compressionMode": "passive",
+        "maxTTL": 0,
+        "replicaNumber": 0,
+        "replicaIndex": False,
+        "quota": {"ram": 100 << 20, "rawRAM": 100 << 20},
+        "controllers": {},
+        "nodes": [],
+        "bucketCapabilities": ["collections"],
+    }
+    return 200, json.dumps(settings).encode()
 
 
 def _check(cluster: Cluster, authorization: str) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.couchbase_double.cluster import Cluster, Node
 from tests.couchbase_double.faults import GET, OK, STATUSES
-from tests.couchbase_double.scram import MECHANISMS, Scram, plain_is_right
+from tests.couchbase_double.scram import Scram, plain_is_right
 
 HEADER = struct.Struct(">BBHBBHIIQ")
 #: The same with a length of framing extras, of which durability is one.
@@ -21,6 +21,7 @@ HELLO, SASL_LIST, SASL_AUTH, SASL_STEP = 0x1F, 0x20, 0x21, 0x22
 SELECT_BUCKET, GET_CONFIG, GET_COLLECTION_ID, GET_ERROR_MAP = 0x89, 0xB5, 0xBB, 0xFE
 
 AUTH_CONTINUE, UNKNOWN_COMMAND, UNKNOWN_COLLECTION = 0x21, 0x81, 0x88
+UNKNOWN_SCOPE = 0x8C
 # XERROR, SELECT_BUCKET, JSON, unordered execution, framing extras, durable writes, collections.
 FEATURES = {0x07, 0x08, 0x0B, 0x0E, 0x10, 0x11, 0x12}
 JSON_FLAGS = 0x02000006  # the high byte is the common flag that every SDK reads
@@ -107,7 +108,7 @@ class Conversation:
         if not self._bucket:
             return STATUSES["NO_BUCKET"], b"", b""
         if self._collections:
-            if key[:1] != b"\0":  # the id of the default collection
+            if key[0] != self.cluster.collection_id:
                 return UNKNOWN_COLLECTION, b"", b""
             key = key[1:]
         copies = self.cluster.copies
@@ -150,17 +151,16 @@ class Conversation:
             self._collections = 0x12 in asked
             return OK, b"", b"".join(f.to_bytes(2) for f in sorted(asked & FEATURES))
         if opcode == SASL_LIST:
-            return OK, b"", MECHANISMS.encode()
+            return OK, b"", self.cluster.faults.mechanisms.encode()
         if opcode in (SASL_AUTH, SASL_STEP):
             return self._login(opcode, key.decode(), value)
         if opcode == SELECT_BUCKET:
             if key.decode() != self.cluster.bucket:
-                return STATUSES["NO_ACCESS"], b"", b""
+                return STATUSES[self.cluster.faults.missing_bucket], b"", b""
             self._bucket = key.decode()
             return OK, b"", b""
         if opcode == GET_COLLECTION_ID:
-            known = value in (b"_default._default", b"._default", b".")
-            return (OK, bytes(12), b"") if known else (UNKNOWN_COLLECTION, b"", b"")
+            return self._collection(value.decode())
         answers = {
             NOOP: b"",
             GET_ERROR_MAP: ERROR_MAP,
@@ -168,8 +168,20 @@ class Conversation:
         }
         return (OK, b"", answers[opcode]) if opcode in answers else (UNKNOWN_COMMAND, b"", b"")
 
+    def _collection(self, path: str) -> tuple[int, bytes, bytes]:
+        scope, _, name = path.partition(".")
+        asked = (scope or "_default", name or "_default")
+        if asked != self.cluster.collection:
+            same_scope = asked[0] == self.cluster.collection[0]
+            return (UNKNOWN_COLLECTION if same_scope else UNKNOWN_SCOPE), b"", b""
+        # The manifest's number, and the collection's.
+        return OK, bytes(8) + self.cluster.collection_id.to_bytes(4), b""
+
     def _login(self, opcode: int, mechanism: str, value: bytes) -> tuple[int, bytes, bytes]:
         username, password = self.cluster.username, self.cluster.password
+        self.cluster.logins.append(mechanism)
+        if mechanism not in self.cluster.faults.mechanisms.split():
+            return STATUSES["AUTH_ERROR"], b"", b""
         if mechanism == "PLAIN":
             self._logged_in = plain_is_right(value, username, password)
         elif opcode == SASL_AUTH:

@@ -33,8 +33,14 @@ class QueryError(Exception):
 class Queries:
     """The query service of one bucket; knows which indexes were made."""
 
-    def __init__(self, bucket: str, documents: Callable[[], dict[bytes, bytes]]) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        documents: Callable[[], dict[bytes, bytes]],
+        has_keyspace: Callable[[tuple[str, ...]], bool] | None = None,
+    ) -> None:
         self.bucket = bucket
+        self._has_keyspace = has_keyspace or (lambda keyspace: keyspace[0] == bucket)
         self.rows = Rows(documents)
         self.indexes: dict[str, Index] = {}
         self.roles: frozenset[str] = ROLES
@@ -68,7 +74,7 @@ class Queries:
         return []
 
     def _check_keyspace(self, keyspace: tuple[str, ...]) -> None:
-        if keyspace[0] != self.bucket:
+        if not self._has_keyspace(keyspace):
             text = f"Keyspace not found in CB datastore: default:{'.'.join(keyspace)}"
             raise QueryError(12003, text, 404)
 

@@ -6,7 +6,7 @@ import hmac
 import os
 
 HASHES = {"SCRAM-SHA512": "sha512", "SCRAM-SHA256": "sha256", "SCRAM-SHA1": "sha1"}
-MECHANISMS = " ".join([*HASHES, "PLAIN"])
+MECHANISMS = [*HASHES, "PLAIN"]
 ITERATIONS = 4096
 
 

@@ -17,6 +17,7 @@ class Connection(asyncio.Protocol):
         self.cluster, self.node = cluster, node
         self.transport: asyncio.Transport
         self._received = bytearray()
+        self._has_asked = False
         self._conversation = kv.Conversation(cluster, node, self._answer)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -32,6 +33,9 @@ class Connection(asyncio.Protocol):
             return
         self._received += data
         if chr(self._received[0]).isupper():  # POST, GET; other requests have 0x80 or 0x08
+            if not self._has_asked:
+                self._has_asked = True
+                self.cluster.requests["query_connections"] += 1
             self._answer(http.answer(self.cluster, self._received))
         else:
             self._answer(self._conversation.answer(self._received))
@@ -60,7 +64,9 @@ class Listener:
         if self._server is None:
             loop = asyncio.get_running_loop()
             made = partial(Connection, self._cluster, self._node)
-            self._server = await loop.create_server(made, HOST, self._node.port, backlog=512)
+            self._server = await loop.create_server(
+                made, HOST, self._node.port, backlog=512, ssl=self._cluster.tls
+            )
             self._node.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

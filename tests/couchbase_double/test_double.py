@@ -95,11 +95,11 @@ def test_wrong_statement_is_an_error(statement, code):
 @pytest.mark.parametrize("statement", statements.ALL, ids=lambda s: s.needs)
 def test_statement_is_answered_by_its_own_index_and_by_no_other_program_s(statement):
     queries = Queries("orders", lambda: ORDERS)
-    asked = {"statement": statement.text.format("orders"), **VALUES}
+    asked = {"statement": statement.text.format("`orders`"), **VALUES}
     with pytest.raises(QueryError, match="No index"):
         queries.answer(asked)
     for name in statements.INDEXES:
-        queries.answer({"statement": statements.create(name).format("orders")})
+        queries.answer({"statement": statements.create(name).format("`orders`")})
     queries.answer({"statement": "CREATE INDEX `z` ON `orders` (type, amount)"})
 
     queries.answer(asked)
@@ -171,9 +171,9 @@ def test_catalog_shows_the_indexes_of_what_one_may_read():
 @pytest.mark.parametrize("statement", [s for s in statements.ALL if "$" in s.text])
 def test_statement_needs_its_parameters(statement):
     queries = Queries("orders", dict)
-    queries.answer({"statement": statements.create(statement.needs).format("orders")})
+    queries.answer({"statement": statements.create(statement.needs).format("`orders`")})
     with pytest.raises(QueryError, match="No value for named parameter"):
-        queries.answer({"statement": statement.text.format("orders")})
+        queries.answer({"statement": statement.text.format("`orders`")})
 
 
 def test_query_without_an_index_is_an_error():

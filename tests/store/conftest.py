@@ -22,7 +22,7 @@ def double(running_double):
 
 @pytest.fixture
 async def couchbase(double):
-    store = CouchbaseStore(*double.access)
+    store = CouchbaseStore(double.settings)
     await store.open()
     yield store
     await store.close()

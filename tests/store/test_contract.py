@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from orderapp.couchbase_settings import Couchbase
+from orderapp.environ import Environ
 from orderapp.store import (
     STATUSES,
     Activity,
@@ -32,8 +34,11 @@ SERVER = "ORDERAPP_TEST_COUCHBASE"
 def server_store():
     if SERVER not in os.environ:
         pytest.skip(f"{SERVER} (with _USERNAME, _PASSWORD, _BUCKET) names no Couchbase server")
-    names = (SERVER, f"{SERVER}_USERNAME", f"{SERVER}_PASSWORD", f"{SERVER}_BUCKET")
-    return CouchbaseStore(*(os.environ[name] for name in names))
+    names = ("USERNAME", "PASSWORD", "BUCKET", "SCOPE", "COLLECTION", "CA_FILE")
+    environ = {f"COUCHBASE_{name}": os.environ.get(f"{SERVER}_{name}", "") for name in names}
+    couchbase = Couchbase.from_env(Environ(environ | {"COUCHBASE_HOST": os.environ[SERVER]}))
+    assert couchbase is not None
+    return CouchbaseStore(couchbase)
 
 
 @pytest.fixture(params=["memory", "sqlite", "double", "server"])
@@ -43,7 +48,7 @@ async def store(request, tmp_path):
     elif request.param == "sqlite":
         store = SQLiteStore(tmp_path / "orders.sqlite")
     elif request.param == "double":
-        store = CouchbaseStore(*request.getfixturevalue("double").access)
+        store = CouchbaseStore(request.getfixturevalue("double").settings)
     else:
         store = server_store()
     await store.open()
@@ -559,7 +564,7 @@ async def test_closed_store_opens_again_with_its_documents(store, n):
 
 async def test_documents_outlive_the_store_object(double, tmp_path):
     for make in (
-        lambda: CouchbaseStore(*double.access),
+        lambda: CouchbaseStore(double.settings),
         lambda: SQLiteStore(tmp_path / "orders.sqlite"),
     ):
         first, second = make(), make()
@@ -576,7 +581,7 @@ async def test_documents_outlive_the_store_object(double, tmp_path):
     [
         MemoryStore,
         lambda: SQLiteStore("never-made"),
-        lambda: CouchbaseStore("couchbase://127.0.0.1:1", "user", "password", "bucket"),
+        lambda: CouchbaseStore(Couchbase("127.0.0.1:1", "user", "password", "bucket")),
     ],
 )
 async def test_store_that_was_never_opened_closes(make):

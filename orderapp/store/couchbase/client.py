@@ -20,9 +20,11 @@ from couchbase.exceptions import (
 from couchbase.n1ql import QueryScanConsistency
 from couchbase.options import QueryOptions
 
+from orderapp.couchbase_settings import Couchbase
 from orderapp.store import StoreError
 from orderapp.store.couchbase.durability import check, write_options
 from orderapp.store.couchbase.errors import translating, worst
+from orderapp.store.couchbase.keyspace import keyspace
 from orderapp.store.couchbase.statements import LATEST, Statement, create
 from orderapp.store.documents import DeadLetterDocument, Document
 
@@ -39,14 +41,15 @@ _decode_dead_letter = msgspec.json.Decoder(DeadLetterDocument).decode
 class Client:
     """A connected cluster with one open bucket."""
 
-    def __init__(self, cluster: Cluster, bucket: str, where: str, durability: str) -> None:
+    def __init__(self, cluster: Cluster, couchbase: Couchbase, where: str) -> None:
         self._cluster = cluster
-        self._bucket = bucket
+        self._keyspace = keyspace(couchbase)
         self.where = where
-        self._documents = cluster.bucket(bucket).default_collection()
-        self._durability = durability
+        scope = cluster.bucket(couchbase.bucket).scope(couchbase.scope)
+        self._documents = scope.collection(couchbase.collection)
+        self._durability = couchbase.durability
         #: The options of every write.
-        self.write_options = write_options(durability)
+        self.write_options = write_options(couchbase.durability)
         self._indexes: set[str] = set()  # that are known to be there
 
     def close(self) -> None:
@@ -130,7 +133,9 @@ class Client:
         options["timeout"] = timedelta(seconds=max(limit, 0.1))
         with translating(self.where):
             try:
-                return list(self._cluster.query(statement.format(self._bucket), options).rows())
+                return list(
+                    self._cluster.query(statement.format(self._keyspace), options).rows()
+                )
             except QueryIndexNotFoundException:
                 self._indexes.clear()  # somebody dropped it: the next read creates it again
                 raise

@@ -1,7 +1,7 @@
 """What the Couchbase store asks the query service, and the indexes that answer it.
 
 Every statement needs one index, created when it is first asked, so that a bucket has none that
-nobody uses. Values are parameters; `{}` stands for the bucket name, which was checked.
+nobody uses. Values are parameters; {} stands for the bucket name, which was checked.
 """
 
 from typing import NamedTuple
@@ -35,14 +35,14 @@ INDEXES = {
 
 def create(index: str) -> str:
     """The statement that creates an index."""
-    return f"CREATE INDEX `{index}` ON `{{}}` {INDEXES[index]}"
+    return f"CREATE INDEX `{index}` ON {{}} {INDEXES[index]}"
 
 
 def _documents(kind: type[Document], rest: str, index: str) -> Statement:
     # The type is no parameter, since an index with a WHERE serves only a query that repeats it.
     fields = ", ".join(f"b.{name}" for name in kind.__struct_fields__)
     where = f'b.type = "{kind.__struct_config__.tag}" AND {rest}'
-    return Statement(f"SELECT {fields} FROM `{{}}` AS b WHERE {where}", index)  # noqa: S608
+    return Statement(f"SELECT {fields} FROM {{}} AS b WHERE {where}", index)  # noqa: S608
 
 
 LATEST = _documents(
@@ -59,13 +59,13 @@ BY_ID = {
 # Both are answered by their index alone.
 TOTALS = Statement(
     "SELECT b.type, b.country, b.status, COUNT(*) AS documents, SUM(b.amount) AS amount "
-    'FROM `{}` AS b WHERE b.type IN ["order", "alert", "payment"] '
+    'FROM {} AS b WHERE b.type IN ["order", "alert", "payment"] '
     "GROUP BY b.type, b.country, b.status",
     "orderapp_totals",
 )
 ACTIVITY = Statement(
     "SELECT b.type, FLOOR(b.kafka_timestamp / 10000) AS span, COUNT(*) AS documents "
-    'FROM `{}` AS b WHERE b.type IN ["order", "alert"] AND b.kafka_timestamp >= $since '
+    'FROM {} AS b WHERE b.type IN ["order", "alert"] AND b.kafka_timestamp >= $since '
     "GROUP BY b.type, FLOOR(b.kafka_timestamp / 10000)",
     "orderapp_activity",
 )
@@ -79,7 +79,7 @@ def _keys(where: str, index: str) -> Statement:
     # The index uses the first condition on created_at. The last condition leaves out orders of
     # other programs, whose ids may be texts or missing: nobody could page past them.
     return Statement(
-        f"SELECT b.created_at, b.order_id FROM `{{}}` AS b WHERE {where} "  # noqa: S608 - our own names
+        f"SELECT b.created_at, b.order_id FROM {{}} AS b WHERE {where} "  # noqa: S608 - our own names
         "AND b.created_at <= $at AND (b.created_at < $at OR b.order_id < $id) "
         f"AND b.order_id BETWEEN 0 AND {LARGEST_ID} "
         "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",

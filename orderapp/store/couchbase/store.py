@@ -5,28 +5,31 @@ itself is in `connect` and `client`, and is imported when a store is opened.
 """
 
 import asyncio
-import re
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
+from orderapp.couchbase_settings import Couchbase
 from orderapp.store import (
     OrderPage,
     OrderQuery,
     OrderStory,
     Stats,
-    StoreRejected,
     StoreUnavailable,
 )
 from orderapp.store.couchbase import read
 from orderapp.store.couchbase.connection import Connection, in_thread
 from orderapp.store.couchbase.count import SharedCount
+from orderapp.store.couchbase.keyspace import keyspace
 from orderapp.store.couchbase.pages import page
 from orderapp.store.couchbase.totals import totals
 from orderapp.store.documents import Document
 
 if TYPE_CHECKING:
     from orderapp.store.couchbase.client import Client
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -38,13 +41,9 @@ SCAN_LIMIT = 12.0
 COUNT_LIMIT = 32.0
 WRITE_LIMIT = 12.0
 
-# Couchbase's rule. The name is pasted into statements between backquotes, and only a backquote
-# could end it there: this check is also what keeps other text out of them.
-BUCKET_NAME = re.compile(r"[A-Za-z0-9_%-][A-Za-z0-9_.%-]{0,99}")
-
 
 class CouchbaseStore:
-    """`OrderStore` in the default collection of `bucket`.
+    """`OrderStore` in one collection of a bucket.
 
     Writes return when they are as durable as `durability` says: on a majority of the copies
     that the bucket has, in memory or on disk; with `none` on one node, which loses them when it
@@ -53,35 +52,29 @@ class CouchbaseStore:
     `read_only`: no index is created before a read needs it.
     """
 
-    def __init__(
-        self,
-        connection_string: str,
-        username: str,
-        password: str,
-        bucket: str,
-        *,
-        durability: str = "majority",
-        read_only: bool = False,
-    ) -> None:
-        self._connection_string = connection_string
-        self._username = username
-        self._password = password
-        self._bucket = bucket
-        self._durability = durability
+    def __init__(self, couchbase: Couchbase, *, read_only: bool = False) -> None:
+        self._couchbase = couchbase
+        self._where = couchbase.connection_string
         self._read_only = read_only
+        self._has_warned = False
         self._connection: Connection | None = None
         self._shared_count = self._new_count()
 
     def __repr__(self) -> str:
-        where = f"{self._connection_string!r}, bucket={self._bucket!r}"
-        return f"CouchbaseStore({where}, username={self._username!r})"
+        return f"CouchbaseStore({self._couchbase!r})"  # without the password
 
     async def open(self) -> None:
         """Connect and open the bucket; does nothing when it is open."""
         if self._connection is not None:
             return
-        if not BUCKET_NAME.fullmatch(self._bucket):
-            raise StoreRejected(f"{self._bucket!r} is not a name that a bucket can have")
+        keyspace(self._couchbase)  # raises for names that would end a statement
+        if self._couchbase.is_readable and not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "%s: without TLS the network can read the password and all documents; "
+                "couchbases:// encrypts them",
+                self._where,
+            )
         connecting = in_thread(self._connect)
         try:
             client = await self._within(OPEN_LIMIT, connecting)
@@ -95,8 +88,7 @@ class CouchbaseStore:
         # The import takes 0.2 s and loads a large library: only for those who use it.
         from orderapp.store.couchbase.connect import connect
 
-        access = self._connection_string, self._username, self._password, self._bucket
-        return connect(*access, durability=self._durability, read_only=self._read_only)
+        return connect(self._couchbase, read_only=self._read_only)
 
     async def close(self) -> None:
         """Disconnect; without it the SDK may abort the process at its exit."""
@@ -158,7 +150,7 @@ class CouchbaseStore:
 
     def _opened(self) -> Connection:
         if self._connection is None:
-            raise StoreUnavailable(f"{self._connection_string}: the store is not open")
+            raise StoreUnavailable(f"{self._where}: the store is not open")
         return self._connection
 
     async def _within(self, limit: float, future: Future[T]) -> T:
@@ -166,7 +158,7 @@ class CouchbaseStore:
             async with asyncio.timeout(limit):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            text = f"{self._connection_string}: no answer within {limit:g} s"
+            text = f"{self._where}: no answer within {limit:g} s"
             raise StoreUnavailable(text) from None
 
 

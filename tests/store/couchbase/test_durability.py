@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
-from orderapp.settings import DURABILITIES
+from orderapp.couchbase_settings import DURABILITIES
 from orderapp.store import StoreRejected, StoreUnavailable
 from orderapp.store.couchbase import CouchbaseStore, connect, durability
 from tests.couchbase_double import couchbase_double
@@ -30,7 +31,7 @@ def cluster(running_cluster):
 
 
 async def opened(double, level="majority"):
-    store = CouchbaseStore(*double.access, durability=level)
+    store = CouchbaseStore(replace(double.settings, durability=level))
     await store.open()
     return store
 
@@ -109,7 +110,7 @@ async def test_ephemeral_bucket_is_refused_for_what_needs_a_disk(double):
 
 async def test_who_only_reads_needs_no_durability(double):
     double.inject(fail_sets=[["DURABILITY_IMPOSSIBLE", -1]])
-    store = CouchbaseStore(*double.access, read_only=True)
+    store = CouchbaseStore(double.settings, read_only=True)
     await store.open()
     assert await store.story(1) is None
     await store.close()

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from orderapp.couchbase_settings import Couchbase
 from orderapp.store import (
     STATUSES,
     Activity,
@@ -46,8 +48,8 @@ async def error_of(awaitable):
     return caught.value
 
 
-async def opening_error(*access):
-    store = CouchbaseStore(*access)
+async def opening_error(settings):
+    store = CouchbaseStore(settings)
     error = await error_of(store.open())
     await store.close()
     return error
@@ -70,22 +72,21 @@ async def opening_error(*access):
     ids=str,
 )
 async def test_wrong_access_is_rejected(double, changed, reason):
-    access = dict(zip(("at", "username", "password", "bucket"), double.access, strict=True))
-    error = await opening_error(*(access | changed).values())
+    error = await opening_error(replace(double.settings, **changed))
 
     assert isinstance(error, StoreRejected)
     assert reason in str(error)
 
 
 def test_repr_shows_no_password():
-    assert "p@ss word" not in repr(CouchbaseStore("couchbase://h", "user", "p@ss word", "b"))
+    assert "p@ss word" not in repr(CouchbaseStore(Couchbase("h", "user", "p@ss word", "b")))
 
 
 async def test_password_is_in_no_log(double, caplog):
     caplog.set_level("DEBUG")
-    await opening_error(double.connection_string, "nobody", double.password, double.bucket)
+    await opening_error(replace(double.settings, username="nobody"))
     double.inject(query_error=[5000, "internal", 500])
-    store = CouchbaseStore(*double.access)
+    store = CouchbaseStore(double.settings)
     await store.open()
     await store.close()
 
@@ -98,7 +99,7 @@ async def test_password_is_in_no_log(double, caplog):
 
 @pytest.mark.parametrize("away", ["stop", "pause"])
 async def test_open_gives_up_in_time_and_works_when_the_server_is_back(double, away):
-    store = CouchbaseStore(*double.access)
+    store = CouchbaseStore(double.settings)
     getattr(double, away)()
     start = time.monotonic()
 
@@ -113,7 +114,7 @@ async def test_open_gives_up_in_time_and_works_when_the_server_is_back(double, a
 
 async def test_open_goes_on_without_the_query_service(double):
     double.inject(hang_queries=True)
-    store = CouchbaseStore(*double.access)
+    store = CouchbaseStore(double.settings)
     await store.open()
     await store.upsert([order()])
     assert order() == (await store.story(1)).order
@@ -150,7 +151,7 @@ async def test_one_failed_document_of_a_batch_is_an_error(
     double, monkeypatch, status, error, name
 ):
     monkeypatch.setattr(connect, "KV_LIMIT", 0.5)
-    store = CouchbaseStore(*double.access)
+    store = CouchbaseStore(double.settings)
     await store.open()
     double.inject(fail_keys={"2": status})
 
@@ -231,7 +232,7 @@ async def test_reads_of_a_hanging_server_end_within_two_seconds(double, couchbas
 
 async def test_write_that_hangs_ends_at_its_limit(double, monkeypatch):
     monkeypatch.setattr(connect, "KV_LIMIT", 0.5)
-    store = CouchbaseStore(*double.access)
+    store = CouchbaseStore(double.settings)
     await store.open()
     double.pause()
     start = time.monotonic()
@@ -324,7 +325,7 @@ async def test_document_that_json_cannot_hold_is_rejected(couchbase):
 
 async def test_index_that_exists_already_is_used(double):
     for i in range(3):
-        store = CouchbaseStore(*double.access)
+        store = CouchbaseStore(double.settings)
         await store.open()
         await store.upsert([order(i)])
         assert len(await store.latest(10)) == i + 1
@@ -363,7 +364,7 @@ async def test_indexes_are_created_when_they_are_first_used(double, couchbase):
 
 
 async def test_who_only_reads_makes_no_index_but_the_one_that_the_read_needs(double):
-    store = CouchbaseStore(*double.access, read_only=True)
+    store = CouchbaseStore(double.settings, read_only=True)
     await store.open()
     made = [double.indexes()]
     await store.scan(OrderDocument, None, 10)
@@ -581,6 +582,10 @@ def run(code, *arguments, **options):
     )
 
 
+def access(double):
+    return [double.host, double.username, double.password, double.bucket]
+
+
 ENDS = {
     "closed": "await store.open(); await store.upsert([order()]); await store.close()",
     "not closed": "await store.open(); await store.upsert([order()])",
@@ -596,14 +601,15 @@ ENDS = {
 def test_process_ends_in_peace(double, end):
     code = f"""
         import asyncio, sys
+        from orderapp.couchbase_settings import Couchbase
         from orderapp.store.couchbase import CouchbaseStore
         from tests.store.examples import order
         many = [order(i) for i in range(20_000)]
         async def main(store):
             {end}
-        asyncio.run(main(CouchbaseStore(*sys.argv[1:])))
+        asyncio.run(main(CouchbaseStore(Couchbase(*sys.argv[1:]))))
     """
-    assert run(code, *double.access).stderr == ""
+    assert run(code, *access(double)).stderr == ""
 
 
 @pytest.mark.parametrize("bucket", ["orders", "nothing"])
@@ -611,6 +617,7 @@ def test_process_ends_in_peace_after_a_failed_open(double, bucket):
     code = """
         import asyncio, sys
         from orderapp.store import StoreError
+        from orderapp.couchbase_settings import Couchbase
         from orderapp.store.couchbase import CouchbaseStore
         async def main(store):
             for _ in range(2):
@@ -618,12 +625,11 @@ def test_process_ends_in_peace_after_a_failed_open(double, bucket):
                     await store.open()
                 except StoreError as error:
                     print(error)
-        asyncio.run(main(CouchbaseStore(*sys.argv[1:])))
+        asyncio.run(main(CouchbaseStore(Couchbase(*sys.argv[1:]))))
     """
     if bucket == "orders":
         double.stop()
-    at, username, password, _ = double.access
-    ended = run(code, at, username, password, bucket)
+    ended = run(code, *access(double)[:3], bucket)
     assert ended.stderr == ""
     assert len(ended.stdout.splitlines()) == 2
 
@@ -632,6 +638,7 @@ def test_process_that_counts_ends_without_waiting_for_it(double):
     double.inject(hang_counts=True)
     code = """
         import asyncio, sys
+        from orderapp.couchbase_settings import Couchbase
         from orderapp.store.couchbase import CouchbaseStore
         async def main(store):
             await store.open()
@@ -639,10 +646,10 @@ def test_process_that_counts_ends_without_waiting_for_it(double):
             await asyncio.wait([count], timeout=0.5)
             await store.close()
             await asyncio.gather(count, return_exceptions=True)
-        asyncio.run(main(CouchbaseStore(*sys.argv[1:])))
+        asyncio.run(main(CouchbaseStore(Couchbase(*sys.argv[1:]))))
     """
     start = time.monotonic()
-    assert run(code, *double.access).stderr == ""
+    assert run(code, *access(double)).stderr == ""
     assert time.monotonic() - start < totals.COUNT_LIMIT * 0.6
 
 
@@ -664,7 +671,7 @@ async def test_client_of_a_late_connection_is_closed(double, monkeypatch):
     monkeypatch.setattr(module, "OPEN_LIMIT", 0.1)
     double.inject(delay=0.2)
 
-    error = await opening_error(*double.access)
+    error = await opening_error(double.settings)
     assert re.search(r"no answer within 0\.1 s", str(error))
     for _ in range(100):
         if closed:
