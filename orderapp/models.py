@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from orderapp.engine.observe.times import parse_time
+from orderapp.engine.observe.times import Time, parse_time
 from orderapp.engine.record import Record
 
 Id = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in JavaScript too
@@ -37,7 +37,7 @@ class Order(Record, include_metadata=False, serializer="json"):
     country: Country
     #: RFC 3339; kept as UTC in one fixed width, so that it sorts as text. A missing one, and
     #: one that is far ahead, is filled in from the record's Kafka timestamp.
-    created_at: str | None = None
+    created_at: Time | None = None
 
 
 class FraudAlert(Record, include_metadata=False, serializer="json"):
@@ -48,9 +48,9 @@ class FraudAlert(Record, include_metadata=False, serializer="json"):
     amount: Amount
     country: Country
     customer_id: CustomerId
-    detected_at: str
+    detected_at: Time
     #: That of the order.
-    created_at: str | None = None
+    created_at: Time | None = None
 
 
 class Payment(Record, include_metadata=False, serializer="json"):
@@ -61,12 +61,12 @@ class Payment(Record, include_metadata=False, serializer="json"):
     payment_id: str
     status: PaymentStatus
     amount: Amount
-    paid_at: str
+    paid_at: Time
     #: How often the gateway was asked until it answered.
     attempts: Attempts = 1
     #: Those of the order, so that payments can be listed and counted by them.
     country: Country | None = None
-    created_at: str | None = None
+    created_at: Time | None = None
 
 
 def format_time(moment: datetime) -> str:
@@ -90,6 +90,19 @@ _now, _now_ns = "", 0
 def one_form(text: str) -> str:
     """Bring a sender's time into the one form; ValueError, which names it, when it is none."""
     return format_time(parse_time(text))
+
+
+def known_time(text: str) -> str | None:
+    """A time that was kept, in the one form; None for what is none, such as empty text."""
+    if not text:
+        return None
+    try:
+        if len(text) == _WIDTH and text[4:20:3] == "--T::." and text[26] == "Z":
+            datetime.fromisoformat(text)
+            return text
+        return one_form(text)
+    except ValueError:
+        return None
 
 
 def normal_time(text: str | None, timestamp_ms: int) -> str:

@@ -14,6 +14,7 @@ from aiokafka import ConsumerRecord
 
 from orderapp.engine.kafka.losses import LOST
 from orderapp.engine.observe.logs import Few
+from orderapp.engine.observe.times import Time
 
 logger = logging.getLogger(__name__)
 _few = Few(logger, logging.WARNING, "that are no notes", most=20)
@@ -47,7 +48,7 @@ class Resolution(msgspec.Struct, frozen=True, gc=False):
 
     #: The last thing that was done, and when (ISO 8601).
     action: Action
-    at: str
+    at: Time
     #: The services that it is done for, separated by commas; None: all.
     service: str | None = None
     #: The dead letter's own timestamp. Another one at its place (the topic was made anew) is

@@ -1,28 +1,13 @@
 """Orders as the API answers them."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from orderapp.store import (
-    AlertDocument,
-    DeadLetterDocument,
-    OrderDocument,
-    OrderStory,
-    PaymentDocument,
-)
-
-OrderStatus = Literal["stored", "paid", "declined", "dead_letter"]
-
-
-class ListedOrder(OrderDocument, tag="order", frozen=True, kw_only=True):
-    """An order's document with what the services found."""
-
-    alerts: Sequence[AlertDocument]
-    payment: PaymentDocument | None
-    dead_letter: DeadLetterDocument | None
-    order_status: OrderStatus
+from orderapp.engine.observe.times import Time
+from orderapp.store import OrderStory
+from orderapp.web.api.listed import ListedOrder, fields_of
 
 
 class Fraud(msgspec.Struct, frozen=True):
@@ -34,10 +19,10 @@ class Fraud(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One step in an order's timeline; `at` is None when the time is not known."""
+    """One step in an order's timeline; `at` is null when the time is not known."""
 
     step: Literal["created", "accepted", "judged", "paid", "declined", "dead_letter", "stored"]
-    at: str | None
+    at: Time | None
     detail: str
 
 
@@ -71,21 +56,6 @@ class OneOrder(msgspec.Struct, frozen=True):
     status: Literal["ok"] = "ok"
 
 
-def listed(story: OrderStory) -> ListedOrder:
-    """An order as lists show it."""
-    return ListedOrder(*msgspec.structs.astuple(story.order), **_found(story))
-
-
 def detailed(story: OrderStory, fraud: Fraud, timeline: Sequence[Step]) -> OrderDetail:
     """An order with its story."""
-    order = msgspec.structs.astuple(story.order)
-    return OrderDetail(*order, **_found(story), fraud=fraud, timeline=timeline)
-
-
-def _found(story: OrderStory) -> dict[str, Any]:
-    return {
-        "alerts": story.alerts,
-        "payment": story.payment,
-        "dead_letter": story.dead_letter,
-        "order_status": story.status,
-    }
+    return OrderDetail(**fields_of(story), fraud=fraud, timeline=timeline)

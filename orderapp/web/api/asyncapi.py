@@ -4,7 +4,6 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from orderapp.app import app
@@ -13,8 +12,7 @@ from orderapp.engine.dead_letters.headers import HEADERS
 from orderapp.engine.dead_letters.resolutions import Resolution, resolutions_topic
 from orderapp.engine.observe.trace_headers import PARENT, STATE
 from orderapp.web.api.routes import Answer, Route, json, serve
-
-_REF = "#/components/schemas/{name}"
+from orderapp.web.api.schemas import describe
 
 _DEAD_LETTERS = "orders-dlq"
 _NOTES = resolutions_topic(_DEAD_LETTERS)
@@ -31,6 +29,17 @@ _KEYS: dict[str, dict[str, Any]] = {
         "pattern": "^[0-9]{1,9}:[0-9]{1,18}$",
         "description": "the partition and the offset of the dead letter",
     },
+}
+_NUMBER = _TEXT | {"pattern": "^-?[0-9]{1,19}$"}
+_MOMENT = _TEXT | {"format": "date-time"}
+#: Those of a dead letter; a header is text, whatever it says.
+_DEAD_LETTER: dict[str, Any] = dict.fromkeys(HEADERS, _TEXT) | {
+    "attempts": _NUMBER,
+    "original-partition": _NUMBER,
+    "original-offset": _NUMBER,
+    "original-timestamp": _NUMBER | {"description": "in ms of Unix time"},
+    "first-failure": _MOMENT,
+    "last-failure": _MOMENT,
 }
 #: Headers of records that belong to a trace; what is sent because of one has its own ones.
 _TRACE: dict[str, Any] = {
@@ -49,7 +58,7 @@ def document() -> dict[str, Any]:
         if isinstance(topic.codec, Json)
     }
     models[_NOTES] = Resolution
-    schemas, components = msgspec.json.schema_components(models.values(), ref_template=_REF)
+    schemas, components = describe([*models.values()], written=False)
     payloads = dict(zip(models, schemas, strict=True))
     topics = {spec.name: spec.partitions for spec in app.topic_specs}
     return {
@@ -114,9 +123,12 @@ def _message(topic: str, payload: dict[str, Any] | None) -> dict[str, Any]:
         "bindings": {"kafka": {"key": key, "bindingVersion": "0.5.0"}},
     }
     if topic != _NOTES:
-        required = [*HEADERS] if topic == _DEAD_LETTERS else []
-        properties = dict.fromkeys(required, _TEXT) | _TRACE
-        message["headers"] = {"type": "object", "properties": properties, "required": required}
+        own = _DEAD_LETTER if topic == _DEAD_LETTERS else {}
+        message["headers"] = {
+            "type": "object",
+            "properties": own | _TRACE,
+            "required": [*own],
+        }
     return message
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from functools import cache
-from html import escape
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
+from orderapp.app import app
+from orderapp.web.api.curl import command
+from orderapp.web.api.docs_text import allowed, code, kind, link, text
 from orderapp.web.api.openapi import document
 from orderapp.web.api.routes import Answer, Route, serve
 
@@ -24,13 +25,14 @@ _PAGE = """<!doctype html>
   <body>
     <header>
       <h1>orderapp: the API</h1>
+      <p>{about}</p>
       <p>Made from the code's own declarations. For programs: <a
         href="openapi.json">openapi.json</a>, and <a href="asyncapi.json">asyncapi.json</a>
         for the Kafka topics. <a href="./">The dashboard</a></p>
       <nav aria-label="Requests"><ul>{contents}</ul></nav>
     </header>
     <main>{sections}
-      <section id="schemas">
+      <section>
         <h2>Schemas</h2>{schemas}
       </section>
     </main>
@@ -49,14 +51,14 @@ def page() -> str:
         for method, operation in methods.items()
     ]
     return _PAGE.format(
+        about=text(found["info"]["description"]),
         contents="".join(
-            f'<li><a href="#{escape(o["operationId"])}"><b>{method}</b> {escape(path)}</a></li>'
+            f"<li>{link(o['operationId'], f'<b>{method}</b> {code(path)}')}</li>"
             for method, path, o in operations
         ),
         sections="".join(_section(*operation) for operation in operations),
         schemas="".join(
-            f'<details id="{escape(name)}"><summary><code>{escape(name)}</code> '
-            f"{escape(schema.get('description', ''))}</summary>{_json(schema)}</details>"
+            _schema(name, schema)
             for name, schema in sorted(found["components"]["schemas"].items())
         ),
     )
@@ -64,55 +66,68 @@ def page() -> str:
 
 def _section(method: str, path: str, operation: dict[str, Any]) -> str:
     parts = [
-        f'<section id="{escape(operation["operationId"])}">',
-        f"<h2><b>{method}</b> <code>{escape(path)}</code></h2>",
-        f"<p>{escape(operation['summary'])}</p>",
+        f'<section id="{operation["operationId"]}">',
+        f"<h2><b>{method}</b> {code(path)}</h2>",
+        f"<p>{text(operation['summary'])}</p>",
+        _pre(command(f"http://localhost:{app.conf.web_port}", method, path, operation)),
     ]
     if parameters := operation["parameters"]:
-        rows = ((p["name"], p["in"], _short(p["schema"]), p["description"]) for p in parameters)
+        rows = (
+            (code(p["name"]), p["in"], allowed(p["schema"]), text(p["description"]))
+            for p in parameters
+        )
         parts.append(_table("Parameters", ("name", "in", "allowed", "meaning"), rows))
     if body := operation.get("requestBody"):
-        schema = body["content"]["application/json"]["schema"]
-        parts.append(f"<p>Body: {_link(schema)}</p>")
-    answers = [(status, *_answer(answer)) for status, answer in operation["responses"].items()]
-    parts.append(_table("Answers", ("status", "meaning", "body"), answers))
+        parts.append(f"<p>Body: {kind(body['content']['application/json']['schema'])}</p>")
+    answers = [(status, *_answer(a)) for status, a in operation["responses"].items()]
+    parts.append(_table("Answers", ("status", "meaning", "headers", "body"), answers))
     return "".join([*parts, "</section>"])
 
 
-def _answer(answer: dict[str, Any]) -> tuple[str, str]:
+def _answer(answer: dict[str, Any]) -> tuple[str, str, str]:
     content_type, content = next(iter(answer["content"].items()))
-    name = content["schema"].get("$ref", "").rpartition("/")[2]
-    return answer["description"], name or content_type
+    schemas = content.get("x-events") or {"": content["schema"]}
+    bodies = [
+        f"{code(name)}: {kind(schema)}" if name else kind(schema)
+        for name, schema in schemas.items()
+    ]
+    body = ", ".join(bodies) if "$ref" in str(schemas) else code(content_type)
+    return text(answer["description"]), ", ".join(map(code, answer.get("headers", ()))), body
 
 
-def _short(schema: dict[str, Any]) -> str:
-    if "enum" in schema:
-        return ", ".join(schema["enum"])
-    bounds = [f"{name} {schema[name]}" for name in schema if name != "type"]
-    return ", ".join([schema["type"], *bounds])
+def _schema(name: str, schema: dict[str, Any]) -> str:
+    required = schema.get("required", ())
+    rows = (
+        (
+            code(field),
+            kind(described),
+            "always" if field in required else "may be missing",
+            " ".join(
+                filter(None, (allowed(described), text(described.get("description", ""))))
+            ),
+        )
+        for field, described in schema["properties"].items()
+    )
+    table = _table(f"Fields of {name}", ("name", "type", "there", "allowed"), rows)
+    about = text(schema.get("description", ""))
+    return f'<section id="{name}"><h3>{code(name)}</h3><p>{about}</p>{table}</section>'
 
 
 def _table(caption: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    """A table of cells that are HTML."""
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
-        for row in rows
+        "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows
     )
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}">'
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f'<div class="wide" role="region" tabindex="0" aria-label="{caption}">'
+        f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
-def _link(schema: dict[str, Any]) -> str:
-    name = escape(schema["$ref"].rpartition("/")[2])
-    return f'<a href="#{name}"><code>{name}</code></a>'
-
-
-def _json(schema: dict[str, Any]) -> str:
-    text = msgspec.json.format(msgspec.json.encode(schema), indent=2).decode()
-    return f'<pre tabindex="0">{escape(text)}</pre>'
+def _pre(command: str) -> str:
+    return f'<pre tabindex="0" aria-label="Example">{code(command)}</pre>'
 
 
 @serve(

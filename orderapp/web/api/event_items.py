@@ -1,6 +1,6 @@
 """The records of the topics as items of the event stream."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,9 @@ from orderapp import topics
 from orderapp.app import app
 from orderapp.engine import Topic
 from orderapp.engine.batches.framing import plain_key
-from orderapp.models import Order
+from orderapp.engine.batches.structs import struct_of
+from orderapp.engine.observe.times import Time
+from orderapp.models import FraudAlert, Order, Payment
 
 #: Makes an item of a record, or raises.
 Render = Callable[[ConsumerRecord], bytes]
@@ -23,7 +25,7 @@ class LiveOrder(msgspec.Struct, frozen=True):
     customer_id: int
     amount: float
     country: str
-    created_at: str
+    created_at: Time
     partition: int
     offset: int
 
@@ -35,6 +37,17 @@ class LiveDeadLetter(msgspec.Struct, frozen=True):
     service: str
     error_class: str
     error_text: str
+
+
+class EventBatch(msgspec.Struct, frozen=True):
+    """The data of the event `batch`: what is new, the oldest first, and how many more were left
+    out. Orders are as they will be stored, alerts and payments as they are on their topics."""
+
+    orders: Sequence[LiveOrder]
+    alerts: Sequence[struct_of(FraudAlert)]  # type: ignore[valid-type]
+    payments: Sequence[struct_of(Payment)]  # type: ignore[valid-type]
+    dead_letters: Sequence[LiveDeadLetter]
+    skipped: int
 
 
 def _checked(topic: Topic[Any]) -> Render:

@@ -4,6 +4,8 @@ from aiohttp import web
 
 from orderapp.app import app
 from orderapp.metrics import EVENT_STREAMS
+from orderapp.web.api.event_format import Gap
+from orderapp.web.api.event_items import EventBatch
 from orderapp.web.api.live import Live
 from orderapp.web.api.routes import Answer, Parameter, Route, application, serve
 
@@ -19,6 +21,7 @@ ROUTE = Route(
             "`event: gap` when something was missed: ask again for all. A comment "
             "every 10 s.",
             content_type="text/event-stream",
+            events={"batch": EventBatch, "gap": Gap},
         )
     },
     parameters=(

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import Literal
 
+import msgspec
 from aiohttp import web
 
 from orderapp.app import app, store
@@ -19,7 +21,25 @@ STORE_PATIENCE = 1.5
 #: How many pieces of work that stand still are named.
 NAMED = 3
 
-_OBJECT = dict[str, Any]
+
+class Healthy(msgspec.Struct, frozen=True):
+    """All is well."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Stalled(msgspec.Struct, frozen=True, kw_only=True):
+    """Work waits, and nothing is done."""
+
+    status: Literal["stalled"] = "stalled"
+    reason: str
+
+
+class NotReady(msgspec.Struct, frozen=True, kw_only=True):
+    """What keeps the worker from its work."""
+
+    status: Literal["unavailable"] = "unavailable"
+    missing: Sequence[str]
 
 
 @serve(
@@ -27,7 +47,7 @@ _OBJECT = dict[str, Any]
         "GET",
         "/healthz",
         "Whether this worker is alive; asks nothing of Kafka or the store.",
-        {200: Answer("It is.", _OBJECT), 503: Answer("It makes no progress.", _OBJECT)},
+        {200: Answer("It is.", Healthy), 503: Answer("It makes no progress.", Stalled)},
     )
 )
 async def healthz(request: web.Request) -> web.Response:
@@ -35,8 +55,8 @@ async def healthz(request: web.Request) -> web.Response:
     absence restarts no worker."""
     stalled = app.watch.stalled
     if stalled:
-        return json({"status": "stalled", "reason": stalled}, 503)
-    return json({"status": "ok"})
+        return json(Stalled(reason=stalled), 503)
+    return json(Healthy())
 
 
 @serve(
@@ -44,7 +64,7 @@ async def healthz(request: web.Request) -> web.Response:
         "GET",
         "/readyz",
         "Whether this worker can do its work.",
-        {200: Answer("It can.", _OBJECT), 503: Answer("What is `missing`.", _OBJECT)},
+        {200: Answer("It can.", Healthy), 503: Answer("What is `missing`.", NotReady)},
     )
 )
 async def readyz(request: web.Request) -> web.Response:
@@ -52,8 +72,8 @@ async def readyz(request: web.Request) -> web.Response:
     missing = [reason for reason in (_kafka(), await _store()) if reason]
     missing += [*blocked.reasons, *_standing_still()]
     if missing:
-        return json({"status": "unavailable", "missing": missing}, 503)
-    return json({"status": "ok"})
+        return json(NotReady(missing=missing), 503)
+    return json(Healthy())
 
 
 def _kafka() -> str | None:

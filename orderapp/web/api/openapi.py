@@ -2,31 +2,23 @@
 
 from collections.abc import Sequence
 from functools import cache
-from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
-from orderapp.web.api.routes import ROUTES, Answer, Parameter, Route, json, serve
-from orderapp.web.server.problems import CONTENT_TYPE, ProblemDetails
+from orderapp.web.api.openapi_errors import error_answer
+from orderapp.web.api.routes import ROUTES, Answer, Header, Parameter, Route, json, serve
+from orderapp.web.api.schemas import Schema, completed, describe
+from orderapp.web.server.problems import ProblemDetails
 
-_REF = "#/components/schemas/{name}"
-_OBJECT = dict[str, Any]
-
-_ERRORS = {
-    400: "a parameter, a header or the JSON is malformed; `errors` names it",
-    401: "the bearer token is missing or wrong",
-    403: "not taken from there without a token",
-    404: "not known",
-    408: "the body came too slowly",
-    413: "the body is larger than 64 KB",
-    415: "the body is not JSON",
-    421: "`Host` is no name of this server; see ORDERAPP_ALLOWED_HOSTS",
-    422: "a field is wrong or missing; `errors` names each",
-    500: "an error of the worker; its log has the details",
-    503: "Kafka or the store does not answer, or there is no room; try again",
+#: What the operations are grouped by: the part of a path behind `/api/`.
+_TAGS = {
+    "events": "What happens now.",
+    "analytics": "The last orders.",
+    "orders": "Orders: sent, listed, and one with its story.",
+    "stats": "Totals, and how far the services are.",
+    "worker": "The worker itself, and what it says of its API.",
 }
 
 
@@ -48,10 +40,14 @@ def document() -> dict[str, Any]:
             "title": "orderapp",
             "version": version("orderapp"),
             "summary": "Orders, from the first click to the payment.",
+            "description": "Every error is problem details (RFC 9457). Ids are whole numbers "
+            "below 2^53, times RFC 3339 in UTC. Fields are only ever added to answers, and "
+            "values to no enumeration.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         # Where this description was found, less its name: a proxy may serve it under a path.
-        "servers": [{"url": "."}],
+        "servers": [{"url": ".", "description": "The worker that this comes from."}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": components,
@@ -59,39 +55,55 @@ def document() -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "ORDERAPP_API_TOKEN. Without one set, orders are taken from "
-                    "the worker's own machine.",
+                    "description": "ORDERAPP_API_TOKEN; ORDERAPP_TAKE_ORDERS says whether it "
+                    "is needed.",
                 }
             },
         },
     }
 
 
-def _schemas(routes: Sequence[Route]) -> tuple[dict[Any, Any], dict[str, Any]]:
-    models: list[Any] = [ProblemDetails]
-    for route in routes:
-        models += [answer.model for answer in route.answers.values() if answer.model]
-        models += [route.body] if route.body else []
-    unique = list(dict.fromkeys(models))
-    schemas, components = msgspec.json.schema_components(unique, ref_template=_REF)
-    return dict(zip(unique, schemas, strict=True)), components
+def _schemas(routes: Sequence[Route]) -> tuple[dict[Any, Schema], dict[str, Schema]]:
+    answers = [answer for route in routes for answer in route.answers.values()]
+    written = [ProblemDetails, *(answer.model for answer in answers if answer.model)]
+    # Items of events are as others wrote them; see `events`.
+    read = [route.body for route in routes if route.body]
+    read += [model for answer in answers for model in answer.events.values()]
+    schemas: dict[Any, Schema] = {}
+    components: dict[str, Schema] = {}
+    for models, are_written in ((written, True), (read, False)):
+        unique = list(dict.fromkeys(models))
+        found, named = describe(unique, written=are_written)
+        schemas |= zip(unique, found, strict=True)
+        for name in named.keys() & components:
+            if named[name] != components[name]:
+                raise TypeError(f"{name} is the name of two different things")
+        components |= named
+    return schemas, components
 
 
-def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _operation(route: Route, schemas: dict[Any, Schema]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": route.summary,
         "operationId": _operation_id(route),
+        "tags": [_tag(route)],
         "parameters": [_parameter(parameter) for parameter in route.parameters],
         "responses": {
             **{str(status): _answer(a, schemas) for status, a in route.answers.items()},
-            **{str(status): _error(status, schemas) for status in _errors(route)},
+            **{
+                str(status): error_answer(status, schemas[ProblemDetails], _header)
+                for status in _errors(route)
+            },
         },
+        # Whoever may reach the worker may read.
+        "security": [{"token": []}, {}] if route.guarded else [],
     }
     if route.body:
-        content = {"application/json": {"schema": schemas[route.body]}}
-        described["requestBody"] = {"required": True, "content": content}
-    if route.guarded:
-        described["security"] = [{"token": []}, {}]
+        content: dict[str, Any] = {"schema": schemas[route.body], "example": route.example}
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": content},
+        }
     return described
 
 
@@ -105,35 +117,41 @@ def _operation_id(route: Route) -> str:
     return "_".join([route.method.lower(), *words])
 
 
+def _tag(route: Route) -> str:
+    first, second = f"{route.path}/".split("/")[1:3]
+    return second if first == "api" else "worker"
+
+
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    return {
+    described = {
         "name": parameter.name,
         "in": parameter.place,
         "required": parameter.place == "path",
         "description": parameter.text,
-        "schema": parameter.schema,
+        "schema": completed(parameter.schema),
     }
+    return described | ({} if parameter.example is None else {"example": parameter.example})
 
 
-def _answer(answer: Answer, schemas: dict[Any, Any]) -> dict[str, Any]:
-    schema = schemas[answer.model] if answer.model else {"type": "string"}
-    described: dict[str, Any] = {
-        "description": answer.text,
-        "content": {answer.content_type: {"schema": schema}},
-    }
-    if answer.headers:
-        described["headers"] = {
-            name: {"description": text, "schema": {"type": "string"}}
-            for name, text in answer.headers.items()
-        }
-    return described
-
-
-def _error(status: int, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _header(header: Header) -> dict[str, Any]:
     return {
-        "description": f"{HTTPStatus(status).phrase}: {_ERRORS[status]}",
-        "content": {CONTENT_TYPE: {"schema": schemas[ProblemDetails]}},
+        "description": header.text,
+        "required": True,
+        "schema": completed(header.schema),
     }
+
+
+def _answer(answer: Answer, schemas: dict[Any, Schema]) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "schema": schemas[answer.model] if answer.model else {"type": "string"}
+    }
+    if answer.events:
+        # OpenAPI 3.1 has no word for the data of an event.
+        content["x-events"] = {name: schemas[model] for name, model in answer.events.items()}
+    described = {"description": answer.text, "content": {answer.content_type: content}}
+    if answer.headers:
+        described["headers"] = {name: _header(h) for name, h in answer.headers.items()}
+    return described
 
 
 @serve(
@@ -141,7 +159,7 @@ def _error(status: int, schemas: dict[Any, Any]) -> dict[str, Any]:
         "GET",
         "/openapi.json",
         "This description, as OpenAPI 3.1.",
-        {200: Answer("The description.", _OBJECT)},
+        {200: Answer("The description.", dict[str, Any])},
     )
 )
 async def openapi(request: web.Request) -> web.Response:

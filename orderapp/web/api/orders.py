@@ -6,8 +6,9 @@ from aiohttp import web
 from orderapp.app import store
 from orderapp.store import OrderQuery
 from orderapp.web.api import parameters as read
-from orderapp.web.api.answers import OneOrder, Orders, Page, detailed, listed
+from orderapp.web.api.answers import OneOrder, Orders, Page, detailed
 from orderapp.web.api.joined import Joined
+from orderapp.web.api.listed import listed
 from orderapp.web.api.progress import fraud_of
 from orderapp.web.api.routes import Answer, Route, json, serve
 from orderapp.web.api.timeline import timeline

@@ -23,11 +23,18 @@ def limit(default: int) -> Parameter:
 
 
 ORDER_ID = Parameter(
-    "order_id", {"type": "integer", "minimum": 0, "maximum": MAX_ID}, "the order's id", "path"
+    "order_id",
+    {"type": "integer", "minimum": 0, "maximum": MAX_ID},
+    "the order's id",
+    "path",
+    example=1795975200000000,
 )
 AFTER = Parameter("after", {"type": "string", "maxLength": 256}, _CURSOR)
 COUNTRY = Parameter(
-    "country", {"type": "string", "minLength": 1, "maxLength": MAX_COUNTRY}, "only this country"
+    "country",
+    {"type": "string", "minLength": 1, "maxLength": MAX_COUNTRY},
+    "only this country",
+    example="DE",
 )
 STATUS = Parameter(
     "status",

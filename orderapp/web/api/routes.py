@@ -33,6 +33,16 @@ class Parameter:
     text: str
     #: `query`, `path` or `header`.
     place: str = "query"
+    #: A value that is right.
+    example: Any = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header of an answer."""
+
+    text: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,10 @@ class Answer:
     text: str
     model: Any = None
     content_type: str = "application/json"
-    #: Headers that it carries, and what they mean.
-    headers: Mapping[str, str] = field(default_factory=dict)
+    #: Headers that it always carries.
+    headers: Mapping[str, Header] = field(default_factory=dict)
+    #: Of a stream: the type of each event's data.
+    events: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,8 @@ class Route:
     parameters: Sequence[Parameter] = ()
     #: What the body must be.
     body: type | None = None
+    #: A body that is right.
+    example: Mapping[str, Any] | None = None
     #: Statuses of error answers besides those that every route may have.
     errors: Sequence[int] = ()
     #: Whether `ORDERAPP_API_TOKEN` guards it.

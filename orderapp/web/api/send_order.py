@@ -1,6 +1,6 @@
 """`POST /api/orders`: an order goes to Kafka, and is confirmed before it is answered for."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
@@ -11,17 +11,21 @@ from orderapp.web.api.access import check_writer
 from orderapp.web.api.body import read_json
 from orderapp.web.api.new_order import NewOrder, parse
 from orderapp.web.api.order_ids import read_key
-from orderapp.web.api.routes import Answer, Parameter, Route, json, serve
+from orderapp.web.api.routes import Answer, Header, Parameter, Route, json, serve
 from orderapp.web.api.sent_order import SentOrder
 
 #: Seconds that a request may take.
 PATIENCE = 15.0
 
 
+#: A reference to something of ours.
+URL = {"type": "string", "format": "uri-reference"}
+
+
 class Links(msgspec.Struct, frozen=True):
     """Where to look next, relative to the URL of the request."""
 
-    self: str
+    self: Annotated[str, msgspec.Meta(extra_json_schema=URL)]
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -40,7 +44,11 @@ ROUTE = Route(
         202: Answer(
             "Kafka has the order; the services take it from there.",
             Accepted,
-            headers={"Location": "where the order will be, relative to the URL of the request"},
+            headers={
+                "Location": Header(
+                    "where the order will be, relative to the URL of the request", URL
+                )
+            },
         )
     },
     parameters=(
@@ -50,6 +58,7 @@ ROUTE = Route(
             "makes the request safe to repeat: the same key and body give the same order, and "
             "no second one; another body under the same key is 422",
             "header",
+            example="4f1c5a9e-order-1",
         ),
         Parameter(
             trace_headers.PARENT,
@@ -61,6 +70,7 @@ ROUTE = Route(
         Parameter(trace_headers.STATE, {"type": "string"}, "what goes with it", "header"),
     ),
     body=NewOrder,
+    example={"customer_id": 1234, "amount": 350.0, "country": "DE"},
     errors=(401, 403, 408, 413, 415, 422, 503),
     guarded=True,
 )

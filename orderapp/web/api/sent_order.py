@@ -13,6 +13,7 @@ from orderapp.engine.errors import TransientError
 from orderapp.engine.health.lag import Look
 from orderapp.engine.kafka.search import Search
 from orderapp.engine.observe.logs import Few
+from orderapp.engine.observe.times import Time
 from orderapp.web.api import progress
 from orderapp.web.api.order_ids import may_be_ours
 from orderapp.web.api.routes import PATIENCE
@@ -29,7 +30,7 @@ class SentOrder(msgspec.Struct, frozen=True):
     customer_id: int
     amount: float
     country: str
-    created_at: str
+    created_at: Time
 
 
 class Known(NamedTuple):

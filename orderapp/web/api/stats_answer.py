@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from orderapp.engine.observe.times import Time
 from orderapp.store import Activity, CountryStats
 
 
@@ -46,7 +47,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     status: Literal["ok"] = "ok"
-    at: str
+    at: Time
     orders: int
     alerts: int
     paid: int

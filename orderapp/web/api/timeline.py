@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from orderapp.models import format_time
+from orderapp.models import format_time, known_time
 from orderapp.store import DeadLetterDocument, OrderStory, PaymentDocument
 from orderapp.web.api.answers import Fraud, Step
 
@@ -10,16 +10,17 @@ from orderapp.web.api.answers import Fraud, Step
 def timeline(story: OrderStory, fraud: Fraud) -> list[Step]:
     """The steps that are known, in the order in which they were taken."""
     order = story.order
+    created = known_time(order.created_at)
     place = f"orders[{order.kafka_partition}]@{order.kafka_offset}"
     accepted = _moment(order.kafka_timestamp)
     steps = [_judged(story, fraud), _payment(story.payment), _given_up(story.dead_letter)]
     if order.stored_at:
-        steps.append(Step("stored", order.stored_at, "by analytics"))
+        steps.append(Step("stored", known_time(order.stored_at), "by analytics"))
     known = [step for step in steps if step is not None]
     # A step without a time stays in front: what is judged clear leaves no message behind.
     known.sort(key=lambda step: step.at or "")
     return [
-        Step("created", order.created_at, f"by customer {order.customer_id}"),
+        Step("created", created, f"by customer {order.customer_id}"),
         Step("accepted", accepted, f"by Kafka, as {place}"),
         *known,
     ]
@@ -35,7 +36,7 @@ def _moment(ms: int) -> str | None:
 def _judged(story: OrderStory, fraud: Fraud) -> Step | None:
     if story.alerts:
         alert = story.alerts[0]
-        return Step("judged", alert.detected_at, f"by fraud: {alert.reason}")
+        return Step("judged", known_time(alert.detected_at), f"by fraud: {alert.reason}")
     return Step("judged", None, "by fraud: clear") if fraud.verdict == "CLEAR" else None
 
 
@@ -44,11 +45,11 @@ def _payment(payment: PaymentDocument | None) -> Step | None:
         return None
     tries = "1 attempt" if payment.attempts == 1 else f"{payment.attempts} attempts"
     step = "paid" if payment.status == "PAID" else "declined"
-    return Step(step, payment.paid_at, f"{payment.payment_id}, {tries}")  # type: ignore[arg-type]
+    return Step(step, known_time(payment.paid_at), f"{payment.payment_id}, {tries}")  # type: ignore[arg-type]
 
 
 def _given_up(letter: DeadLetterDocument | None) -> Step | None:
     if letter is None:
         return None
     text = f"by {letter.service}: {letter.error_class}: {letter.error_text}"
-    return Step("dead_letter", letter.last_failure, text)
+    return Step("dead_letter", known_time(letter.last_failure), text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
@@ -20,7 +21,7 @@ class ProblemDetails(msgspec.Struct, frozen=True):
     """The body of every error answer."""
 
     title: str
-    status: int
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)]
     detail: str
     type: str = "about:blank"
     errors: Sequence[FieldError] | msgspec.UnsetType = msgspec.UNSET

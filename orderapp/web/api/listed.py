@@ -1,0 +1,112 @@
+"""Orders and what the services found, as lists have them."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from orderapp.engine.observe.times import Time
+from orderapp.models import PaymentStatus, known_time, normal_time
+from orderapp.store import Document, OrderStory
+
+OrderStatus = Literal["stored", "paid", "declined", "dead_letter"]
+
+
+class Listed(msgspec.Struct, tag_field="type", frozen=True, kw_only=True):
+    """What is kept of a record, and its place in Kafka. `kafka_timestamp` is in ms of Unix
+    time, 0 if it is not known."""
+
+    order_id: int
+    kafka_partition: int
+    kafka_offset: int
+    kafka_timestamp: int
+
+
+class ListedAlert(Listed, tag="alert", frozen=True, kw_only=True):
+    """A fraud alert. `created_at` is the order's; a time that is not known is null."""
+
+    reason: str
+    amount: float
+    country: str
+    customer_id: int
+    detected_at: Time | None
+    created_at: Time | None
+
+
+class ListedPayment(Listed, tag="payment", frozen=True, kw_only=True):
+    """A payment. `country` and `created_at` are the order's; a time that is not known is null,
+    and such a country empty."""
+
+    payment_id: str
+    status: PaymentStatus
+    amount: float
+    paid_at: Time | None
+    attempts: int
+    country: str
+    created_at: Time | None
+
+
+class ListedDeadLetter(Listed, tag="dead-letter", frozen=True, kw_only=True):
+    """The last dead letter of an order. `service` names the services that gave it up, separated
+    by commas, the latest first; `kafka_partition` and `kafka_offset` are its place in the
+    dead-letter topic. A time that is not known is null."""
+
+    service: str
+    error_class: str
+    error_text: str
+    attempts: int
+    original_topic: str
+    first_failure: Time | None
+    last_failure: Time | None
+
+
+class ListedOrder(Listed, tag="order", frozen=True, kw_only=True):
+    """An order with what the services found. `stored_at` is null if it is not known, and
+    `trace_id` empty if the order came without a trace."""
+
+    customer_id: int
+    amount: float
+    country: str
+    created_at: Time
+    stored_at: Time | None
+    trace_id: str
+    alerts: Sequence[ListedAlert]
+    payment: ListedPayment | None
+    dead_letter: ListedDeadLetter | None
+    order_status: OrderStatus
+
+
+T = TypeVar("T", bound=Listed)
+
+#: The fields of documents that are times, as text that is empty when they are not known.
+_TIMES = {"created_at", "stored_at", "detected_at", "paid_at", "first_failure", "last_failure"}
+
+
+def listed(story: OrderStory) -> ListedOrder:
+    """An order as lists have it."""
+    return ListedOrder(**fields_of(story))
+
+
+def fields_of(story: OrderStory) -> dict[str, Any]:
+    """The fields of a `ListedOrder`."""
+    order = _fields(story.order)
+    # Documents of the first version may hold what is no time.
+    order["created_at"] = order["created_at"] or normal_time(None, story.order.kafka_timestamp)
+    return {
+        **order,
+        "alerts": [_as(ListedAlert, alert) for alert in story.alerts],
+        "payment": story.payment and _as(ListedPayment, story.payment),
+        "dead_letter": story.dead_letter and _as(ListedDeadLetter, story.dead_letter),
+        "order_status": story.status,
+    }
+
+
+def _as(kind: type[T], document: Document) -> T:
+    return kind(**_fields(document))
+
+
+def _fields(document: Document) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(document)
+    for name in _TIMES & fields.keys():
+        fields[name] = known_time(fields[name])
+    return fields

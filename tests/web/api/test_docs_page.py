@@ -1,0 +1,83 @@
+"""`/docs`: what it shows of the description, its links and its examples."""
+
+import re
+import shlex
+from html import unescape
+from urllib.parse import urljoin
+
+from orderapp.web.api import docs_text, openapi, ordering, parameters
+from orderapp.web.api.sent_order import SentOrder
+from tests.web.examples import TIME
+
+
+async def taken(wanted, *_):
+    """An order as it was sent."""
+    return SentOrder(2**52, wanted.customer_id, wanted.amount, wanted.country, TIME)
+
+
+async def test_the_page_names_every_request_and_loads_nothing_from_elsewhere(client):
+    answer = await client.get("/docs")
+    text = await answer.text()
+
+    assert answer.content_type == "text/html"
+    for path, operations in openapi.document()["paths"].items():
+        assert f"<code>{path}</code>" in text
+        assert all(
+            docs_text.text(operation["summary"]) in text for operation in operations.values()
+        )
+    assert "`" not in text
+    for link in re.findall(r'(?:href|src)="([^"]*)"', text):
+        # Relative, so that they are right where a proxy serves the page under a path.
+        assert not link.startswith("/")
+        assert ":" not in link
+        if link.startswith("#"):
+            assert f'id="{link[1:]}"' in text
+        else:
+            assert (await client.get(urljoin("/docs", link))).status == 200
+    assert not re.findall(r"<script|<style|\bstyle=|\bon\w+=", text)
+
+
+async def test_every_part_of_the_page_is_seen_when_a_link_leads_to_it(client):
+    text = await (await client.get("/docs")).text()
+    schemas = openapi.document()["components"]["schemas"]
+
+    assert "<details" not in text, "browsers don't open it for a link"
+    for name in schemas:
+        assert text.count(f'id="{name}"') == 1
+    # All but those that only events have are named by an answer or another schema.
+    assert {*re.findall(r'href="#(\w+)"', text)} >= {*schemas}
+
+
+def test_what_the_page_shows_is_escaped():
+    for made in (
+        docs_text.text("a `<b>` <b>"),
+        docs_text.code("<b>"),
+        docs_text.kind({"$ref": "#/components/schemas/<b>"}),
+        docs_text.allowed({"enum": ["<b>"]}),
+    ):
+        assert "<b>" not in made
+        assert "&lt;b&gt;" in made
+
+
+async def test_the_commands_of_the_page_do_what_it_says(client, store, kafka, monkeypatch):
+    """Each example is run, but for the token, as curl would."""
+    monkeypatch.setattr(ordering.intake, "take", taken)
+    text = await (await client.get("/docs")).text()
+    commands = [unescape(found) for found in re.findall(r"<code>(curl [^<]*)</code>", text)]
+
+    answers = {}
+    for command in commands:
+        words = shlex.split(command)
+        path = next(w for w in words if w.startswith("http")).partition("6066")[2]
+        headers = [words[i + 1].split(": ", 1) for i, w in enumerate(words) if w == "-H"]
+        data = words[words.index("-d") + 1] if "-d" in words else None
+        async with client.request(
+            "POST" if data else "GET", path, headers=headers, data=data
+        ) as answer:
+            answers[path] = answer.status
+
+    assert len(answers) == len(commands) == 12
+    assert answers.pop("/api/orders") == 202
+    assert answers.pop("/readyz") == 503
+    assert answers.pop(f"/api/orders/{parameters.ORDER_ID.example}") == 404
+    assert {*answers.values()} == {200}
