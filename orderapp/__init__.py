@@ -8,6 +8,7 @@ import sys
 
 from orderapp.app import MODULES, SERVICES, app
 from orderapp.app import settings as _settings
+from orderapp.engine.observe.texts import complaint
 from orderapp.engine.services import DeclarationError
 from orderapp.services import ServicesError, load
 
@@ -21,6 +22,6 @@ try:
     for _module in MODULES:
         load(_module)
 except (DeclarationError, ServicesError) as _error:
-    sys.exit(f"orderapp: {_error}")
+    sys.exit(complaint(_error))
 
 __all__ = ["app"]

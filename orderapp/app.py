@@ -7,7 +7,8 @@ from orderapp.engine import BatchApp, FatalError, Retry
 from orderapp.engine.delivery.limit import GiveUp
 from orderapp.engine.embedded.service import EmbeddedKafka
 from orderapp.engine.kafka.cluster import METADATA_MAX_AGE_MS, Cluster
-from orderapp.engine.observe.logs import json_config
+from orderapp.engine.observe.log_lines import json_config
+from orderapp.engine.observe.texts import complaint
 from orderapp.environ import SettingsError
 from orderapp.gateways.keeper import GatewayKeeper, gateway_for
 from orderapp.services import ServicesError, known
@@ -26,7 +27,7 @@ try:
     SERVICES = {**known(), "web": "orderapp.web.service"}
     settings = Settings.from_env(os.environ, tuple(SERVICES))
 except (ServicesError, SettingsError) as _error:
-    sys.exit(f"orderapp: {_error}")
+    sys.exit(complaint(_error))
 cluster = Cluster(
     settings.kafka_bootstrap_servers, settings.confluent_api_key, settings.confluent_api_secret
 )

@@ -15,6 +15,7 @@ from orderapp.commands.dlq_select import Selection
 from orderapp.commands.group import SubCommand
 from orderapp.commands.running import run
 from orderapp.engine.dead_letters.resolutions import Action
+from orderapp.engine.observe.texts import complaint
 
 _EXIT = """
 
@@ -149,5 +150,5 @@ async def _show(selection: Selection, json_lines: bool) -> int:
                     click.echo("\n".join(in_full(letter)))
         missing = list(dead_letters.missing())
     for line in missing:
-        click.echo(f"orderapp: {line}", err=True)
+        click.echo(complaint(line), err=True)
     return 1 if missing else 0

@@ -15,7 +15,7 @@ from orderapp.engine.dead_letters.read import DeadLetter
 from orderapp.engine.dead_letters.resolutions import Action
 from orderapp.engine.dead_letters.resolve import Addresses, Resolver, Task, windows
 from orderapp.engine.errors import FatalError, TransientError
-from orderapp.engine.observe.texts import printable
+from orderapp.engine.observe.texts import complaint
 
 _VERBS: dict[Action, str] = {"replayed": "replay", "dropped": "drop"}
 
@@ -150,7 +150,7 @@ def question(action: Action, count: int) -> str:
 def report(outcome: Outcome, *, as_json: bool) -> int:
     """Print the counts and what went wrong; the exit status."""
     for line in outcome.errors:
-        click.echo(f"orderapp: {printable(line)}", err=True)
+        click.echo(complaint(line), err=True)
     click.echo(json.dumps(asdict(outcome)) if as_json else outcome.as_text())
     return 1 if outcome.errors else 0
 

@@ -13,7 +13,7 @@ from faust.cli import AppCommand
 from faust.cli.base import cli
 
 from orderapp.engine.errors import FatalError, TransientError
-from orderapp.engine.observe.texts import printable
+from orderapp.engine.observe.texts import complaint, printable
 
 _MAX_TEXT = 300
 
@@ -31,7 +31,7 @@ class WrongArgumentsError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line."""
-        click.echo(f"orderapp: {self.format_message()}", file=file or sys.stderr)
+        click.echo(complaint(self.format_message()), file=file or sys.stderr)
 
 
 def _path(ctx: click.Context) -> str:
@@ -55,7 +55,7 @@ class OneLineCommand(AppCommand):
             wrong.show()
             sys.exit(wrong.exit_code)
         except (FatalError, TransientError) as error:
-            sys.exit(f"orderapp: {error}")
+            sys.exit(complaint(error))
 
 
 def _translated(invoke: Callable[[click.Context], Any]) -> Callable[[click.Context], Any]:

@@ -13,6 +13,7 @@ from orderapp.app import app, embedded, settings
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.observe.logs import say_rest
+from orderapp.engine.observe.texts import complaint
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ def run(work: Coroutine[object, object, T]) -> T:
     try:
         return asyncio.run(work)
     except (FatalError, TransientError) as error:
-        sys.exit(f"orderapp: {error}")
+        sys.exit(complaint(error))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:

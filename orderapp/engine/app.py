@@ -21,6 +21,7 @@ from orderapp.engine.errors import FatalError
 from orderapp.engine.health.watch import Watch
 from orderapp.engine.kafka.cluster import let_go
 from orderapp.engine.observe import tracing
+from orderapp.engine.observe.log_lines import hold_lines
 from orderapp.engine.worker import Boot, Worker, check_port, quieten_garbage_collector
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class BatchApp(DeclaringApp):
     BootStrategy = Boot
 
     def __init__(self, group: str, *, stall_seconds: float = 120.0, **options: Any) -> None:
+        hold_lines()
         super().__init__(group, Worker=Worker, Stream=BatchStream, **options)
         self.resources: list[Service] = []
         self.failure: str | None = None

@@ -22,6 +22,7 @@ from orderapp.engine.kafka.rights import translated, until_allowed
 from orderapp.engine.kafka.topic_settings import TopicSpec
 from orderapp.engine.kafka.transport import Transport
 from orderapp.engine.kafka.writing import send_failure
+from orderapp.engine.observe.texts import complaint
 
 #: Seconds that a command (not a worker, which waits for ever) tries to reach Kafka.
 COMMAND_PATIENCE = 15.0
@@ -118,7 +119,7 @@ class KafkaApp(ServicesApp):
             return await super().maybe_start_producer()
         except FatalError as error:
             # Faust would show an exception's traceback, twice.
-            sys.exit(f"orderapp: {error}")
+            sys.exit(complaint(error))
 
     def running_consumer(self) -> Consumer | None:
         """What reads for this worker, None while it does not."""

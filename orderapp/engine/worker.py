@@ -15,6 +15,7 @@ from mode import Service
 
 from orderapp.engine.delivery.stopping import CLOSING_SECONDS, STOP_SECONDS, stopping
 from orderapp.engine.errors import FatalError
+from orderapp.engine.observe.log_lines import TextFormatter
 from orderapp.engine.observe.logs import Quiet, say_rest
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,9 @@ class Worker(faust.Worker):
         if self._only_logs:
             self.spinner = None
         super().on_setup_root_logger(logger, level)
+        if not self._only_logs:
+            for handler in logger.handlers:
+                handler.setFormatter(TextFormatter(handler.formatter))
         if level > logging.DEBUG:
             for handler in logger.handlers:
                 handler.addFilter(Quiet())

@@ -177,7 +177,7 @@ def test_bytes_that_are_no_text_are_base64():
 def test_a_letter_in_full_is_bounded_and_moves_no_cursor():
     lines = list(in_full(letter(error=ValueError("a\x1b[2Jb"), value=b"x" * 10_000)))
 
-    assert "  error-text: a\\u001b[2Jb" in lines
+    assert "  error-text: a\\x1b[2Jb" in lines
     assert len(lines[-1]) < 2_100
     assert lines[-1].endswith("… (10000 bytes; --json shows all)")
     assert all(line.isprintable() for line in lines)

@@ -85,7 +85,7 @@ def test_a_worker_whose_work_is_stuck_is_no_longer_healthy_and_says_where(start)
     def stalls():
         # Each event is one JSON object in one line.
         events = [json.loads(line) for line in worker.log.splitlines() if line[:1] == "{"]
-        return [e["message"] for e in events if e["message"].startswith("stalled")]
+        return [e for e in events if e["message"].startswith("stalled")]
 
     records.send(worker.kafka, [records.order(1)])
     eventually(lambda: worker.paid_order(1), "an order goes through")
@@ -100,19 +100,19 @@ def test_a_worker_whose_work_is_stuck_is_no_longer_healthy_and_says_where(start)
     assert answer["status"] == "stalled"
     assert answer["reason"].startswith("orders[")
     told = eventually(stalls, "its log says so")[0]
-    assert told.startswith(f"stalled, /healthz says so: {answer['reason']}\n")
-    assert re.search(
-        r"task of the main loop.*:\n(  .*\n)+  tests/e2e/stuck_app.py:\d+ hang\n", told
-    )
-    assert "task of the consumer's loop" in told
+    assert told["message"] == f"stalled, /healthz says so: {answer['reason']}"
+    where = r"task of the main loop.*:\n(  .*\n)+  tests/e2e/stuck_app.py:\d+ hang\n"
+    assert re.search(where, told["details"])
+    assert "task of the consumer's loop" in told["details"]
 
     records.send(worker.kafka, [records.order(999)])
 
     told = eventually(lambda: len(found := stalls()) == 2 and found, "the hang too")[1]
-    assert told.startswith("stalled, /healthz does not answer: the event loop has hung for ")
+    hung = "stalled, /healthz does not answer: the event loop has hung for "
+    assert told["message"].startswith(hung)
     # The innermost call of the main thread.
     where = r"thread MainThread:\n(  .*\n)+  tests/e2e/stuck_app.py:\d+ hang\n(?!  )"
-    assert re.search(where, told), told
+    assert re.search(where, told["details"]), told
     assert worker.get("/healthz", 1)[0] == 0
     worker.kill()
 

@@ -126,8 +126,8 @@ class Watch(Service):
     def _tell(self) -> None:
         stalled = self.stalled
         if stalled is not None and not self._told:
-            where = stacks(self._loops())
-            logger.error("stalled, /healthz says so: %s\n%s", stalled, where)
+            details = {"details": stacks(self._loops())}
+            logger.error("stalled, /healthz says so: %s", stalled, extra=details)
         elif stalled is None and self._told:
             logger.info("no longer stalled")
         self._told = stalled is not None

@@ -1,83 +1,22 @@
-"""Log lines for people (text) and for programs (JSON): one line for one event.
+"""Which lines the log has: of the libraries few, of many alike ones some.
 
-What an event is about goes into `extra`, under the names in `FIELDS`:
+What an event is about goes into `extra`, under the names in `log_lines.FIELDS`:
 `logger.info("reading %d …", n, extra={"key": n})`.
 """
 
 import asyncio
-import json
 import logging
-import re
 import time
 from contextlib import suppress
 from contextvars import ContextVar
-from datetime import UTC, datetime
-from typing import Any
-
-from orderapp.engine.observe.times import iso
-
-#: What `extra` may hold, as it follows in a line. `key` is a record's.
-FIELDS = (
-    "key",
-    "trace_id",
-    "service",
-    "topic",
-    "partition",
-    "offset",
-    "attempt",
-    "error",
-)
 
 #: The service whose work is done now.
 working_for: ContextVar[str] = ContextVar("working_for", default="")
 
-_NUMBER = re.compile(r"[0-9]{1,16}")
 #: What they say at INFO is about themselves: rebalances step by step, services that start.
 _LIBRARIES = frozenset({"faust", "mode", "aiokafka"})
 #: How Faust's services begin their lines: `[^--StoreKeeper]: Starting...`.
 _SERVICE = "[^"
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object for each line; what is not known or empty is left out.
-
-    A record's key stands under `key_name` when it is a number, as ids are, else under `key`;
-    `extra` may hold it under that name as well."""
-
-    def __init__(self, key_name: str = "key") -> None:
-        super().__init__()
-        self._key_name = key_name
-        self._names = dict.fromkeys((key_name, *FIELDS))
-
-    def format(self, record: logging.LogRecord) -> str:
-        """See the class."""
-        line: dict[str, Any] = {
-            "time": iso(datetime.fromtimestamp(record.created, UTC)),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line |= self._fields(record)
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        # ASCII, so that no line separator of Unicode's and no half character gets out.
-        return json.dumps(line, default=str)
-
-    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        said = {
-            name: value
-            for name in self._names
-            if (value := getattr(record, name, None)) is not None and value != ""
-        }
-        if _NUMBER.fullmatch(str(said.get("key", ""))):
-            said = {self._key_name: int(said.pop("key"))} | said
-        return said
-
-
-def json_config(key_name: str = "key") -> dict[str, Any]:
-    """For Faust's setting `logging_config`: its own, with another format."""
-    formatter = {"()": f"{__name__}.JsonFormatter", "key_name": key_name}
-    return {"merge": True, "formatters": {"default": formatter, "colored": formatter}}
 
 
 class Quiet(logging.Filter):

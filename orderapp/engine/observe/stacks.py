@@ -110,9 +110,9 @@ class LoopWatch:
             hangs = missed * self._every >= self._seconds
             if hangs and not told:
                 logger.error(
-                    "stalled, /healthz does not answer: the event loop has hung for %.0f s\n%s",
+                    "stalled, /healthz does not answer: the event loop has hung for %.0f s",
                     missed * self._every,
-                    stacks(self._loops()),
+                    extra={"details": stacks(self._loops())},
                 )
             elif told and not hangs:
                 logger.info("the event loop no longer hangs")

@@ -1,16 +1,15 @@
 """Texts that others wrote, made fit for a line of a log, a header or a terminal."""
 
-import json
-
 # An error's text may quote the record; a header has to stay small.
 _MAX_ERROR_TEXT = 500
 
 
 def printable(text: str) -> str:
-    """`text` with what could move a terminal's cursor written out; as one line."""
+    """`text` as one line, with all that could move a terminal's cursor or turn its text around
+    written out: control characters, line separators, directions, half characters."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def one_line(error: BaseException) -> str:
@@ -27,3 +26,8 @@ def one_line(error: BaseException) -> str:
 def text_or_class(error: BaseException) -> str:
     """The same; an error without a text is called by its class."""
     return one_line(error) or type(error).__name__
+
+
+def complaint(error: object) -> str:
+    """What a program says when it ends, or can't do something: one line for stderr."""
+    return f"orderapp: {printable(str(error))}"

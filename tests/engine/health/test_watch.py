@@ -178,8 +178,8 @@ async def test_a_stall_and_its_end_are_told_once_each_the_stall_with_all_stacks(
     watched._tell()
 
     stall, end = caplog.records
-    told, *stacks = stall.getMessage().splitlines()
-    assert (stall.levelname, told) == (
+    stacks = stall.details.splitlines()
+    assert (stall.levelname, stall.getMessage()) == (
         "ERROR",
         "stalled, /healthz says so: readings[0]: work waits, nothing committed for 0.2 s",
     )

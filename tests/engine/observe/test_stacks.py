@@ -147,7 +147,7 @@ def test_a_loop_that_hangs_is_told_once_with_the_place_and_so_is_its_end(watch, 
     assert re.search(
         r"thread MainThread:\n(  .*\n)*  \S+test_stacks.py:\d+ "
         r"test_a_loop_that_hangs_is_told_once_with_the_place_and_so_is_its_end$",
-        told,
+        hang.details,
         re.MULTILINE,
     )
     assert end.message == "the event loop no longer hangs"

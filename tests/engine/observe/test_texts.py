@@ -24,7 +24,8 @@ class NumberError(Exception):
         (ValueError("plain"), "plain"),
         (ValueError("Zürich ✓"), "Zürich ✓"),
         (ValueError("a\r\n  b\u2028c"), "a b c"),
-        (ValueError("\x1b[2J\x00"), r"\u001b[2J\u0000"),
+        (ValueError("\x1b[2J\x00"), r"\x1b[2J\x00"),
+        (ValueError("\x7f\x9b31m"), r"\x7f\x9b31m"),
         (ValueError("\ud800"), r"\ud800"),
         (ValueError("\u202ereversed"), r"\u202ereversed"),
         (ValueError(), ""),
@@ -32,7 +33,7 @@ class NumberError(Exception):
         (NoTextError(), "(its text can't be made: KeyError)"),
         (NumberError(), "(its text can't be made: TypeError)"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_an_errors_text_becomes_one_line(error, text, caplog):
     assert one_line(error) == text
