@@ -1,46 +1,52 @@
 """A client's connection: limited in time, and without a word about internals.
 
-aiohttp limits the size of a head (8 KiB a line, 128 headers), but not the time that a client
-takes for it, and its answers and log lines show the bytes that it can't parse, which may hold
-a token.
+aiohttp does not limit the time that a client takes for the head of a request, and its answers
+and log lines show the bytes that it can't parse, which may hold a token.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
 
 from orderapp.engine.observe.logs import Few
 from orderapp.web.server.alarm import Alarm
+from orderapp.web.server.heads import BoundedParser, refusal
 from orderapp.web.server.middleware import set_headers
 from orderapp.web.server.problems import answer
 
 logger = logging.getLogger(__name__)
-_few = Few(logger, what="requests that are no HTTP")
+_few = Few(logger, what="requests that can't be read")
 
 #: Seconds that a client may take for the head of a request, from its first byte on.
 HEAD_SECONDS = 10.0
 #: Seconds that a client with much to read may read nothing.
 STUCK_SECONDS = 30.0
+#: Seconds that a client whose request is refused may go on sending it.
+HEAR_OUT_SECONDS = 2.0
 
 
 class Connection(web.RequestHandler):
     """One client's connection, which is cut when it takes too long."""
 
-    __slots__ = ("_arrived", "_head", "_left", "_unread")
+    __slots__ = ("_arrived", "_head", "_left", "_lost", "_refused", "_unread")
 
     def __init__(
         self, server: web.Server, arrived: Callable[["Connection"], None], **options: Any
     ) -> None:
         """`arrived` is called with each new connection; it may cut others, or this one."""
         super().__init__(server, **options)
+        self._parser: Any = BoundedParser(self._parser)
         self._arrived = arrived
         self._head = Alarm(self._loop, self.cut)
         self._unread = Alarm(self._loop, self._look)
         #: Bytes that the client had not read at the last look.
         self._left = 0
+        self._refused = False
+        self._lost: asyncio.Future[None] | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -96,6 +102,8 @@ class Connection(web.RequestHandler):
         """It is gone."""
         self._head.clear()
         self._unread.clear()
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
         super().connection_lost(exc)
 
     # -- errors that no view sees -------------------------------------------------------
@@ -116,17 +124,13 @@ class Connection(web.RequestHandler):
             self.log_exception("%s %s failed", request.method, request.path[:200], exc_info=exc)
         elif _few.room(1):
             # Without its text, which quotes the request.
-            logger.info("refused a request that is not HTTP (%s)", type(exc).__name__)
+            logger.info("refused a request that can't be read (%s)", type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("a part of the answer is sent already")
-        text = (
-            "internal error"
-            if status >= 500
-            else "this is not a request that can be answered here"
-        )
-        found = answer(status, text)
+        found = answer(*((status, "internal error") if status >= 500 else refusal(exc)))
         set_headers(request, found)
         found.force_close()
+        self._refused = True
         return found
 
     async def finish_response(
@@ -137,4 +141,18 @@ class Connection(web.RequestHandler):
             resp = answer(resp.status, resp.reason.partition(":")[0])
             set_headers(request, resp)
             resp.force_close()
-        return await super().finish_response(request, resp, start_time)
+        finished = await super().finish_response(request, resp, start_time)
+        if self._refused:
+            await self._hear_out()
+        return finished
+
+    async def _hear_out(self) -> None:
+        """Drop what a client still sends: closed with bytes unread, the connection would break
+        before its client has seen the answer."""
+        self.close()
+        if self.transport is None:
+            return
+        with suppress(OSError):  # it has gone
+            self.transport.write_eof()
+        self._lost = self._loop.create_future()
+        await asyncio.wait([self._lost], timeout=HEAR_OUT_SECONDS)

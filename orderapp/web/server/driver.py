@@ -7,6 +7,7 @@ from aiohttp import web
 from faust.web.drivers import aiohttp as driver
 
 from orderapp.web.server.connections import Connection
+from orderapp.web.server.heads import LIMITS
 
 #: Seconds that a connection may be idle between two requests; longer than a load balancer keeps
 #: it (120 in `terraform/`), or the balancer would send a request into one that is closing.
@@ -45,7 +46,11 @@ class Runner(web.AppRunner):
     """Serves the application with `Server`."""
 
     async def _make_server(self) -> web.Server:
-        options = {"keepalive_timeout": IDLE_SECONDS, "lingering_time": LINGER_SECONDS}
+        options = {
+            "keepalive_timeout": IDLE_SECONDS,
+            "lingering_time": LINGER_SECONDS,
+            **LIMITS,
+        }
         return Server(await super()._make_server(), access_log=None, **options)
 
 

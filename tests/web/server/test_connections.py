@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import resource
+import socket
 import time
 
 import psutil
@@ -12,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from orderapp.web.server import connections, driver
+from orderapp.web.server.heads import HEADERS_BYTES
 from orderapp.web.server.middleware import MIDDLEWARES
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -30,6 +32,11 @@ async def echo(request):
     return web.json_response({"size": len(await request.read())})
 
 
+async def slow(_):
+    await asyncio.sleep(0.5)
+    return web.Response(text="slow")
+
+
 async def broken(_):
     raise OSError("/the/inside of it")
 
@@ -44,6 +51,7 @@ async def port(monkeypatch):
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/large", large)
     app.router.add_get("/broken", broken)
+    app.router.add_get("/slow", slow)
     app.router.add_post("/echo", echo)
     runner = driver.Runner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
@@ -179,30 +187,36 @@ async def test_pipelined_requests_are_answered_one_after_the_other(port):
     client.close()
 
 
+HEAD = HEALTH[:-2]
+
 NO_HTTP = {
-    "10,000 headers": b"".join(b"X-%d: y\r\n" % n for n in range(10_000)) + b"\r\n",
-    "a header of 1 MB": b"Authorization: Bearer " + TOKEN * 50_000 + b"\r\n\r\n",
-    "a character that is none": b"Authorization: Bearer " + TOKEN + b"\x01\r\n\r\n",
-    "a header without a colon": TOKEN + b"\r\n\r\n",
-    "two lengths": b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
-    "a length and chunks": b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-    "a negative length": b"Content-Length: -1\r\n\r\n",
-    "an expectation that is no text": b"Expect: \x80" + TOKEN + b"\r\n\r\n",
-    "no host": b"X: " + TOKEN + b"\r\n\r\n",
+    "a character that is none": HEAD + b"Authorization: Bearer " + TOKEN + b"\x01",
+    "a header without a colon": HEAD + TOKEN,
+    "two lengths": HEAD + b"Content-Length: 1\r\nContent-Length: 2",
+    "a length and chunks": HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked",
+    "a negative length": HEAD + b"Content-Length: -1",
+    "an expectation that is no text": HEAD + b"Expect: \x80" + TOKEN,
+    "no 'Host'": b"GET /healthz HTTP/1.1\r\nX: " + TOKEN,
+    "no first line": TOKEN + b"\r\n" + HEAD,
+    "no target": b"GET http://[::1" + TOKEN + b" HTTP/1.1\r\nHost: localhost",
+    "not HTTPS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + TOKEN,
 }
 
 
 @pytest.mark.parametrize("name", NO_HTTP)
 async def test_what_is_no_http_is_refused_and_not_repeated(port, name, caplog):
     caplog.set_level(logging.DEBUG)
-    host = b"" if name == "no host" else b"Host: localhost\r\n"
-    client = await Client.of(port, b"GET /healthz HTTP/1.1\r\n" + host + NO_HTTP[name])
+    client = await Client.of(port, NO_HTTP[name] + b"\r\n\r\n")
 
     status, headers, body = await client.answer()
 
     assert status == 400
     assert headers["Content-Type"] == "application/problem+json"
     assert headers["X-Content-Type-Options"] == "nosniff"
+    part = {"no 'Host'": "'Host'", "no first line": "first line", "no target": "target"}
+    assert (
+        part.get(name, name if name == "not HTTPS" else "header") in json.loads(body)["detail"]
+    )
     assert TOKEN not in body
     assert TOKEN.decode() not in caplog.text
     assert "Traceback" not in caplog.text
@@ -212,13 +226,114 @@ async def test_what_is_no_http_is_refused_and_not_repeated(port, name, caplog):
     again.close()
 
 
-async def test_much_that_is_no_http_does_not_fill_the_log(port, caplog):
+def header(size, name=b"Cookie"):
+    """One header of so many bytes, its end included."""
+    return name + b": " + b"x" * (size - len(name) - 4) + b"\r\n"
+
+
+FULL = HEADERS_BYTES - len(header(17, b"Host"))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        header(FULL),
+        header(32 * 1024) + header(FULL - 32 * 1024),
+        b"".join(header(500) for _ in range(127)),
+    ],
+    ids=["one", "two", "many"],
+)
+@pytest.mark.parametrize("step", [10**6, 7_000])
+async def test_headers_of_logins_are_taken_however_they_arrive(port, headers, step):
+    client = await Client.of(port)
+    for _ in range(2):
+        whole = HEAD + headers + b"\r\n"
+        for begin in range(0, len(whole), step):
+            client.writer.write(whole[begin : begin + step])
+            await client.writer.drain()
+            await asyncio.sleep(0.001)
+        assert (await client.answer())[0] == 200
+    client.close()
+
+
+LARGE = {
+    "one byte more": (HEAD + header(FULL + 1), 431),
+    "one byte more, in two": (HEAD + header(FULL // 2) + header(FULL - FULL // 2 + 1), 431),
+    "129 headers": (HEAD + b"X: y\r\n" * 128, 431),
+    "10,000 headers": (HEAD + b"X: y\r\n" * 10_000, 431),
+    "1 MB": (HEAD + header(10**6, b"Authorization"), 431),
+    "8 MB": (HEAD + header(8 * 10**6, b"Authorization"), 431),
+    "100 times 60 KB": (HEAD + header(60_000) * 100, 431),
+    "a long target": (b"GET /" + b"x" * 16_384 + b" HTTP/1.1\r\nHost: localhost\r\n", 414),
+    "a target of 8 MB": (b"GET /?" + b"x" * 8 * 10**6 + b" HTTP/1.1\r\n", 414),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+async def test_a_head_that_is_too_large_is_refused_with_the_limit(port, name, caplog):
+    head, expected = LARGE[name]
+    client = await Client.of(port, head + b"\r\n")
+
+    status, headers, body = await client.answer()
+
+    problem = json.loads(body)
+    assert status == problem["status"] == expected
+    assert ("16384 bytes" if expected == 414 else "65536 bytes") in problem["detail"]
+    assert headers["Content-Type"] == "application/problem+json"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert await client.seconds_until_closed(at_most=3) < 2
+
+
+async def test_who_sends_all_before_reading_anything_still_gets_the_answer(port):
+    """As most clients do: a connection that breaks under them hides it."""
+
+    def send_all_and_read():
+        with socket.create_connection(("127.0.0.1", port), 5) as connection:
+            connection.sendall(HEAD + header(5 * 10**6) + b"\r\n")
+            return connection.recv(65536)
+
+    for _ in range(10):
+        answer = await asyncio.to_thread(send_all_and_read)
+        assert answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.0 431 "))
+
+
+async def test_a_head_without_an_end_is_cut_off_also_behind_a_request_under_way(port):
+    """What waits for its turn is bounded too."""
+    client = await Client.of(port, HEAD.replace(b"healthz", b"slow") + b"\r\n" + HEAD)
+    await asyncio.sleep(0.1)
+    for _ in range(1000):
+        client.writer.write(header(100) * 100)
+        await asyncio.sleep(0)
+    assert (await client.answer())[0] == 200
+    assert (await client.answer())[0] == 431
+    client.close()
+
+
+async def test_a_large_body_does_not_count_as_a_head(port):
+    client = await Client.of(port)
+    post = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n"
+    for _ in range(3):
+        client.writer.write(post)
+        for _ in range(6):
+            client.writer.write(bytes(10_000))
+            await asyncio.sleep(0.01)
+        assert (await client.answer())[0] == 200
+        client.writer.write(HEALTH[:10])
+        await asyncio.sleep(0.01)
+        client.writer.write(HEALTH[10:])
+        assert (await client.answer())[0] == 200
+    client.close()
+
+
+async def test_much_that_is_no_http_does_not_fill_the_log(port, caplog, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 60)  # a garbage collection takes 0.5 s
     caplog.set_level(logging.INFO)
     connections._few.__init__(connections.logger)
     for _ in range(50):
         client = await Client.of(port, b"\x16\x03\x01\r\n\r\n")
         assert (await client.answer())[0] == 400
-    assert 1 <= len([r for r in caplog.records if "not HTTP" in r.message]) <= 10
+        client.close()
+    assert 1 <= len([r for r in caplog.records if "can't be read" in r.message]) <= 10
 
 
 async def test_an_expectation_that_is_not_known_is_a_problem(port):
