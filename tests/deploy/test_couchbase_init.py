@@ -1,7 +1,8 @@
-"""Setting Couchbase up: what it is asked for, once and again, and what is said of a refusal.
+"""Setting Couchbase up: what it is asked for, once, again and after half of it.
 
-The server here only answers like Couchbase's REST API where the script looks at the answer;
-that a real one understands the requests is for `docker compose up` to show.
+The server here answers as Couchbase's REST API does, as far as the script asks: it refuses what
+a node refuses that has its cluster, or lacks it. That a real one understands the requests is
+for `docker compose up` to show.
 """
 
 import base64
@@ -9,11 +10,12 @@ import http.server
 import json
 import threading
 import urllib.parse
+from contextlib import suppress
 
 import pytest
 
 from deploy import couchbase_init
-from deploy.couchbase_init import Couchbase, SetupError, persist
+from deploy.couchbase_init import Couchbase, NotReadyError, SetupError, persist
 
 ENVIRON = {
     "COUCHBASE_HOST": "127.0.0.1",
@@ -27,20 +29,29 @@ ENVIRON = {
 
 class _Api(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.reply(*self.server.node.get(self.path, self.signed()))
+        self.reply(*self.server.node.get(unquoted(self.path), self.signed()))
 
     def do_POST(self):
-        form = urllib.parse.parse_qs(
-            self.rfile.read(int(self.headers["Content-Length"])).decode()
-        )
+        length = int(self.headers["Content-Length"])
+        form = urllib.parse.parse_qs(self.rfile.read(length).decode())
         values = {key: value[0] for key, value in form.items()}
-        self.reply(*self.server.node.write(self.command, self.path, values, self.signed()))
+        node = self.server.node
+        if node.dies_before == len(node.writes):
+            return self.die()
+        answer = node.write(self.command, unquoted(self.path), values, self.signed())
+        if node.dies_after == len(node.writes):
+            return self.die()
+        return self.reply(*answer)
 
     do_PUT = do_POST  # noqa: N815  # its name is the protocol's
 
     def signed(self):
         header = self.headers.get("Authorization", "Basic ")
         return tuple(base64.b64decode(header[6:]).decode().split(":", 1))
+
+    def die(self):
+        """Cut the connection: the script gets no answer, as when it is killed itself."""
+        self.close_connection = True
 
     def reply(self, status, body=b"{}"):
         self.send_response(status)
@@ -52,46 +63,108 @@ class _Api(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def unquoted(path):
+    """The parts of a path; a name that was not quoted would fall into several."""
+    return [urllib.parse.unquote(part) for part in path.split("/")[1:]]
+
+
 class Node:
     """A node without a cluster, until it gets one."""
 
     def __init__(self):
         self.admin = None
         self.buckets, self.users = {}, {}
-        self.storage = None
+        self.storage, self.services, self.memory = "", [], None
         self.statements = []
         self.busy = 0  # queries that find the bucket not there yet
         self.writes = []
+        self.dies_before = self.dies_after = None  # so many writes
+
+    def state(self):
+        return (
+            self.admin, self.buckets, self.users, self.storage, self.services, self.memory,
+            set(self.statements),
+        )  # fmt: skip
 
     def get(self, path, signed):
         if self.admin is None:
             return 404, b'"unknown pool"'
         if signed != self.admin:
             return 401, b""
-        if path == "/pools/default":
-            return 200, b"{}"
-        return (200 if path.rpartition("/")[2] in self.buckets else 404), b"{}"
+        if path == ["pools", "default"]:
+            return 200, json.dumps({"nodes": [{"services": self.services}]}).encode()
+        if path == ["settings", "indexes"]:
+            return 200, json.dumps({"storageMode": self.storage}).encode()
+        match path:
+            case ["pools", "default", "buckets", bucket, *rest] if bucket in self.buckets:
+                if not rest:
+                    return 200, b"{}"
+                scopes = [
+                    {"name": name, "collections": [{"name": c} for c in collections]}
+                    for name, collections in self.buckets[bucket].items()
+                ]
+                return 200, json.dumps({"scopes": scopes}).encode()
+        return 404, b'"Requested resource not found."'
 
     def write(self, method, path, form, signed):
-        self.writes.append(f"{method} {path}")
-        if self.admin is not None and signed != self.admin:
+        self.writes.append(f"{method} /{'/'.join(path)}")
+        if self.admin is None:
+            return self.write_unlocked(path, form)
+        if signed != self.admin:
             return 401, b""
-        if path == "/settings/web":
-            self.admin = form["username"], form["password"]
-        elif path == "/settings/indexes":
-            self.storage = form["storageMode"]
-        elif path == "/pools/default/buckets":
-            if int(form["ramQuotaMB"]) < 100:
-                return 400, b'{"errors":{"ramQuotaMB":"RAM quota cannot be\\nless"}}'
-            self.buckets[form["name"]] = form
-        elif path.startswith("/settings/rbac/users/local/"):
-            self.users[path.rpartition("/")[2]] = form
-        elif path == "/query/service":
-            if self.busy:
-                self.busy -= 1
-                errors = [{"code": 12003, "msg": "Keyspace not found"}]
-                return 404, json.dumps({"errors": errors}).encode()
-            self.statements.append(form["statement"])
+        match path:
+            case ["node", "controller", "setupServices"]:
+                return 400, b'["cannot change node services after cluster is provisioned"]'
+            case ["settings", "indexes"]:
+                self.storage = form["storageMode"]
+            case ["pools", "default", "buckets"]:
+                return self.write_bucket(form)
+            case ["pools", "default", "buckets", bucket, "scopes", *rest]:
+                return self.write_collection(self.buckets[bucket], rest, form["name"])
+            case ["settings", "rbac", "users", "local", name]:
+                self.users[name] = form
+            case ["query", "service"]:
+                return self.query(form["statement"])
+            case _:
+                return 404, b""
+        return 200, b"{}"
+
+    def query(self, statement):
+        if self.busy or not self.storage:
+            self.busy -= 1
+            errors = [{"code": 12003, "msg": "Keyspace not found"}]
+            return 404, json.dumps({"errors": errors}).encode()
+        self.statements.append(statement)
+        return 200, b"{}"
+
+    def write_unlocked(self, path, form):
+        match path:
+            case ["node", "controller", "setupServices"]:
+                self.services = form["services"].split(",")
+            case ["pools", "default"]:
+                self.memory = form
+            case ["settings", "web"]:
+                self.admin = form["username"], form["password"]
+            case _:
+                return 401, b""
+        return 200, b"{}"
+
+    def write_bucket(self, form):
+        if int(form["ramQuotaMB"]) < 100:
+            return 400, b'{"errors":{"ramQuotaMB":"RAM quota cannot be\\nless"}}'
+        if form["name"] in self.buckets:
+            return 400, b'{"errors":{"name":"Bucket with given name already exists"}}'
+        self.buckets[form["name"]] = {"_default": ["_default"]}
+        return 200, b"{}"
+
+    def write_collection(self, scopes, rest, name):
+        found = scopes if not rest else scopes[rest[0]]
+        if name in found:
+            return 400, b'{"errors":{"name":"already exists"}}'
+        if rest:
+            found.append(name)
+        else:
+            found[name] = []
         return 200, b"{}"
 
 
@@ -101,13 +174,20 @@ def node():
 
 
 @pytest.fixture
-def couchbase(node):
+def make(node):
+    """Makes the script's object, as each run of it does."""
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Api)
     httpd.node = node
     threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
-    yield Couchbase(ENVIRON, (httpd.server_port, httpd.server_port))
+    ports = (httpd.server_port, httpd.server_port)
+    yield lambda **changed: Couchbase({**ENVIRON, **changed}, ports)
     httpd.shutdown()
     httpd.server_close()
+
+
+@pytest.fixture
+def couchbase(make):
+    return make()
 
 
 def test_a_new_node_gets_all_of_it(node, couchbase):
@@ -122,6 +202,94 @@ def test_a_new_node_gets_all_of_it(node, couchbase):
         "CREATE INDEX `orderapp_orders_by_time` IF NOT EXISTS ON `orders` "
         "(created_at DESC, order_id DESC)"
     ]
+
+
+@pytest.mark.parametrize("scope", ["shop", "_default"])
+def test_scope_and_collection_are_made_and_indexed(node, make, scope):
+    environ = {"COUCHBASE_SCOPE": scope, "COUCHBASE_COLLECTION": "orders"}
+    make(**environ).set_up()
+    make(**environ).set_up()
+
+    assert "orders" in node.buckets["orders"][scope]
+    assert f" ON `orders`.`{scope}`.`orders` (" in node.statements[0]
+
+
+WRITES = 10
+MORE = {"COUCHBASE_SCOPE": "shop", "COUCHBASE_COLLECTION": "orders"}
+
+
+@pytest.mark.parametrize("end", ["dies_before", "dies_after"])
+@pytest.mark.parametrize("count", range(WRITES + 1))
+def test_what_is_half_made_is_finished_by_the_next_run(node, make, end, count):
+    setattr(node, end, count)
+    if count < WRITES or end == "dies_after":
+        with suppress(NotReadyError):
+            make(**MORE).set_up()
+    node.dies_before = node.dies_after = None
+    make(**MORE).set_up()
+
+    whole = Node()
+    for path, form in WHOLE:
+        assert whole.write("POST", path, form, whole.admin or ("",))[0] == 200
+    assert node.state() == whole.state()
+
+
+#: All writes of a run, to a node that has nothing.
+WHOLE = [
+    (["node", "controller", "setupServices"], {"services": "index,kv,n1ql"}),
+    (["pools", "default"], {"memoryQuota": "512", "indexMemoryQuota": "256"}),
+    (
+        ["settings", "web"],
+        {"username": "Administrator", "password": "of the admin", "port": "SAME"},
+    ),
+    (["settings", "indexes"], {"storageMode": "forestdb"}),
+    (["pools", "default", "buckets"], {"name": "orders", "ramQuotaMB": "256"}),
+    (["pools", "default", "buckets", "orders", "scopes"], {"name": "shop"}),
+    (["pools", "default", "buckets", "orders", "scopes", "shop", "collections"],
+     {"name": "orders"}),
+    (
+        ["settings", "rbac", "users", "local", "orderapp"],
+        {"password": "of the user", "roles": "bucket_full_access[orders]", "name": "orderapp"},
+    ),
+    (
+        ["query", "service"],
+        {"statement": couchbase_init.INDEX.format("`orders`.`shop`.`orders`")},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a%2Fb", "50%", "a.b-c_d"])
+def test_names_are_quoted_in_addresses(node, make, name):
+    user = "us/er ?#"
+    made = make(COUCHBASE_BUCKET=name, COUCHBASE_USERNAME=user, **MORE)
+    made.set_up()
+    made.set_up()
+
+    assert [*node.buckets] == [name]
+    assert [*node.users] == [user]
+
+
+def test_a_cluster_that_lacks_a_service_is_one_line(node, couchbase):
+    node.admin, node.services = ("Administrator", "of the admin"), ["kv"]
+    with pytest.raises(SetupError, match="no node runs index, n1ql"):
+        couchbase.set_up()
+
+
+@pytest.mark.parametrize(
+    "host", ["couchbases://db", "db1,db2", "db:8091", "http://db", "couchbase://a/b", "a b"]
+)
+def test_a_host_that_it_can_not_set_up_is_one_line(make, host):
+    with pytest.raises(SetupError, match=r"one host, without TLS and port") as refused:
+        make(COUCHBASE_HOST=host)
+    assert repr(host) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "couchbase://127.0.0.1/", "COUCHBASE://localhost"]
+)
+def test_a_host_may_have_a_scheme(node, make, host):
+    make(COUCHBASE_HOST=host).set_up()
+    assert [*node.buckets] == ["orders"]
 
 
 def test_a_second_run_makes_nothing_anew_but_takes_over_a_new_password(node, couchbase):

@@ -7,12 +7,16 @@ from datetime import timedelta
 from couchbase.auth import PasswordAuthenticator
 from couchbase.cluster import Cluster
 from couchbase.constants import FMT_JSON
-from couchbase.exceptions import InternalServerFailureException, TimeoutException
+from couchbase.exceptions import (
+    InternalServerFailureException,
+    ScopeNotFoundException,
+    TimeoutException,
+)
 from couchbase.management.options import GetBucketOptions
 from couchbase.options import ClusterOptions, ClusterTimeoutOptions, ClusterTracingOptions
 
 from orderapp.couchbase_settings import Couchbase
-from orderapp.store import StoreError, StoreUnavailable
+from orderapp.store import StoreError, StoreRejected, StoreUnavailable
 from orderapp.store.couchbase.client import Client
 from orderapp.store.couchbase.errors import translating
 from orderapp.store.couchbase.look import UnknownHost, look
@@ -20,10 +24,13 @@ from orderapp.store.couchbase.look import UnknownHost, look
 # Seconds, for the SDK.
 CONNECT_LIMIT = 4.0
 KV_LIMIT = 10.0
-BUCKET_LIMIT = 1.5
+BUCKET_LIMIT = COLLECTION_LIMIT = 1.5
 # The servers drop a connection after 5 s without a request. The SDK's own 1 s is less than the
 # 2 s between two looks of a dashboard.
 IDLE_LIMIT = 4.5
+
+# Why the SDK asks again for a collection that a node does not know.
+_OUTDATED = "key_value_collection_outdated"
 
 
 class _RawJSON:
@@ -67,6 +74,8 @@ def _open(cluster: Cluster, couchbase: Couchbase, where: str, *, read_only: bool
     except StoreUnavailable:
         _check_bucket(cluster, couchbase, where)
         raise
+    if (couchbase.scope, couchbase.collection) != ("_default", "_default"):
+        _check_collection(client, couchbase, where)
     if not read_only:
         client.check_durability()
     return client
@@ -116,6 +125,21 @@ def _options(couchbase: Couchbase) -> ClusterOptions:
     if couchbase.ca_file is not None:
         options["trust_store_path"] = couchbase.ca_file
     return options
+
+
+def _check_collection(client: Client, couchbase: Couchbase, where: str) -> None:
+    """Raise for a collection that there is not. The SDK would wait for one in each call."""
+    try:
+        client.get(["0"], COLLECTION_LIMIT)
+    except StoreError as error:
+        cause = error.__cause__
+        reasons = getattr(getattr(cause, "error_context", None), "retry_reasons", None) or ()
+        if isinstance(cause, ScopeNotFoundException) or _OUTDATED in reasons:
+            raise StoreRejected(
+                f"{where}: there is no collection {couchbase.scope}.{couchbase.collection}; "
+                "check COUCHBASE_SCOPE and COUCHBASE_COLLECTION, or create it"
+            ) from error
+        raise
 
 
 def _check_bucket(cluster: Cluster, couchbase: Couchbase, where: str) -> None:

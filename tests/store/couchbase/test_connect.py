@@ -1,5 +1,6 @@
 """What is wrong with an address, a certificate or an account is said in one line."""
 
+import asyncio
 import datetime
 import socket
 import ssl
@@ -11,11 +12,21 @@ from dataclasses import replace
 import pytest
 import trustme
 
-from orderapp.store import StoreError, StoreRejected, StoreUnavailable
+from orderapp.store import (
+    STATUSES,
+    AlertDocument,
+    DeadLetterDocument,
+    OrderDocument,
+    OrderQuery,
+    PaymentDocument,
+    StoreError,
+    StoreRejected,
+    StoreUnavailable,
+)
 from orderapp.store.couchbase import CouchbaseStore, connect, look
 from tests.couchbase_double import couchbase_double
 from tests.ports import free_port
-from tests.store.examples import order
+from tests.store.examples import alert, dead_letter, order, payment
 
 HERE = ("127.0.0.1", "localhost")
 DAY = datetime.timedelta(days=1)
@@ -302,6 +313,75 @@ async def test_a_bucket_that_is_not_ready_yet_is_waited_for(double):
     double.inject(missing_bucket="NOT_FOUND", buckets=["starting"])
 
     await refusal(replace(double.settings, bucket="starting"), StoreUnavailable)
+
+
+# The collection
+
+
+@pytest.fixture(scope="module")
+def shop():
+    with couchbase_double("--collection", "shop.orders") as double:
+        yield double
+
+
+@pytest.fixture
+def in_shop(shop):
+    shop.heal()
+    shop.clear()
+    return replace(shop.settings, scope="shop", collection="orders")
+
+
+async def test_everything_is_in_the_collection(shop, in_shop):
+    """The double has no other collection: whatever went to another one would be an error."""
+    store = CouchbaseStore(in_shop)
+    await store.open()
+    await store.upsert([order(1), alert(1), payment(1), dead_letter(1)])
+
+    assert (await store.story(1)).order == order(1)
+    assert [story.order for story in await store.latest(10)] == [order(1)]
+    for status in (None, *STATUSES):
+        await store.page(OrderQuery(status=status, country="IN"))
+    assert (await store.stats(0)).countries[0].orders == 1
+    for kind in (OrderDocument, AlertDocument, PaymentDocument, DeadLetterDocument):
+        assert len(await store.scan(kind, None, 10)) == 1
+    await store.close()
+    assert set(shop.documents()) == {"1", "alert::1", "payment::1", "dead-letter::1"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "collection"),
+    [("shop", "nothing"), ("nowhere", "orders"), ("_default", "orders")],
+)
+async def test_a_missing_collection_is_said(in_shop, scope, collection):
+    text = await refusal(replace(in_shop, scope=scope, collection=collection))
+
+    assert f"there is no collection {scope}.{collection}; check COUCHBASE_SCOPE" in text
+
+
+@pytest.mark.parametrize("name", ["or`ders", "", "a.b"])
+async def test_a_name_that_would_end_a_statement_is_refused(in_shop, name):
+    for changed in ({"collection": name}, {"scope": name}, {"bucket": "or`ders"}):
+        with pytest.raises(StoreRejected, match="is not a name that a "):
+            await CouchbaseStore(replace(in_shop, **changed)).open()
+
+
+# Connections
+
+
+async def test_polling_uses_the_connections_that_there_are(double):
+    store = CouchbaseStore(double.settings)
+    await store.open()
+    await store.upsert([order(1)])
+    await store.latest(10)
+    before = double.requests()
+    for _ in range(3):
+        await asyncio.sleep(1.5)  # the SDK's own patience is 1 s
+        await store.latest(10)
+    await store.close()
+
+    after = double.requests()
+    assert after["query"] - before["query"] >= 3
+    assert after["query_connections"] == before["query_connections"]
 
 
 # Plain text
