@@ -19,7 +19,8 @@ ROUTE = Route(
             "they will be stored, the others as they are on their topics), the newest 200, "
             "and how many were `skipped`. "
             "`event: gap` when something was missed: ask again for all. A comment "
-            "every 10 s.",
+            "every 10 s. The answer has no end: a client that reads answers whole has to be "
+            "told to hand out the stream.",
             content_type="text/event-stream",
             events={"batch": EventBatch, "gap": Gap},
         )
