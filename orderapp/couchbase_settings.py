@@ -40,6 +40,8 @@ class Couchbase:
     tls: bool = False
     #: PEM: whose certificates are accepted. None: those of Capella's and of all public CAs.
     ca_file: str | None = None
+    #: Days after which a document is deleted that was not written again. None: never.
+    expiry_days: int | None = None
 
     @property
     def connection_string(self) -> str:
@@ -79,6 +81,8 @@ class Couchbase:
         username, password, bucket = (env.get(name) or "" for name in names)
         scope, collection = _collection(env)
         durability = env.choice("COUCHBASE_DURABILITY", DURABILITIES)
+        # Couchbase's own limit is 50 years.
+        expiry_days = env.count("COUCHBASE_EXPIRY_DAYS", 0, 1, 18_000) or None
         if address is None:
             return None
         host, tls = _hosts(address, has_ca=ca_file is not None)
@@ -90,7 +94,7 @@ class Couchbase:
         if ca_file is not None:
             _check_ca(ca_file)
         access = host, username, password, bucket
-        return cls(*access, durability, scope, collection, tls, ca_file)
+        return cls(*access, durability, scope, collection, tls, ca_file, expiry_days)
 
 
 def _collection(env: Environ) -> tuple[str, str]:

@@ -197,6 +197,20 @@ def test_a_scope_of_ones_own_needs_a_collection(collection):
     assert text.startswith("COUCHBASE_COLLECTION is not set, but COUCHBASE_SCOPE is")
 
 
+@pytest.mark.parametrize(("value", "days"), [("", None), ("1", 1), ("18000", 18_000)])
+def test_expiry_is_in_days(value, days):
+    assert settings(HOST="db", EXPIRY_DAYS=value).expiry_days == days
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "18001", "never"])
+def test_an_expiry_that_couchbase_can_not_have_is_refused(value):
+    text = refusal(HOST="db", EXPIRY_DAYS=value)
+
+    assert text == (
+        f"COUCHBASE_EXPIRY_DAYS={value!r} is not allowed: a whole number from 1 to 18000"
+    )
+
+
 @pytest.mark.parametrize(
     ("host", "is_readable"),
     [

@@ -112,7 +112,8 @@ async def _look(limit: int, wait: float) -> "Report":
         await store.open()
         with Evidence() as evidence, Progress() as progress:
             async with TopicReader(cluster) as reader, Groups(cluster) as groups:
-                check = Check(reader, store, evidence, progress, groups.lost)
+                days = settings.couchbase.expiry_days if settings.couchbase else None
+                check = Check(reader, store, evidence, progress, groups.lost, days)
                 return await check.run(limit, wait)
     finally:
         await store.close()

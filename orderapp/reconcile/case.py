@@ -12,6 +12,8 @@ FRAUD, PAYING, ANALYTICS = 1, 2, 4
 EVERYONE = FRAUD | PAYING | ANALYTICS
 # … of an order besides
 RISKY, REPLAY = 8, 16
+# … of an order besides: its documents may have expired
+EXPIRED = 128
 # … of a dead letter besides: it was given up for good
 DROPPED = 32
 # … of a document: it is older than what its topic has

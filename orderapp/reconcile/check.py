@@ -11,6 +11,7 @@ from orderapp.engine.dead_letters.headers import DamagedError
 from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.losses import Loss, lost_records, read_losses
 from orderapp.engine.kafka.reading import Offsets, TopicReader
+from orderapp.models import DAY_MS
 from orderapp.reconcile import facts
 from orderapp.reconcile.case import Bounds, Fact
 from orderapp.reconcile.dead_letters import (
@@ -51,6 +52,8 @@ PAGE = 5_000
 TRIES = 3
 #: Seconds between two looks at what may be on its way.
 PAUSE = 1.0
+#: Seconds that a check may take, and by which clocks may differ.
+MARGIN = 6 * 3600.0
 
 
 class Check:
@@ -67,7 +70,12 @@ class Check:
         evidence: Evidence,
         progress: Progress,
         lost_by_groups: Callable[[], Awaitable[list[Loss]]],
+        expiry_days: int | None = None,
     ) -> None:
+        #: Documents of orders from before this (ms) may have expired, before the check is done.
+        self._expired = None
+        if expiry_days is not None:
+            self._expired = round((time.time() + MARGIN) * 1000) - expiry_days * DAY_MS
         self._reader = reader
         self._store = store
         self._evidence = evidence
@@ -158,7 +166,7 @@ class Check:
             self._evidence.add("resolved", filter(None, map(resolution, records)))
             read_losses(records, self._noted)
         else:
-            found, bad = facts.facts_of(records)
+            found, bad = facts.facts_of(records, self._expired)
             self._evidence.add("facts", found)
             self._evidence.add("undecodable", map(origin_of, bad))
 

@@ -20,11 +20,21 @@ STATUSES = {PAID: case.PAID, DECLINED: case.DECLINED}
 TOPICS = ("orders", "fraud-alerts", "payments")
 
 
-def facts_of(records: Sequence[ConsumerRecord]) -> tuple[list[Fact], list[ConsumerRecord]]:
-    """The facts of records of one partition, and the records that can't be decoded."""
+def facts_of(
+    records: Sequence[ConsumerRecord], expired: int | None = None
+) -> tuple[list[Fact], list[ConsumerRecord]]:
+    """The facts of records of one partition, and the records that can't be decoded.
+
+    `expired`: documents of orders from before this (ms) may have expired."""
     topic = records[0].topic
     batch, bad = app.decoder(topic).batch(list(records))
-    return list(map(_FACTS[topic], batch.values, batch.records)), [record for record, _ in bad]
+    found = list(map(_FACTS[topic], batch.values, batch.records))
+    if topic == "orders" and expired is not None:
+        found = [
+            fact._replace(state=fact.state | case.EXPIRED) if r.timestamp < expired else fact
+            for fact, r in zip(found, batch.records, strict=True)
+        ]
+    return found, [record for record, _ in bad]
 
 
 def _order_fact(order: Order, record: ConsumerRecord) -> Fact:

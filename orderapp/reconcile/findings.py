@@ -35,6 +35,7 @@ MAY_PASS = frozenset(
 APART = {
     "repeated": "orders that were sent again",
     "retired": "orders older than what the topic still has",
+    "expired": "orders whose documents have expired",
     "waiting_fraud": "orders whose dead letter waits for fraud",
     "waiting_payment": "orders whose dead letter waits for payment",
     "waiting_analytics": "orders whose dead letter waits for analytics",

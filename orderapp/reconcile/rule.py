@@ -15,6 +15,7 @@ from orderapp.reconcile.case import (
     ANY_DIGEST,
     DROPPED,
     EVERYONE,
+    EXPIRED,
     FRAUD,
     ORDER,
     PAYING,
@@ -48,7 +49,8 @@ def judge(case: Case, orders: Bounds, alerts: Bounds, payments: Bounds) -> Itera
         yield from ["repeated"] * (sum(not order.state & REPLAY for order in records) - 1)
     given_up = _given_up(dead) if dead else (0, 0)
     if not documents:
-        yield from _missing("order_without_document", ANALYTICS, records, given_up)
+        name = "expired" if _may_have_expired(records) else "order_without_document"
+        yield from _missing(name, ANALYTICS, records, given_up)
     elif not orders.is_later(documents[0]) and not _fits(
         documents[0], [order for order in records if order.state & ANALYTICS]
     ):
@@ -132,7 +134,7 @@ def _alerts(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[s
     sure = filter(bounds.is_sure, alerts)
     if any(alert.state or alert.content not in contents for alert in sure):
         yield "wrong_alert"
-    yield from _document("alert_without_document", documents, alerts, bounds)
+    yield from _document("alert_without_document", documents, alerts, orders, bounds)
 
 
 def _payments(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[str]:
@@ -142,7 +144,7 @@ def _payments(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator
         yield from _missing("order_without_payment", PAYING, orders, given_up)
     if payments and not _are_right(payments, orders, bounds):
         yield "wrong_payment"
-    yield from _document("payment_without_document", documents, payments, bounds)
+    yield from _document("payment_without_document", documents, payments, orders, bounds)
 
 
 def _are_right(payments: Sequence[Fact], orders: Sequence[Fact], bounds: Bounds) -> bool:
@@ -156,12 +158,22 @@ def _are_right(payments: Sequence[Fact], orders: Sequence[Fact], bounds: Bounds)
     return all(p.amount in amounts for p in payments if bounds.is_sure(p))
 
 
+def _may_have_expired(orders: Sequence[Fact]) -> bool:
+    """Whether the documents of an order may be gone: each of its records is that old, and what
+    follows from a record has its timestamp."""
+    return bool(orders) and all(order.state & EXPIRED for order in orders)
+
+
 def _document(
-    name: str, documents: Sequence[Fact], records: Sequence[Fact], bounds: Bounds
+    name: str,
+    documents: Sequence[Fact],
+    records: Sequence[Fact],
+    orders: Sequence[Fact],
+    bounds: Bounds,
 ) -> Iterator[str]:
     """The document of an alert or payment, compared with the records."""
     if not documents:
-        if records:
+        if records and not _may_have_expired(orders):
             yield name
     elif bounds.is_later(documents[0]):
         return

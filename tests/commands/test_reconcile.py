@@ -26,6 +26,7 @@ from orderapp.reconcile.case import (
     DECLINED,
     DROPPED,
     EVERYONE,
+    EXPIRED,
     FRAUD,
     NO_REASON,
     OLDER,
@@ -62,6 +63,10 @@ def fact(kind, offset=20, state=0, *, amount=5.0, content=1, digest=1, payment_i
 
 def order(offset=20, state=EVERYONE, **more):
     return fact(ORDER, offset, state, **more)
+
+
+def expired(state=0):
+    return order(state=EVERYONE | EXPIRED | state)
 
 
 def risky(offset=20, state=EVERYONE, **more):
@@ -136,6 +141,24 @@ CASES = {
     "effects that their topics have no more": (
         [risky(), STORED, fact(ALERT_DOCUMENT, 9), fact(PAYMENT_DOCUMENT, 9)],
         [],
+    ),
+    # -- so old that the documents may have expired
+    "an order whose documents have expired": ([expired(), payment()], ["expired"]),
+    "one with an alert": ([expired(RISKY), payment(), fact(ALERT)], ["expired"]),
+    "one whose document has not": ([expired(), STORED, *CHARGED], []),
+    "one whose payment's document is left": ([expired(), *CHARGED], ["expired"]),
+    "one with another document": (
+        [expired(), fact(ORDER_DOCUMENT, **OTHER), *CHARGED],
+        ["document_differs"],
+    ),
+    "one that was not charged": ([expired()], ["expired", "order_without_payment"]),
+    "one whose dead letter waits": (
+        [expired(), fact(DEAD_LETTER, state=ANALYTICS), payment()],
+        ["waiting_analytics"],
+    ),
+    "one that was sent again since": (
+        [expired(), order(21), payment()],
+        ["repeated", "order_without_document", "payment_without_document"],
     ),
     # -- missing
     "nothing but the order": (
@@ -287,6 +310,13 @@ def order_record(order_id=7, amount=400.0, country="IN", **more):
 def buried(original, service="payment"):
     headers = headers_for(original, Failure(service, ValueError("no")))
     return record(original.value, original.key, topic="orders-dlq", offset=5, headers=headers)
+
+
+@pytest.mark.parametrize(("before", "bit"), [(None, 0), (1000, 0), (1001, EXPIRED)])
+def test_an_order_from_before_the_expiry_is_marked(before, bit):
+    ((found,), _) = facts.facts_of([order_record(7, 450.25, timestamp=1000)], before)
+
+    assert found.state == EVERYONE | RISKY | bit
 
 
 def test_an_order_and_its_document_say_the_same():

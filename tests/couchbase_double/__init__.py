@@ -116,6 +116,10 @@ class CouchbaseDouble:
         """How many requests came in, by service (`kv`, `query`)."""
         return self._command("requests")
 
+    def expiries(self) -> dict[str, int]:
+        """When documents expire, by id, in s: from now on up to 30 days, else Unix time."""
+        return self._command("expiries")
+
     def logins(self) -> list[str]:
         """By which mechanisms clients tried to log in."""
         return self._command("logins")

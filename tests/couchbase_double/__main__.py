@@ -108,6 +108,7 @@ class Double:
             "requests": lambda: cluster.requests,
             "indexes": lambda: {n: asdict(i) for n, i in cluster.queries.indexes.items()},
             "scans": lambda: [asdict(scan) for scan in cluster.queries.scans],
+            "expiries": lambda: cluster.expiries,
             "logins": lambda: cluster.logins,
             "levels": lambda: cluster.copies.levels,
             "documents": lambda: {

@@ -38,6 +38,8 @@ class Cluster:
         #: And how many connections did any query come by.
         self.requests = {"kv": 0, "query": 0, "query_connections": 0}
         self.tls: ssl.SSLContext | None = None
+        #: By document id, as in the protocol: seconds, or a Unix time when they are many.
+        self.expiries: dict[str, int] = {}
         #: The mechanisms that clients have used.
         self.logins: list[str] = []
         #: The scope and the collection that it has; documents and queries of no other.

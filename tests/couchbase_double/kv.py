@@ -139,6 +139,7 @@ class Conversation:
             return status, b"", b""
         value = None if request.opcode == DELETE else request.value
         answer = _Answer(partial(self._send, request))
+        self.cluster.expiries[key.decode()] = int.from_bytes(request.extras[4:8])
         copies.write(key, value, level, seconds, answer)
         return answer.first()
 

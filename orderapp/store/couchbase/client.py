@@ -50,6 +50,8 @@ class Client:
         self._durability = couchbase.durability
         #: The options of every write.
         self.write_options = write_options(couchbase.durability)
+        days = couchbase.expiry_days
+        self._expiry = {} if days is None else {"expiry": timedelta(days=days)}
         self._indexes: set[str] = set()  # that are known to be there
 
     def close(self) -> None:
@@ -65,7 +67,8 @@ class Client:
                 key = document.id
                 latest[key] = document.after(latest.get(key))
             values = {key: _encode(document) for key, document in latest.items()}
-            result = self._documents.upsert_multi(values, **self.write_options)
+            options = {**self.write_options, **self._expiry}
+            result = self._documents.upsert_multi(values, **options)
             if not result.all_ok:
                 raise worst(result.exceptions.values())
 

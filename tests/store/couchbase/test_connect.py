@@ -365,6 +365,25 @@ async def test_a_name_that_would_end_a_statement_is_refused(in_shop, name):
             await CouchbaseStore(replace(in_shop, **changed)).open()
 
 
+# Expiry
+
+
+@pytest.mark.parametrize("days", [None, 3, 400])
+async def test_documents_expire_when_they_are_told_to(double, days):
+    store = CouchbaseStore(replace(double.settings, expiry_days=days))
+    await store.open()
+    await store.upsert([order(1), alert(1), payment(1), dead_letter(1)])
+    await store.close()
+
+    for key in ("1", "alert::1", "payment::1", "dead-letter::1"):
+        expiry = double.expiries()[key]
+        if days is None:
+            assert expiry == 0
+        else:
+            left = expiry if days <= 30 else expiry - time.time()
+            assert left == pytest.approx(days * 86_400, abs=60)
+
+
 # Connections
 
 
