@@ -127,6 +127,8 @@ class Settings:
     #: None: the simulated gateway.
     payment_api: PaymentApi | None = None
     web: Web = field(default_factory=Web)
+    #: Hours for which the order of an idempotency key is known.
+    idempotency_hours: int = 24
     #: How often an order is tried at a gateway that does not answer, until it is given up.
     max_attempts: int = 8
     #: Records a minute, and the share of its records, that a service may give up for reasons
@@ -179,6 +181,9 @@ class Settings:
             payment_delay=env.seconds("ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
             payment_api=PaymentApi.from_env(env, faults),
             web=Web.from_env(env),
+            idempotency_hours=env.count(
+                "ORDERAPP_IDEMPOTENCY_HOURS", cls.idempotency_hours, 1, 8760
+            ),
             max_attempts=env.count("ORDERAPP_MAX_ATTEMPTS", cls.max_attempts, 1, 1000),
             dead_letter_limit=env.count(
                 "ORDERAPP_DEAD_LETTER_LIMIT", cls.dead_letter_limit, 1, 10_000_000

@@ -49,6 +49,7 @@ def test_documented_defaults_are_those_of_the_code():
     assert documented["ORDERAPP_PAYMENT_KEY_HOURS"] == f"`{api.key_hours}`"
     assert documented["ORDERAPP_WEB_HOST"] == f"`{defaults.web.host}`"
     assert documented["ORDERAPP_METRICS"] == f"`{defaults.web.metrics}`"
+    assert documented["ORDERAPP_IDEMPOTENCY_HOURS"] == f"`{defaults.idempotency_hours}`"
     assert documented["ORDERAPP_MAX_ATTEMPTS"] == f"`{defaults.max_attempts}`"
     assert documented["ORDERAPP_DEAD_LETTER_LIMIT"] == f"`{defaults.dead_letter_limit}`"
     assert documented["ORDERAPP_DEAD_LETTER_SHARE"] == f"`{defaults.dead_letter_share}`"

@@ -45,6 +45,7 @@ def test_every_setting_is_read():
             "ORDERAPP_ALLOWED_HOSTS": "orders.example, Web",
             "ORDERAPP_TAKE_ORDERS": "token",
             "ORDERAPP_METRICS": "9100",
+            "ORDERAPP_IDEMPOTENCY_HOURS": "48",
             "ORDERAPP_MAX_ATTEMPTS": "3",
             "ORDERAPP_DEAD_LETTER_LIMIT": "7",
             "ORDERAPP_DEAD_LETTER_SHARE": "1",
@@ -73,6 +74,7 @@ def test_every_setting_is_read():
     assert settings.web == Web(
         "0.0.0.0", ("orders.example", "web"), "token", "hush-token", 9100
     )
+    assert settings.idempotency_hours == 48
     assert (settings.max_attempts, settings.stall_seconds) == (3, 40.0)
     assert (settings.dead_letter_limit, settings.dead_letter_share) == (7, 1.0)
     assert (settings.instance_id, settings.session_timeout) == ("worker-1", 45.0)
@@ -232,6 +234,8 @@ def test_a_service_that_is_added_moves_no_running_deployment(services, group):
         ("ORDERAPP_PAYMENT_TIMEOUT", "31"),
         ("ORDERAPP_PAYMENT_REQUESTS", "0"),
         ("ORDERAPP_PAYMENT_KEY_HOURS", "0.5"),
+        ("ORDERAPP_IDEMPOTENCY_HOURS", "0"),
+        ("ORDERAPP_IDEMPOTENCY_HOURS", "8761"),
         ("ORDERAPP_WEB_HOST", "http://x"),
         ("ORDERAPP_WEB_HOST", "127.0.0.1:80"),
         ("ORDERAPP_ALLOWED_HOSTS", "orders.example:443"),

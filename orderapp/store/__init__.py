@@ -19,6 +19,7 @@ from orderapp.store.queries import (
     OrderStory,
     Stats,
 )
+from orderapp.store.reservations import Reservation
 
 __all__ = [
     "STATUSES",
@@ -33,6 +34,7 @@ __all__ = [
     "OrderStore",
     "OrderStory",
     "PaymentDocument",
+    "Reservation",
     "Stats",
     "StoreError",
     "StoreRejected",
@@ -78,6 +80,18 @@ class OrderStore(Protocol):
         """Write all documents of one batch (any mix of types); on return they are durable.
 
         When it raises, some may have been written: call it again with the same batch."""
+
+    async def reserve(self, wanted: Reservation) -> Reservation:
+        """Keep a reservation until it expires, durably, and return it; or the one that its key
+        has already. One atomic step: of all who try at once, everywhere, one gets its own.
+
+        When it raises, it may have been kept."""
+
+    async def replace_reservation(self, before: Reservation, after: Reservation) -> bool:
+        """Keep `after` instead of `before`, which has the same key and order. False, and
+        nothing is changed, when another one is kept by now, or none.
+
+        When it raises, it may have been changed."""
 
     async def story(self, order_id: int) -> OrderStory | None:
         """The order with its alerts and payment, None if the order is not stored."""

@@ -3,7 +3,15 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from orderapp.store import Document, OrderPage, OrderQuery, OrderStore, OrderStory, Stats
+from orderapp.store import (
+    Document,
+    OrderPage,
+    OrderQuery,
+    OrderStore,
+    OrderStory,
+    Reservation,
+    Stats,
+)
 
 T = TypeVar("T")
 
@@ -28,6 +36,16 @@ class StoreWrapper:
     async def upsert(self, documents: Sequence[Document]) -> None:
         """See `OrderStore`."""
         await self._call("upsert", lambda store: store.upsert(documents))
+
+    async def reserve(self, wanted: Reservation) -> Reservation:
+        """See `OrderStore`."""
+        return await self._call("reserve", lambda store: store.reserve(wanted))
+
+    async def replace_reservation(self, before: Reservation, after: Reservation) -> bool:
+        """See `OrderStore`."""
+        return await self._call(
+            "replace_reservation", lambda store: store.replace_reservation(before, after)
+        )
 
     async def story(self, order_id: int) -> OrderStory | None:
         """See `OrderStore`."""

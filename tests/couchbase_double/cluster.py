@@ -37,6 +37,8 @@ class Cluster:
         self.revision = 1
         #: And how many connections did any query come by.
         self.requests = {"kv": 0, "query": 0, "query_connections": 0}
+        #: Unix time from which a document is gone.
+        self.expiries: dict[bytes, float] = {}
         self.tls: ssl.SSLContext | None = None
         #: By document id, as in the protocol: seconds, or a Unix time when they are many.
         self.expiries: dict[str, int] = {}
@@ -67,6 +69,7 @@ class Cluster:
     def clear(self) -> None:
         """Forget all documents and indexes."""
         self.copies.clear()
+        self.expiries.clear()
         self.queries.indexes.clear()
         self.queries.rows.forget()
 

@@ -1,7 +1,10 @@
 """Memcached binary: how the SDK logs in, and the documents."""
 
+import hashlib
 import json
+import math
 import struct
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -16,7 +19,7 @@ FRAMED, PLAIN = 0x08, 0x80
 FRAMED_HEADER = struct.Struct(">BBBBBBHIIQ")
 DURABILITY_FRAME = 1
 
-SET, ADD, DELETE, NOOP = 0x01, 0x02, 0x04, 0x0A
+SET, ADD, REPLACE, DELETE, NOOP = 0x01, 0x02, 0x03, 0x04, 0x0A
 HELLO, SASL_LIST, SASL_AUTH, SASL_STEP = 0x1F, 0x20, 0x21, 0x22
 SELECT_BUCKET, GET_CONFIG, GET_COLLECTION_ID, GET_ERROR_MAP = 0x89, 0xB5, 0xBB, 0xFE
 
@@ -27,6 +30,8 @@ FEATURES = {0x07, 0x08, 0x0B, 0x0E, 0x10, 0x11, 0x12}
 JSON_FLAGS = 0x02000006  # the high byte is the common flag that every SDK reads
 BEFORE_LOGIN = {HELLO, SASL_LIST, SASL_AUTH, SASL_STEP, GET_ERROR_MAP, NOOP}
 ERROR_MAP = json.dumps({"version": 2, "revision": 1, "errors": {}}).encode()
+#: Seconds; an expiry of more is a time.
+MONTH = 30 * 24 * 3600
 #: Seconds for a durable write that says nothing else.
 DURABILITY_TIMEOUT = 30.0
 
@@ -40,6 +45,8 @@ class Request(NamedTuple):
     extras: bytes
     key: bytes
     value: bytes
+    #: The version of the document that is to be replaced; 0: whatever it is.
+    cas: int = 0
 
     @property
     def durability(self) -> tuple[int, float]:
@@ -72,10 +79,10 @@ class Conversation:
             magic = buffer[start]
             if magic == FRAMED:
                 fields = FRAMED_HEADER.unpack_from(buffer, start)
-                _, opcode, frames_len, key_len, ext_len, _, _, body_len, opaque, _ = fields
+                _, opcode, frames_len, key_len, ext_len, _, _, body_len, opaque, cas = fields
             else:
                 fields = HEADER.unpack_from(buffer, start)
-                _, opcode, key_len, ext_len, _, _, body_len, opaque, _ = fields
+                _, opcode, key_len, ext_len, _, _, body_len, opaque, cas = fields
                 frames_len = 0
             frames = start + HEADER.size
             end = frames + body_len
@@ -86,7 +93,7 @@ class Conversation:
             value = key + key_len
             request = Request(
                 opcode, opaque, buffer[frames:extras], buffer[extras:key], buffer[key:value],
-                buffer[value:end],
+                buffer[value:end], cas,
             )  # fmt: skip
             answer = self._answer(request)
             if answer is not None:
@@ -98,7 +105,7 @@ class Conversation:
     def _answer(self, request: Request) -> tuple[int, bytes, bytes] | None:
         if request.opcode not in BEFORE_LOGIN and not self._logged_in:
             return STATUSES["NO_ACCESS"], b"", b""
-        if request.opcode in (GET, SET, ADD, DELETE):
+        if request.opcode in (GET, SET, ADD, REPLACE, DELETE):
             return self._document(request)
         return self._manage(request.opcode, request.key, request.value)
 
@@ -117,6 +124,7 @@ class Conversation:
             return STATUSES["NOT_MY_PARTITION"], b"", config
         if status := self.cluster.faults.status_of(request.opcode, key):
             return status, b"", b""
+        self._expire(key)
         if request.opcode == GET:
             found = copies.documents.get(key)
             if found is None:
@@ -133,15 +141,32 @@ class Conversation:
             status = STATUSES["NOT_FOUND"]
         elif not status and request.opcode == ADD and exists:
             status = STATUSES["EXISTS"]
-        elif not status and request.opcode != DELETE and request.extras[:1] != b"\x02":
+        elif not status and request.opcode == REPLACE:
+            status = self._mismatch(request, copies.documents.get(key))
+        if not status and request.opcode != DELETE and request.extras[:1] != b"\x02":
             status = STATUSES["INVALID"]  # a query would not see it as JSON
         if status:
             return status, b"", b""
         value = None if request.opcode == DELETE else request.value
+        self.cluster.expiries.pop(key, None)
+        # Flags and seconds: of more than 30 days, of Unix time.
+        if seconds_left := int.from_bytes(request.extras[4:8]):
+            since = 0 if seconds_left > MONTH else time.time()
+            self.cluster.expiries[key] = since + seconds_left
         answer = _Answer(partial(self._send, request))
         self.cluster.expiries[key.decode()] = int.from_bytes(request.extras[4:8])
         copies.write(key, value, level, seconds, answer)
         return answer.first()
+
+    def _expire(self, key: bytes) -> None:
+        if self.cluster.expiries.get(key, math.inf) <= time.time():
+            del self.cluster.expiries[key]
+            self.cluster.copies.write(key, None, 0, 0, lambda _: None)
+
+    def _mismatch(self, request: Request, found: bytes | None) -> int:
+        if found is None:
+            return STATUSES["NOT_FOUND"]
+        return STATUSES["EXISTS"] if request.cas not in (0, cas_of(found)) else OK
 
     def _send(self, request: Request, status: int) -> None:
         self._later(_packed(request, status, b"", b""))
@@ -214,9 +239,15 @@ class _Answer:
         return None if self._status is None else (self._status, b"", b"")
 
 
+def cas_of(document: bytes) -> int:
+    """The version of a document: a number that follows from what it holds."""
+    return int.from_bytes(hashlib.sha256(document).digest()[:7]) + 1
+
+
 def _packed(request: Request, status: int, extras: bytes, value: bytes) -> bytes:
+    cas = cas_of(value) if request.opcode == GET and status == OK else 1
     header = HEADER.pack(
         0x81, request.opcode, 0, len(extras), 0, status, len(extras) + len(value),
-        request.opaque, 1,
+        request.opaque, cas,
     )  # fmt: skip
     return header + extras + value

@@ -14,6 +14,7 @@ from orderapp.store import (
     OrderQuery,
     OrderStory,
     PaymentDocument,
+    Reservation,
     Stats,
     StoreError,
     StoreUnavailable,
@@ -26,6 +27,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.documents: dict[str, Document] = {}
         self.batches: list[list[Document]] = []
+        self.reservations: dict[str, Reservation] = {}
         self._failures: list[StoreError] = []
         self._is_open = False
 
@@ -47,6 +49,20 @@ class MemoryStore:
         self.batches.append(list(documents))
         for document in documents:
             self.documents[document.id] = document.after(self.documents.get(document.id))
+
+    async def reserve(self, wanted: Reservation) -> Reservation:
+        self._check()
+        found = self.reservations.get(wanted.key)
+        if found is None or found.has_expired():
+            found = self.reservations[wanted.key] = wanted
+        return found
+
+    async def replace_reservation(self, before: Reservation, after: Reservation) -> bool:
+        self._check()
+        if self.reservations.get(before.key) != before:
+            return False
+        self.reservations[before.key] = after
+        return True
 
     async def story(self, order_id: int) -> OrderStory | None:
         self._check()

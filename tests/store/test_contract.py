@@ -6,8 +6,10 @@ The server's bucket keeps the documents of every run.
 import asyncio
 import os
 import time
+import uuid
 
 import pytest
+from msgspec.structs import replace
 
 from orderapp.couchbase_settings import Couchbase
 from orderapp.environ import Environ
@@ -21,6 +23,7 @@ from orderapp.store import (
     OrderQuery,
     OrderStory,
     PaymentDocument,
+    Reservation,
     StoreError,
 )
 from orderapp.store.couchbase import CouchbaseStore
@@ -560,6 +563,89 @@ async def test_closed_store_opens_again_with_its_documents(store, n):
     await store.open()
 
     assert order(n) == (await store.story(n)).order
+
+
+def reservation(key, n=1, **changes):
+    fields = {"expires": int(time.time()) + 60, "holder": "one"} | changes
+    return Reservation(key, n, 1234, 350.25, "DE", "2026-11-29T10:00:00.000000Z", **fields)
+
+
+@pytest.fixture
+def key():
+    return uuid.uuid4().hex
+
+
+async def test_of_all_who_reserve_a_key_at_once_one_gets_it(store, key):
+    wanted = [reservation(key, n, holder=f"worker {n}") for n in range(30)]
+    found = await asyncio.gather(*map(store.reserve, wanted))
+
+    assert len(set(found)) == 1
+    assert found[0] in wanted
+    assert await store.reserve(wanted[29]) == found[0]
+    other = reservation(uuid.uuid4().hex)
+    assert await store.reserve(other) == other
+
+
+async def test_a_reservation_is_replaced_only_as_it_was(store, key):
+    first = await store.reserve(reservation(key))
+    taken = replace(first, holder="two", beat=1)
+    done = replace(taken, is_confirmed=True)
+
+    assert not await store.replace_reservation(taken, done)
+    assert await store.replace_reservation(first, taken)
+    assert not await store.replace_reservation(first, replace(first, is_confirmed=True))
+    assert await store.replace_reservation(taken, done)
+    assert await store.reserve(reservation(key, 7)) == done
+    missing = reservation(uuid.uuid4().hex, 3)
+    assert not await store.replace_reservation(missing, replace(missing, beat=1))
+
+
+async def test_of_all_who_take_a_reservation_over_at_once_one_does(store, key):
+    first = await store.reserve(reservation(key))
+    takers = [replace(first, holder=f"worker {n}") for n in range(20)]
+
+    done = await asyncio.gather(*(store.replace_reservation(first, t) for t in takers))
+
+    assert sum(done) == 1
+    assert await store.reserve(first) == takers[done.index(True)]
+
+
+async def test_a_key_is_free_again_when_its_reservation_has_expired(store, key):
+    soon = reservation(key, expires=int(time.time()) + 2)
+    assert await store.reserve(soon) == soon
+    other = reservation(key, 2)
+    assert await store.reserve(other) == soon
+    await asyncio.sleep(3)
+
+    assert await store.reserve(other) == other
+
+
+async def test_two_workers_share_their_reservations(double, tmp_path):
+    for make in (
+        lambda: CouchbaseStore(double.settings),
+        lambda: SQLiteStore(tmp_path / "orders.sqlite"),
+    ):
+        workers = [make(), make()]
+        for worker in workers:
+            await worker.open()
+        for n in range(20):
+            wanted = [reservation(f"{n:032}", holder=f"worker {m}") for m in (0, 1)]
+            found = [w.reserve(r) for w, r in zip(workers, wanted, strict=True)]
+            assert len(set(await asyncio.gather(*found))) == 1
+        for worker in workers:
+            await worker.close()
+
+
+async def test_reservations_are_no_orders(store, key, n):
+    before = await store.stats(0) if not isinstance(store, CouchbaseStore) else None
+    await store.reserve(reservation(key, n))
+
+    assert await store.story(n) is None
+    assert await store.scan(OrderDocument, n - 1, 10) == []
+    assert n not in [story.order.order_id for story in await store.latest(10)]
+    assert n not in [s.order.order_id for s in (await store.page(OrderQuery(limit=10))).stories]
+    if before is not None:
+        assert await store.stats(0) == before
 
 
 async def test_documents_outlive_the_store_object(double, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from orderapp.app import app
-from orderapp.web.api import health, orders, progress, sent_order, stats
+from orderapp.web.api import health, keyed_orders, orders, progress, stats
 from tests.store.fake import MemoryStore
 
 
@@ -21,7 +21,7 @@ class Letters:
 async def store(monkeypatch):
     memory = MemoryStore()
     await memory.open()
-    for module in (orders, health, sent_order, stats):
+    for module in (orders, health, keyed_orders, stats):
         monkeypatch.setattr(module, "store", memory)
     monkeypatch.setattr(app, "resources", [memory])
     monkeypatch.setattr(stats, "letters", Letters())

@@ -20,7 +20,7 @@ from orderapp.app import app, store
 from orderapp.engine.batches.structs import struct_of
 from orderapp.models import Order
 from orderapp.web import service  # noqa: F401  # registers the views
-from orderapp.web.api import progress, sent_order
+from orderapp.web.api import progress
 from tests.web.examples import alert, look, order, payment
 
 
@@ -38,9 +38,6 @@ class Kafka:
     async def unique_number(self, _topic):
         return next(self.numbers)
 
-    async def find(self, _tp, _key, _start):
-        return None
-
 
 async def prepare():
     await store.start()
@@ -50,10 +47,9 @@ async def prepare():
     await store.upsert([order(n) for n in range(200)])
     await store.upsert([*map(payment, range(100)), *map(alert, range(50))])
     kafka = Kafka()
-    app.ready, app.send_all, sent_order.search.find = True, kafka.send_all, kafka.find
+    app.ready, app.send_all = True, kafka.send_all
     app.unique_number = kafka.unique_number
     app.resources[:] = [store]
-    sent_order._partition_of = lambda _look, _key: None
 
     async def known():
         return look(fraud=100)

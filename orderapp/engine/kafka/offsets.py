@@ -8,14 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata
 
 from orderapp.engine.kafka.cluster import Cluster, let_go
-from orderapp.engine.kafka.search import rest_at
 from orderapp.engine.kafka.topic_ids import partitions_of, topic_states
 from orderapp.engine.kafka.transactions import OpenTransactions, high_watermarks
 
@@ -155,6 +154,14 @@ class Clients:
                 self._empty[tp, at] = await consumer.position(tp)
             left = {place for place in left if self._is_open(place, ends)}
         consumer.pause(*places)  # or Kafka would be asked for more and more
+
+
+def rest_at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> None:
+    """Fetch nothing of a partition, and go on at `offset` when it is resumed."""
+    consumer.pause(tp)
+    # Also drops what was fetched beyond: aiokafka lets nothing be fetched from the same broker
+    # for a while as long as it is not taken.
+    consumer.seek(tp, offset)
 
 
 def _subscribed(members: Iterable[Any]) -> frozenset[str]:

@@ -21,7 +21,8 @@ from couchbase.n1ql import QueryScanConsistency
 from couchbase.options import QueryOptions
 
 from orderapp.couchbase_settings import Couchbase
-from orderapp.store import StoreError
+from orderapp.store import Reservation, StoreError
+from orderapp.store.couchbase import reservations
 from orderapp.store.couchbase.durability import check, write_options
 from orderapp.store.couchbase.errors import translating, worst
 from orderapp.store.couchbase.keyspace import keyspace
@@ -71,6 +72,17 @@ class Client:
             result = self._documents.upsert_multi(values, **options)
             if not result.all_ok:
                 raise worst(result.exceptions.values())
+
+    def reserve(self, wanted: Reservation) -> Reservation:
+        """See `OrderStore`."""
+        with translating(self.where):
+            return reservations.reserve(self._documents, wanted, self.write_options)
+
+    def replace_reservation(self, before: Reservation, after: Reservation) -> bool:
+        """See `OrderStore`."""
+        with translating(self.where):
+            options = self.write_options
+            return reservations.replace_reservation(self._documents, before, after, options)
 
     def _stored_dead_letters(self, documents: Sequence[Document]) -> dict[str, Document]:
         """The dead letters that these documents replace; there are few."""

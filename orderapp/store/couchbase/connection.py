@@ -18,18 +18,19 @@ CLOSE_LIMIT = 1.0
 
 
 class Connection:
-    """Threads of three kinds, so that reads of the web views do not queue behind writes that
-    wait, or counts."""
+    """Threads of several kinds, so that reads of the web views do not queue behind writes that
+    wait, or counts, and who waits for a reservation not behind batches."""
 
     def __init__(self, client: "Client") -> None:
         self.client = client
         self.readers = ThreadPoolExecutor(4, thread_name_prefix="couchbase-read")
         self.writers = ThreadPoolExecutor(4, thread_name_prefix="couchbase-write")
+        self.reservers = ThreadPoolExecutor(4, thread_name_prefix="couchbase-reserve")
         self.counters = ThreadPoolExecutor(1, thread_name_prefix="couchbase-count")
 
     async def close(self) -> None:
         """Disconnect. Without it the SDK may abort the process at its exit."""
-        for threads in (self.readers, self.writers, self.counters):
+        for threads in (self.readers, self.writers, self.reservers, self.counters):
             threads.shutdown(wait=False)
         closing = asyncio.wrap_future(in_thread(self.client.close))
         await asyncio.wait([closing], timeout=CLOSE_LIMIT)

@@ -15,6 +15,7 @@ from orderapp.store import (
     OrderPage,
     OrderQuery,
     OrderStory,
+    Reservation,
     Stats,
     StoreUnavailable,
 )
@@ -143,6 +144,21 @@ class CouchbaseStore:
             await self._within(
                 WRITE_LIMIT, opened.writers.submit(opened.client.upsert, documents)
             )
+
+    async def reserve(self, wanted: Reservation) -> Reservation:
+        """Insert a reservation, or get that of its key."""
+        opened = self._opened()
+        return await self._within(
+            WRITE_LIMIT, opened.reservers.submit(opened.client.reserve, wanted)
+        )
+
+    async def replace_reservation(self, before: Reservation, after: Reservation) -> bool:
+        """Replace a reservation that is still as it was, by its CAS."""
+        opened = self._opened()
+        return await self._within(
+            WRITE_LIMIT,
+            opened.reservers.submit(opened.client.replace_reservation, before, after),
+        )
 
     async def _read(self, function: "Callable[[Client], T]", limit: float = READ_LIMIT) -> T:
         opened = self._opened()

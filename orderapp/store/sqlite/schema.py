@@ -18,6 +18,7 @@ from orderapp.store.documents import (
     OrderDocument,
     PaymentDocument,
 )
+from orderapp.store.sqlite import reservations
 from orderapp.store.sqlite.migration import COLUMNS, CONTENTS
 
 log = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ def create(connection: sqlite3.Connection) -> None:
     # Two workers that start together must not both find an old version.
     with transaction(connection):
         version = _version(connection)
+        connection.execute(reservations.TABLE)
         if version == VERSION:
             return
         if version == 1:

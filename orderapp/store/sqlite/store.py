@@ -9,17 +9,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from orderapp.store import OrderPage, OrderQuery, OrderStory, Stats, StoreUnavailable
+from orderapp.store import (
+    OrderPage,
+    OrderQuery,
+    OrderStory,
+    Reservation,
+    Stats,
+    StoreUnavailable,
+)
 from orderapp.store.documents import Document
-from orderapp.store.sqlite import read
+from orderapp.store.sqlite import read, reservations
 from orderapp.store.sqlite.pages import page
 from orderapp.store.sqlite.reader import Reader
 from orderapp.store.sqlite.schema import check, create
+from orderapp.store.sqlite.shared import SharedTransactions
 from orderapp.store.sqlite.thread import open_connection
 from orderapp.store.sqlite.writer import Writer
 
 T = TypeVar("T")
-Opened = TypeVar("Opened", Reader, Writer)
+Opened = TypeVar("Opened", Reader, Writer, SharedTransactions)
 
 # Seconds. SQLite's own waits for a lock end before the limits of the calls around them.
 WRITE_LOCK_WAIT = 5.0
@@ -37,6 +45,7 @@ class SQLiteStore:
         self._path = path
         self._read_only = read_only
         self._writer: Writer | None = None
+        self._changes: SharedTransactions | None = None
         self._reader: Reader | None = None
 
     def __repr__(self) -> str:
@@ -49,7 +58,7 @@ class SQLiteStore:
         try:
             if not self._read_only:
                 thread = await open_connection(self._path, WRITE_LOCK_WAIT, _prepare_writer)
-                self._writer = Writer(thread)
+                self._writer, self._changes = Writer(thread), SharedTransactions(thread)
             thread = await open_connection(
                 self._path, READ_LOCK_WAIT, _prepare_reader, create=not self._read_only
             )
@@ -61,7 +70,7 @@ class SQLiteStore:
     async def close(self) -> None:
         """Finish the writes that are under way and let go of the file."""
         reader, self._reader = self._reader, None
-        writer, self._writer = self._writer, None
+        writer, self._writer, self._changes = self._writer, None, None
         for thread in (reader, writer):
             if thread is not None:
                 await thread.close()
@@ -105,6 +114,19 @@ class SQLiteStore:
         writer = self._opened(self._writer)
         if documents:
             await self._within(WRITE_LIMIT, writer.write(documents))
+
+    async def reserve(self, wanted: Reservation) -> Reservation:
+        """Keep a reservation, or find that of its key."""
+        return await self._change(lambda found: reservations.reserve(found, wanted))
+
+    async def replace_reservation(self, before: Reservation, after: Reservation) -> bool:
+        """Change a reservation that is still as it was."""
+        return await self._change(
+            lambda found: reservations.replace_reservation(found, before, after)
+        )
+
+    async def _change(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._within(WRITE_LIMIT, self._opened(self._changes).run(function))
 
     async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         return await self._within(READ_LIMIT, self._opened(self._reader).read(function))

@@ -9,8 +9,8 @@ from orderapp.engine.observe import trace_headers
 from orderapp.web.api import ordering
 from orderapp.web.api.access import check_writer
 from orderapp.web.api.body import read_json
+from orderapp.web.api.idempotency_key import PATTERN, read_key
 from orderapp.web.api.new_order import NewOrder, parse
-from orderapp.web.api.order_ids import read_key
 from orderapp.web.api.routes import Answer, Header, Parameter, Route, json, serve
 from orderapp.web.api.sent_order import SentOrder
 
@@ -54,7 +54,7 @@ ROUTE = Route(
     parameters=(
         Parameter(
             "Idempotency-Key",
-            {"type": "string", "pattern": "^[!-~]{1,255}$"},
+            {"type": "string", "pattern": PATTERN},
             "makes the request safe to repeat: the same key and body give the same order, and "
             "no second one; another body under the same key is 422",
             "header",
@@ -82,7 +82,7 @@ async def send_order(request: web.Request) -> web.Response:
     check_writer(request)
     key = read_key(request)
     trace = trace_headers.from_http(request.headers)
-    order = await ordering.intake.take(parse(await read_json(request)), key, trace)
+    order = await ordering.take(parse(await read_json(request)), key, trace)
     # Relative to this request's URL: a proxy may serve the API under a path of its own.
     link = f"orders/{order.order_id}"
     return json(Accepted(order, Links(link)), 202, {"Location": link})

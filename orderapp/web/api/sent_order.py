@@ -1,26 +1,32 @@
-"""Orders that were sent over the API: found again by their ids, in the store or in Kafka."""
+"""Orders of the API on their way to Kafka."""
 
 import asyncio
 import logging
-from typing import NamedTuple
 
 import msgspec
-from aiokafka import TopicPartition
-from aiokafka.partitioner import murmur2
 
-from orderapp.app import app, store
+from orderapp.app import app
 from orderapp.engine.errors import TransientError
-from orderapp.engine.health.lag import Look
-from orderapp.engine.kafka.search import Search
+from orderapp.engine.observe import trace_headers, tracing
 from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.times import Time
-from orderapp.web.api import progress
-from orderapp.web.api.order_ids import may_be_ours
-from orderapp.web.api.routes import PATIENCE
+from orderapp.models import now
+from orderapp.order_ids import order_ids
+from orderapp.web.api.new_order import NewOrder
 from orderapp.web.server.problems import unavailable
 
 logger = logging.getLogger(__name__)
-_few = Few(logger, logging.WARNING, "orders that Kafka did not answer for", most=50)
+_few = Few(logger, logging.WARNING, "orders that were not taken at once", most=50)
+
+#: Seconds that Kafka has to confirm an order, or to give an id.
+KAFKA_PATIENCE = 4.0
+
+REFUSED = (
+    "Kafka takes no orders as things stand: it was not written, and the log of the worker says "
+    "what to mend"
+)
+
+_encode = msgspec.json.Encoder().encode
 
 
 class SentOrder(msgspec.Struct, frozen=True):
@@ -33,62 +39,40 @@ class SentOrder(msgspec.Struct, frozen=True):
     created_at: Time
 
 
-class Known(NamedTuple):
-    """An order whose id is taken; it may not be in Kafka unless `is_confirmed`."""
+async def new_order(wanted: NewOrder) -> SentOrder:
+    """The order that a client wants, with an id of its own; raises `Problem` without Kafka."""
+    try:
+        async with asyncio.timeout(KAFKA_PATIENCE):
+            order_id = await order_ids.next()
+    except (TransientError, TimeoutError) as error:
+        warn("no id", None, error)
+        raise unavailable("Kafka does not answer: the order was not sent") from error
+    # 0.0: JSON knows a -0.
+    amount = wanted.amount + 0.0
+    return SentOrder(order_id, wanted.customer_id, amount, wanted.country, now())
 
-    order: SentOrder
-    is_confirmed: bool
+
+async def send(
+    order: SentOrder, trace: trace_headers.Headers, seconds: float | None = None
+) -> None:
+    """Return when Kafka has confirmed an order; raises `TransientError` or TimeoutError.
+
+    `trace` is the trace of the request, if it is part of one. Without `seconds` it takes as
+    long as the client needs to know that it may give up, up to a minute."""
+    message = str(order.order_id).encode(), _encode(order)
+    with tracing.sending("orders", message[0], trace) as headers:
+        try:
+            async with asyncio.timeout(seconds):
+                await app.send_all("orders", None, [message], [headers])
+        except (TransientError, TimeoutError) as error:
+            trace_id = trace_headers.trace_id(headers)
+            warn("not confirmed", order.order_id, error, trace_id=trace_id)
+            raise
 
 
 def warn(what: str, order_id: int | None, error: Exception, **more: str | None) -> None:
-    """Log that Kafka did not answer for an order; None: it has no id yet."""
+    """Log that Kafka or the store did not answer for an order; None: it has no id yet."""
     if _few.room():
         which = "a new order" if order_id is None else f"order {order_id}"
         about = {"order_id": order_id, **more}
         logger.warning("%s: %s: %r", which, what, error, extra=about)
-
-
-async def find(order_id: int) -> Known | None:
-    """The order, if the store has it, or the topic where the store has not got to."""
-    # Before the store is asked: what analytics has committed by now, the store has by then. So
-    # has what was committed at an earlier look, which will do while Kafka is slow.
-    look = await progress.look() or progress.last_look()
-    async with asyncio.timeout(PATIENCE):
-        story = await store.story(order_id)
-    if story is not None:
-        order = story.order
-        sent = SentOrder(
-            order_id, order.customer_id, order.amount, order.country, order.created_at
-        )
-        return Known(sent, is_confirmed=True)
-    if look is None:
-        raise unavailable("Kafka is not reachable: the order was not sent")
-    key = str(order_id).encode()
-    tp = _partition_of(look, key)
-    analytics = look.services.get("analytics")
-    stored = analytics.committed.get(tp, 0) if analytics else 0
-    try:
-        record = await search.find(tp, key, stored)
-    except TransientError as error:
-        warn("not looked up", order_id, error)
-        raise unavailable("Kafka does not answer: the order was not sent") from error
-    if record is None:
-        return None
-    try:
-        order = app.decoder("orders").one(record)
-    except Exception:
-        return None  # somebody's record that is no order has its key
-    return Known(msgspec.convert(order, SentOrder, from_attributes=True), True)
-
-
-def _partition_of(look: Look, key: bytes) -> TopicPartition:
-    """Where Kafka's own partitioner, which is ours too, puts a key."""
-    partitions = sum(tp.topic == "orders" for tp in look.ends)
-    if not partitions:
-        raise unavailable("the topic 'orders' does not exist: the order was not sent")
-    return TopicPartition("orders", (murmur2(key) & 0x7FFFFFFF) % partitions)
-
-
-search = Search(lambda: app.cluster, may_be_ours)
-app.resources.append(search)
-app.topic_listeners.append(search.forget)

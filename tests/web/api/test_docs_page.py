@@ -61,7 +61,7 @@ def test_what_the_page_shows_is_escaped():
 
 async def test_the_commands_of_the_page_do_what_it_says(client, store, kafka, monkeypatch):
     """Each example is run, but for the token, as curl would."""
-    monkeypatch.setattr(ordering.intake, "take", taken)
+    monkeypatch.setattr(ordering, "take", taken)
     text = await (await client.get("/docs")).text()
     commands = [unescape(found) for found in re.findall(r"<code>(curl [^<]*)</code>", text)]
 

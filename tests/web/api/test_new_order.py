@@ -6,7 +6,6 @@ import re
 import pytest
 
 from orderapp.web.api.new_order import NewOrder, parse
-from orderapp.web.api.order_ids import id_for
 from orderapp.web.server.problems import Problem
 
 GOOD = {"customer_id": 1234, "amount": 350.25, "country": "DE"}
@@ -121,7 +120,3 @@ def test_what_is_no_json_is_told_from_what_is_no_order(body, status):
 def test_the_reason_for_what_cannot_be_read_is_the_true_one(body, reason):
     with pytest.raises(Problem, match=re.escape(reason)):
         parse(body)
-
-
-def test_a_key_gives_the_same_id_in_every_worker():
-    assert id_for("order-1") == id_for("order-1") == 7257157710387524

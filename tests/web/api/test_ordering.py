@@ -10,30 +10,24 @@ import pytest
 
 from orderapp.app import app, settings
 from orderapp.engine.errors import SendFailedError, SendRefusedError
-from orderapp.engine.health.lag import Look
 from orderapp.engine.observe.blocked import Blocked
-from orderapp.web.api import access, ordering, progress, sent_order
+from orderapp.web.api import access, ordering
 from orderapp.web_settings import Web
-from tests.records import record
-from tests.web.examples import ask, look, order
+from tests.web.examples import ask
 
 GOOD = {"customer_id": 1234, "amount": 350.25, "country": "DE"}
 TOKEN = "a token, not a secret"
-PARTITION_OF = sent_order._partition_of
 
 
 class Topic:
-    """What was sent to `orders`. `away` makes sending fail; `found` is what a search finds."""
+    """What was sent to `orders`. `away` makes sending fail."""
 
     def __init__(self):
         self.sent = []
         self.away = None
-        self.found = None
         self.numbers = itertools.count()
 
     async def number(self, topic):
-        if self.away:
-            raise self.away
         return next(self.numbers)
 
     async def send_all(self, topic, partition, messages, headers):
@@ -43,20 +37,13 @@ class Topic:
             raise self.away
         self.sent += [(key, json.loads(value)) for key, value in messages]
 
-    async def find(self, tp, key, start):
-        return self.found
-
 
 @pytest.fixture
-def topic(monkeypatch, kafka):
-    kafka.look = look(fraud=0)
+def topic(monkeypatch):
     topic = Topic()
     monkeypatch.setattr(app, "ready", True)
     monkeypatch.setattr(app, "send_all", topic.send_all)
     monkeypatch.setattr(app, "unique_number", topic.number)
-    monkeypatch.setattr(sent_order.search, "find", topic.find)
-    monkeypatch.setattr(ordering, "intake", ordering.Intake())
-    monkeypatch.setattr(sent_order, "_partition_of", lambda _look, _key: None)
     return topic
 
 
@@ -74,10 +61,6 @@ async def post(client, body=GOOD, key=None, **headers):
 
 def bind_to(monkeypatch, host):
     monkeypatch.setattr(access, "app", SimpleNamespace(conf=SimpleNamespace(web_bind=host)))
-
-
-def restart(monkeypatch):
-    monkeypatch.setattr(ordering, "intake", ordering.Intake())
 
 
 async def test_an_order_is_on_its_topic_before_it_is_answered_for(client, store, topic):
@@ -104,68 +87,18 @@ async def test_an_order_needs_no_store(client, store, topic, monkeypatch):
     assert (await post(client))[0] == 202
 
 
-async def test_the_same_key_and_body_are_one_order_also_at_once(client, store, topic):
-    answers = await asyncio.gather(*(post(client, key="k-1") for _ in range(10)))
-
-    assert {status for status, _ in answers} == {202}
-    assert len(topic.sent) == 1
-    assert {found["order"]["order_id"] for _, found in answers} == {
-        topic.sent[0][1]["order_id"]
-    }
-    assert len({found["order"]["created_at"] for _, found in answers}) == 1
-
-
-@pytest.mark.parametrize("where", ["memory", "store", "topic"])
-async def test_a_key_is_known_again_wherever_its_order_is(
-    client, store, topic, monkeypatch, where
-):
-    _, first = await post(client, key="k-2")
-    ((key, sent),) = topic.sent
-    if where != "memory":
-        restart(monkeypatch)
-    if where == "store":
-        await store.upsert([order(sent["order_id"], sent["created_at"], amount=350.25)])
-    if where == "topic":
-        topic.found = record(json.dumps(sent).encode(), key)
-
-    assert await post(client, key="k-2") == (202, first)
-    assert len(topic.sent) == 1
-
-    for other in ({"amount": 350.26}, {"customer_id": 1235}, {"country": "US"}):
-        status, answer = await post(client, GOOD | other, key="k-2")
-        assert (status, answer["errors"][0]["field"]) == (422, "Idempotency-Key")
-    assert len(topic.sent) == 1
-
-
-@pytest.mark.parametrize("key", ["", "k" * 256, "a b", "é", "a\tb"])
-async def test_a_malformed_key_is_400(client, store, topic, key):
-    status, answer = await post(client, key=key)
-
-    assert (status, answer["errors"][0]["field"]) == (400, "Idempotency-Key")
-    assert topic.sent == []
-
-
-@pytest.mark.parametrize("key", ["!", "~" * 255, '"quoted,key"'])
-async def test_every_visible_character_may_be_in_a_key(client, store, topic, key):
-    assert (await post(client, key=key))[0] == 202
-
-
 @pytest.mark.parametrize("error", [SendFailedError("broker-7.inside"), TimeoutError()])
-async def test_without_kafka_it_is_503_and_a_key_makes_it_safe_to_try_again(
+async def test_without_kafka_it_is_503_and_the_client_hears_what_that_means(
     client, store, topic, error
 ):
     topic.away = error
-    status, answer = await post(client, key="k-3")
+    status, answer = await post(client)
     assert status == 503
-    assert "may have been written" in answer["detail"]
+    assert "twice" in answer["detail"]
     assert "inside" not in str(answer)
-    _, without = await post(client)
-    assert "twice" in without["detail"]
-    # Perhaps it was written: another order must not go under its id.
-    assert (await post(client, GOOD | {"amount": 1}, key="k-3"))[0] == 422
 
     topic.away = None
-    assert (await post(client, key="k-3"))[0] == 202
+    assert (await post(client))[0] == 202
     assert len(topic.sent) == 1
 
 
@@ -186,9 +119,6 @@ async def test_before_kafka_is_there_nothing_is_sent(
     client, store, topic, kafka, monkeypatch, key
 ):
     monkeypatch.setattr(app, "ready", False)
-    # Kafka answers, and has no topics yet.
-    kafka.look = Look({}, {}, {})
-    monkeypatch.setattr(sent_order, "_partition_of", PARTITION_OF)
 
     answer = await client.post("/api/orders", json=GOOD, headers=key)
 
@@ -208,49 +138,6 @@ async def test_while_the_topic_is_missing_nothing_is_sent(
 
     assert (answer.status, topic.sent) == (503, [])
     assert "'orders'" in (await answer.json())["detail"]
-
-
-async def test_a_key_of_which_the_topic_has_just_gone_is_503(
-    client, store, topic, kafka, monkeypatch
-):
-    kafka.look = Look({}, {}, {})
-    monkeypatch.setattr(sent_order, "_partition_of", PARTITION_OF)
-
-    assert (await post(client, key="k-9"))[0] == 503
-    assert topic.sent == []
-
-
-async def test_a_key_that_cannot_be_looked_up_is_503(client, store, topic, kafka):
-    kafka.look = None
-    assert (await post(client, key="k-4"))[0] == 503
-    await store.close()
-    assert (await post(client, key="k-4"))[0] == 503
-    assert topic.sent == []
-
-
-async def test_a_key_is_looked_up_also_when_only_an_earlier_look_is_known(
-    client, store, topic, kafka, monkeypatch
-):
-    monkeypatch.setattr(progress.monitor, "looks", [kafka.look])
-    kafka.look = None
-
-    assert (await post(client, key="k-5"))[0] == 202
-
-
-async def test_an_order_that_is_stored_during_the_search_for_it_is_found(
-    client, store, topic, monkeypatch
-):
-    """Another worker has sent it, and analytics commits it just now."""
-    wanted, ask_kafka = ordering.id_for("k-6"), progress.look
-
-    async def look_while_it_is_stored():
-        await store.upsert([order(wanted, amount=350.25)])
-        return await ask_kafka()
-
-    monkeypatch.setattr(progress, "look", look_while_it_is_stored)
-
-    assert (await post(client, key="k-6"))[0] == 202
-    assert topic.sent == []
 
 
 async def test_a_large_body_is_413(client, store, topic):
@@ -412,12 +299,3 @@ async def test_in_a_demonstration_anyone_may_and_the_log_warns_of_it(
 
     assert (await post(client, **PROXIES["Apache"], Origin="https://evil.example"))[0] == 202
     assert "ORDERAPP_TAKE_ORDERS=anyone" in caplog.text
-
-
-async def test_nothing_is_remembered_without_end(client, store, topic, monkeypatch):
-    monkeypatch.setattr(ordering, "REMEMBERED", 5)
-    for n in range(10):
-        await post(client, key=f"bounded-{n}")
-
-    assert len(ordering.intake._recent) == 5
-    assert ordering.intake._turns == {}
