@@ -96,6 +96,9 @@ class OrderStore(Protocol):
     async def story(self, order_id: int) -> OrderStory | None:
         """The order with its alerts and payment, None if the order is not stored."""
 
+    async def stored(self, order_ids: Sequence[int]) -> set[int]:
+        """Which of these orders are stored; of many more quickly than by `story`."""
+
     async def latest(self, limit: int) -> list[OrderStory]:
         """The last `limit` orders by `created_at`, newest first (ties: higher order id)."""
 

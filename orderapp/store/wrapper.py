@@ -16,7 +16,7 @@ from orderapp.store import (
 T = TypeVar("T")
 
 #: The operations that only read.
-READS = frozenset({"ping", "story", "latest", "page", "stats", "scan"})
+READS = frozenset({"ping", "story", "stored", "latest", "page", "stats", "scan"})
 
 
 class StoreWrapper:
@@ -50,6 +50,10 @@ class StoreWrapper:
     async def story(self, order_id: int) -> OrderStory | None:
         """See `OrderStore`."""
         return await self._call("story", lambda store: store.story(order_id))
+
+    async def stored(self, order_ids: Sequence[int]) -> set[int]:
+        """See `OrderStore`."""
+        return await self._call("stored", lambda store: store.stored(order_ids))
 
     async def latest(self, limit: int) -> list[OrderStory]:
         """See `OrderStore`."""

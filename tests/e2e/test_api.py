@@ -97,6 +97,17 @@ def test_an_order_that_is_posted_is_stored_judged_and_paid(pipeline):
     assert {"created", "accepted", "judged", "paid"} <= {s["step"] for s in order["timeline"]}
 
 
+def test_an_order_is_read_at_once_by_who_has_sent_it(pipeline):
+    for _ in range(5):
+        _, answer, _ = post(pipeline, HARMLESS)
+        order_id = answer["order"]["order_id"]
+        url = f"http://127.0.0.1:{pipeline.port}/api/orders/{order_id}"
+        asking = urllib.request.Request(url, headers={"Prefer": "wait=10"})
+        with urllib.request.urlopen(asking, timeout=15) as found:
+            assert json.load(found)["order"]["order_id"] == order_id
+            assert found.headers["Preference-Applied"] == "wait=10"
+
+
 def test_an_order_that_no_rule_finds_risky_is_clear_in_the_end(pipeline):
     _, answer, _ = post(pipeline, HARMLESS)
     order_id = answer["order"]["order_id"]

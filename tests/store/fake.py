@@ -68,6 +68,10 @@ class MemoryStore:
         self._check()
         return self._story(order_id)
 
+    async def stored(self, order_ids: Sequence[int]) -> set[int]:
+        self._check()
+        return {order_id for order_id in order_ids if self._story(order_id)}
+
     async def latest(self, limit: int) -> list[OrderStory]:
         self._check()
         return self._newest()[: max(limit, 0)]

@@ -565,6 +565,17 @@ async def test_closed_store_opens_again_with_its_documents(store, n):
     assert order(n) == (await store.story(n)).order
 
 
+async def test_of_many_orders_those_that_are_stored_are_told(store, n):
+    assert await store.stored([]) == set()
+    assert await store.stored([n, 2**63, -(2**70)]) == set()
+    await store.upsert([order(n + m) for m in range(0, 1200, 2)])
+    await store.upsert([alert(n + 1)])
+
+    found = await store.stored(range(n, n + 1200))
+
+    assert found == set(range(n, n + 1200, 2))
+
+
 def reservation(key, n=1, **changes):
     fields = {"expires": int(time.time()) + 60, "holder": "one"} | changes
     return Reservation(key, n, 1234, 350.25, "DE", "2026-11-29T10:00:00.000000Z", **fields)

@@ -5,7 +5,7 @@ Functions run in threads; each takes the client that is connected.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -71,6 +71,11 @@ def scan(client: "Client", kind: type[D], after: int, limit: int) -> list[D]:
         if documents or not rows:
             return documents
         after = rows[-1]["order_id"]  # none of these was ours
+
+
+def stored(client: "Client", order_ids: Sequence[int]) -> set[int]:
+    """Which of these orders are there."""
+    return set(map(int, client.get([*map(str, order_ids)], LIMIT)))
 
 
 def stories(client: "Client", order_ids: list[int], end: float) -> Iterator[OrderStory | None]:

@@ -107,6 +107,12 @@ class CouchbaseStore:
         """The order with its alerts and payment, by the ids of its documents."""
         return await self._read(lambda client: read.story(client, order_id))
 
+    async def stored(self, order_ids: Sequence[int]) -> set[int]:
+        """Which of these orders are stored, by the ids of their documents."""
+        if not order_ids:
+            return set()
+        return await self._read(lambda client: read.stored(client, order_ids))
+
     async def latest(self, limit: int) -> list[OrderStory]:
         """The newest orders that the index knows of: it follows writes within moments."""
         return await self._read(lambda client: read.latest(client, limit))

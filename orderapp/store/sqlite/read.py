@@ -50,6 +50,10 @@ _LATEST = _stories(
     "ORDER BY orders.created_at DESC, orders.order_id DESC",
 )
 
+_STORED = "SELECT order_id FROM orders WHERE order_id IN"
+#: Below the 999 parameters that an old SQLite allows.
+_AT_ONCE = 500
+
 _ORDER = len(OrderDocument.__struct_fields__)
 _ALERT = _ORDER + len(AlertDocument.__struct_fields__)
 _PAYMENT = _ALERT + len(PaymentDocument.__struct_fields__)
@@ -69,6 +73,17 @@ def story(connection: sqlite3.Connection, order_id: int) -> OrderStory | None:
     """The order with this id and what belongs to it."""
     row = connection.execute(_STORY, (order_id,)).fetchone()
     return None if row is None else _to_story(row)
+
+
+def stored(connection: sqlite3.Connection, order_ids: Sequence[int]) -> set[int]:
+    """Which of these orders are there."""
+    found: set[int] = set()
+    for start in range(0, len(order_ids), _AT_ONCE):
+        part = order_ids[start : start + _AT_ONCE]
+        places = ", ".join("?" * len(part))
+        rows = connection.execute(f"{_STORED} ({places})", part)
+        found.update(order_id for (order_id,) in rows)
+    return found
 
 
 def latest(connection: sqlite3.Connection, limit: int) -> list[OrderStory]:

@@ -85,6 +85,11 @@ class SQLiteStore:
             return None
         return await self._read(lambda connection: read.story(connection, order_id))
 
+    async def stored(self, order_ids: Sequence[int]) -> set[int]:
+        """Which of these orders are stored."""
+        ids = [order_id for order_id in order_ids if _fits(order_id)]
+        return await self._read(lambda connection: read.stored(connection, ids))
+
     async def latest(self, limit: int) -> list[OrderStory]:
         """The newest orders, newest first."""
         # SQLite takes a negative LIMIT for none.

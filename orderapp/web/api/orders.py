@@ -1,16 +1,20 @@
 """The orders that are stored: the last ones, page by page, and one with its story."""
 
+import asyncio
+
 import msgspec
 from aiohttp import web
 
 from orderapp.app import store
 from orderapp.store import OrderQuery
 from orderapp.web.api import parameters as read
+from orderapp.web.api import prefer
 from orderapp.web.api.answers import OneOrder, Orders, Page, detailed
+from orderapp.web.api.arrivals import arrivals
 from orderapp.web.api.joined import Joined
 from orderapp.web.api.listed import listed
 from orderapp.web.api.progress import fraud_of
-from orderapp.web.api.routes import Answer, Route, json, serve
+from orderapp.web.api.routes import PATIENCE, Answer, Route, json, serve
 from orderapp.web.api.timeline import timeline
 from orderapp.web.server.problems import Problem
 
@@ -70,15 +74,26 @@ async def orders(request: web.Request) -> web.Response:
         "/api/orders/{order_id}",
         "One order with its whole story.",
         {200: Answer("The order, what the services found, and its timeline.", OneOrder)},
-        parameters=(read.ORDER_ID,),
+        parameters=(read.ORDER_ID, prefer.PARAMETER),
         errors=(404, 503),
-    )
+    ),
+    seconds=prefer.LONGEST_WAIT + 2 * PATIENCE,
 )
 async def order(request: web.Request) -> web.Response:
-    """One order with its story."""
-    order_id = read.read_order_id(request)
-    story = await store.story(order_id)
-    if story is None:
-        raise Problem(404, f"order {order_id} is not known; it may not be stored yet")
-    fraud = await fraud_of(story)
-    return json(OneOrder(detailed(story, fraud, timeline(story, fraud))))
+    """One order with its story; with `Prefer: wait=N` as soon as it is stored."""
+    order_id, wait = read.read_order_id(request), prefer.read_wait(request)
+    headers: dict[str, str] = {}
+    async with asyncio.timeout(PATIENCE) as limit:
+        story = await store.story(order_id)
+        if wait is not None and arrivals.has_room():
+            headers = prefer.applied(wait)
+            if story is None:
+                limit.reschedule(None)
+                await arrivals.wait(order_id, wait)
+                limit.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+                story = await store.story(order_id)
+        if story is None:
+            text = f"order {order_id} is not known; it may not be stored yet"
+            raise Problem(404, text, headers=headers)
+        fraud = await fraud_of(story)
+    return json(OneOrder(detailed(story, fraud, timeline(story, fraud))), headers=headers)
