@@ -1,6 +1,16 @@
 """The service `web`: importing this registers the API and the dashboard."""
 
 from orderapp.web.api import asyncapi, docs, events, openapi, orders, send_order, stats
-from orderapp.web.page import files
+from orderapp.web.page import errors, files
 
-__all__ = ["asyncapi", "docs", "events", "files", "openapi", "orders", "send_order", "stats"]
+__all__ = [
+    "asyncapi",
+    "docs",
+    "errors",
+    "events",
+    "files",
+    "openapi",
+    "orders",
+    "send_order",
+    "stats",
+]

@@ -1,4 +1,4 @@
-"""The dashboard's files: `GET /` and `GET /static/…`.
+"""The dashboard's files: `GET /`, `GET /favicon.ico` and `GET /static/…`.
 
 They are few and small, and read once: nobody gets a page of one version with scripts of
 another, and no path that a client sends is looked up in the file system.
@@ -17,6 +17,7 @@ STATIC = Path(__file__).parent / "static"
 _TYPES = {
     ".css": "text/css",
     ".html": "text/html",
+    ".ico": "image/x-icon",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
@@ -47,6 +48,11 @@ async def dashboard(request: web.Request) -> web.Response:
     return _answer(request, _FILES["index.html"])
 
 
+async def favicon(request: web.Request) -> web.Response:
+    """What browsers ask for by themselves, beside JSON too."""
+    return _answer(request, _FILES["favicon.ico"])
+
+
 async def static(request: web.Request) -> web.Response:
     """One of the files that the page loads."""
     found = _FILES.get(request.match_info["name"])
@@ -60,11 +66,14 @@ def _answer(request: web.Request, found: _File) -> web.Response:
         response = web.Response(status=304)
     else:
         response = web.Response(
-            body=found.body, content_type=found.content_type, charset="utf-8"
+            body=found.body,
+            content_type=found.content_type,
+            charset="utf-8" if found.content_type.startswith(("text/", "image/svg")) else None,
         )
     response.etag = found.etag
     return response
 
 
 application.router.add_get("/", dashboard)
+application.router.add_get("/favicon.ico", favicon)
 application.router.add_get("/static/{name:.+}", static)

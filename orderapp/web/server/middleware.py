@@ -7,6 +7,7 @@ from aiohttp import web
 
 from orderapp.engine.observe.logs import Few
 from orderapp.store import StoreError
+from orderapp.web.server.compression import compress
 from orderapp.web.server.problems import Problem, answer
 
 logger = logging.getLogger(__name__)
@@ -75,16 +76,17 @@ def _of_aiohttp(reason: web.HTTPException) -> web.Response:
 
 @web.middleware
 async def security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Add the headers that every answer has."""
+    """Add the headers that every answer has, and compress it where that is worth it."""
     found = await handler(request)
     if not found.prepared:  # an event stream has sent its headers long ago
         set_headers(request, found)
+        compress(request, found)
     return found
 
 
 def set_headers(request: web.BaseRequest, found: web.StreamResponse) -> None:
     """The headers of an answer to `request`; what is there already stays."""
-    is_file = request.path == "/" or request.path.startswith("/static/")
+    is_file = request.path in {"/", "/favicon.ico"} or request.path.startswith("/static/")
     found.headers.setdefault("Cache-Control", "no-cache" if is_file else "no-store")
     for name, value in _HEADERS.items():
         found.headers.setdefault(name, value)

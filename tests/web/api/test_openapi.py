@@ -28,7 +28,7 @@ def test_every_route_is_described_and_every_described_one_exists(client):
     routes = {
         (route.method, route.resource.canonical) for route in app.web.web_app.router.routes()
     }
-    pages = {("GET", "/"), ("GET", "/static/{name}")}
+    pages = {("GET", "/"), ("GET", "/favicon.ico"), ("GET", "/static/{name}")}
 
     assert described == {route for route in routes if route[0] != "HEAD"} - pages
 
