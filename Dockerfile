@@ -53,7 +53,7 @@ FROM slim AS base
 RUN groupadd --gid 10001 orderapp \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/orderapp \
         --shell /usr/sbin/nologin orderapp \
-    && install -d -o orderapp -g orderapp -m 0750 /var/lib/orderapp
+    && install -d -o orderapp -g orderapp -m 0700 /var/lib/orderapp
 # PYTHONUNBUFFERED: a log line is out before a crash. PYTHONDONTWRITEBYTECODE: it was compiled
 # when it was installed. 0.0.0.0: inside a container loopback is reached by nobody.
 ENV PATH=/opt/orderapp/bin:$PATH \

@@ -9,11 +9,12 @@ from orderapp.engine.embedded.service import EmbeddedKafka
 from orderapp.engine.kafka.cluster import METADATA_MAX_AGE_MS, Cluster
 from orderapp.engine.observe.log_lines import json_config
 from orderapp.engine.observe.texts import complaint
+from orderapp.engine.private import PrivateDirectory
 from orderapp.environ import SettingsError
 from orderapp.gateways.keeper import GatewayKeeper, gateway_for
 from orderapp.services import ServicesError, known
 from orderapp.settings import Settings
-from orderapp.store.adapters import store_for
+from orderapp.store.adapters import FILES, store_for
 from orderapp.store.keeper import StoreKeeper
 from orderapp.store.measured import MeasuredStore
 from orderapp.web.server.driver import Web
@@ -37,7 +38,8 @@ def _fail(error: Exception) -> None:
     app.fail(FatalError(str(error)))
 
 
-embedded = None if cluster.servers else EmbeddedKafka(settings.data_dir, failed=_fail)
+directory = PrivateDirectory(settings.data_dir, "faust", "kafka", *FILES)
+embedded = None if cluster.servers else EmbeddedKafka(directory, failed=_fail)
 
 #: What every worker has.
 MODULES = [
@@ -65,6 +67,7 @@ app = BatchApp(
     # little of a core (0.5%; 0.9% at 0.1 s), p50 and p99 at 200 and 1,000 orders/s are the
     # same, and so is the CPU time of an order (at 0.25 s perhaps some percent more).
     fetch_wait=0.5,
+    directory=directory,
     datadir=str(settings.data_dir / "faust"),
     # Every topic's key is the order id.
     logging_config=json_config("order_id") if settings.log_format == "json" else None,

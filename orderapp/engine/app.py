@@ -22,6 +22,7 @@ from orderapp.engine.health.watch import Watch
 from orderapp.engine.kafka.cluster import let_go
 from orderapp.engine.observe import tracing
 from orderapp.engine.observe.log_lines import hold_lines
+from orderapp.engine.private import DIRECTORY, PrivateDirectory
 from orderapp.engine.worker import Boot, Worker, check_port, quieten_garbage_collector
 
 logger = logging.getLogger(__name__)
@@ -34,22 +35,30 @@ class BatchApp(DeclaringApp):
     """`faust.App` with services, batched topics, dead letters, and Kafka made ready before use.
 
     `resources` are services that are started before Kafka is looked for, and `stall_seconds` is
-    the time without progress after which `watch` calls the worker stalled."""
+    the time without progress after which `watch` calls the worker stalled. `directory` is where
+    the app keeps its data."""
 
     BootStrategy = Boot
 
-    def __init__(self, group: str, *, stall_seconds: float = 120.0, **options: Any) -> None:
+    def __init__(
+        self,
+        group: str,
+        *,
+        stall_seconds: float = 120.0,
+        directory: PrivateDirectory | None = None,
+        **options: Any,
+    ) -> None:
         hold_lines()
         super().__init__(group, Worker=Worker, Stream=BatchStream, **options)
         self.resources: list[Service] = []
         self.failure: str | None = None
         self.watch = Watch(self, stall_seconds)
+        self._directory = directory
 
     async def on_first_start(self) -> None:
         """Faust makes its own directories, but not the one above them."""
-        directory = Path(self.conf.datadir)
         try:
-            await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(self._make_directories)
             if self.in_worker:
                 self._start_tracing()
                 if self.conf.web_enabled:
@@ -57,10 +66,20 @@ class BatchApp(DeclaringApp):
         except FatalError as error:
             await self.end(error)
         except OSError as error:
-            await self.end(FatalError(f"{directory} can't be used: {error.strerror}"))
+            await self.end(FatalError(f"{self._data()} can't be used: {error.strerror}"))
         if self.in_worker:
             quieten_garbage_collector()
         await super().on_first_start()
+
+    def _data(self) -> Path:
+        return self._directory.path if self._directory else Path(self.conf.datadir)
+
+    def _make_directories(self) -> None:
+        if self._directory is not None:
+            self._directory.prepare()
+        Path(self.conf.datadir).mkdir(DIRECTORY, parents=True, exist_ok=True)
+        for directory in (self.conf.appdir, self.conf.tabledir):
+            Path(directory).mkdir(DIRECTORY, exist_ok=True)
 
     def _start_tracing(self) -> None:
         namespace = self.conf.origin or self.conf.id

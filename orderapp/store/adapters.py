@@ -7,6 +7,9 @@ from orderapp.settings import Settings
 from orderapp.store import OrderStore
 from orderapp.store.faulty import FaultyStore
 
+#: What SQLite may make in the data directory.
+FILES = tuple(f"orders.db{end}" for end in ("", "-wal", "-shm", "-journal"))
+
 
 def store_for(settings: Settings, *, read_only: bool = False) -> OrderStore:
     """The store that the settings ask for, not opened. `read_only`: as `OrderStore.open`."""
@@ -22,7 +25,7 @@ def _adapter(couchbase: Couchbase | None, data_dir: Path, *, read_only: bool) ->
     if couchbase is None:
         from orderapp.store.sqlite import SQLiteStore
 
-        return SQLiteStore(data_dir / "orders.db", read_only=read_only)
+        return SQLiteStore(data_dir / FILES[0], read_only=read_only)
     from orderapp.store.couchbase import CouchbaseStore
 
     return CouchbaseStore(couchbase, read_only=read_only)

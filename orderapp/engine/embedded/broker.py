@@ -12,6 +12,7 @@ from orderapp.engine.embedded.errors import OR_OWN_KAFKA, EmbeddedBrokerError, u
 from orderapp.engine.embedded.locks import POLL_SECONDS, FileLock
 from orderapp.engine.embedded.log import last_words
 from orderapp.engine.embedded.ports import LOOPBACK, is_free, kafka_answers
+from orderapp.engine.private import DIRECTORY
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class EmbeddedBroker:
             raise EmbeddedBrokerError("the embedded broker was left before it was up")
 
     def _join(self) -> int:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(DIRECTORY, parents=True, exist_ok=True)
         if self._user is None:
             self._user = FileLock(self._directory / "users.lock")
             # Waits only while the launcher is ending the broker of users who all left.

@@ -200,7 +200,7 @@ def main() -> int:
     stand_alone()
     write_pid(task["launcher_lock"], os.getpid())
     users = os.open("users.lock", os.O_RDWR)
-    broker = os.open("broker.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    broker = os.open("broker.lock", os.O_RDWR | os.O_CREAT, 0o600)
     if not take_over(broker):
         say("another broker runs in this directory")
         return 1

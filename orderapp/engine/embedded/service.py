@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from mode import Service
 
@@ -11,6 +10,7 @@ from orderapp.engine.embedded.broker import EmbeddedBroker
 from orderapp.engine.embedded.errors import EmbeddedBrokerError
 from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.private import PrivateDirectory
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +23,11 @@ class EmbeddedKafka(Service):
 
     `failed` is called when the broker is not where this process's clients look for it."""
 
-    def __init__(self, data_dir: Path, failed: Callable[[FatalError], None]) -> None:
-        self._broker = EmbeddedBroker(data_dir)
+    def __init__(
+        self, directory: PrivateDirectory, failed: Callable[[FatalError], None]
+    ) -> None:
+        self._directory = directory
+        self._broker = EmbeddedBroker(directory.path)
         self._failed = failed
         self._address: str | None = None
         super().__init__()
@@ -32,7 +35,11 @@ class EmbeddedKafka(Service):
     def find(self) -> Cluster:
         """Join the broker (blocks while it starts); raises `FatalError`."""
         try:
+            self._directory.prepare()
             self._address = self._broker.join()
+        except OSError as error:
+            path = self._directory.path
+            raise FatalError(f"{path} can't be used: {error.strerror}") from error
         except EmbeddedBrokerError as error:
             raise FatalError(str(error)) from error
         return Cluster((self._address,))

@@ -12,6 +12,7 @@ from orderapp.engine.embedded import jars, server
 from orderapp.engine.embedded.errors import OR_OWN_KAFKA, EmbeddedBrokerError
 from orderapp.engine.embedded.locks import FileLock
 from orderapp.engine.embedded.ports import free_ports
+from orderapp.engine.private import DIRECTORY, SPARE, opener
 
 logger = logging.getLogger(__name__)
 
@@ -52,19 +53,24 @@ def start(directory: Path, lock: FileLock, pause: Callable[[float], object]) -> 
 def _write_files(directory: Path, port: int, controller_port: int) -> None:
     listeners = {"PLAINTEXT": port, "CONTROLLER": controller_port}
     text = server.render(server.server_properties(listeners))
-    (directory / server.PROPERTIES_FILE).write_text(text, "ascii")
-    (directory / "port").write_text(f"{port}\n", "ascii")
+    _write(directory / server.PROPERTIES_FILE, text)
+    _write(directory / "port", f"{port}\n")
     # A broker that was killed leaves unpacked libraries behind.
     shutil.rmtree(directory / "tmp", ignore_errors=True)
-    (directory / "tmp").mkdir(exist_ok=True)
+    (directory / "tmp").mkdir(DIRECTORY, exist_ok=True)
     if log_file(directory).exists():
         log_file(directory).replace(directory / f"{LOG_NAME}.1")
+
+
+def _write(path: Path, text: str) -> None:
+    with open(path, "w", encoding="ascii", opener=opener) as file:
+        file.write(text)
 
 
 def _launch(
     directory: Path, task: Mapping[str, object], lock: FileLock, environment: dict[str, str]
 ) -> None:
-    with log_file(directory).open("ab") as log:
+    with open(log_file(directory), "ab", opener=opener) as log:
         try:
             subprocess.run(  # noqa: S603  # our own script, run by our own Python
                 [sys.executable, "-I", "-S", str(LAUNCHER), str(directory)],
@@ -74,6 +80,7 @@ def _launch(
                 cwd=directory,
                 env=environment,
                 pass_fds=(lock.fd,),
+                umask=SPARE,  # Kafka's files too are for their owner alone
                 # The terminal's Ctrl-C is for the worker, which needs the broker to finish.
                 start_new_session=True,
                 check=True,

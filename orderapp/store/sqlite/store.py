@@ -164,6 +164,9 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     # was written many times until then, of a total or an index, is copied once: a tenth of the
     # CPU time of an order.
     connection.execute("PRAGMA wal_autocheckpoint = 8000")
+    # After a peak (a long read kept the log from starting anew) its file shrinks to that again.
+    # A lower limit would cut and lengthen the file all the time under load.
+    connection.execute("PRAGMA journal_size_limit = 33554432")
     create(connection)
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from orderapp.engine.private import opener
 from orderapp.store import StoreUnavailable
 from orderapp.store.sqlite.errors import translating
 
@@ -81,6 +84,7 @@ def _connect(
     with translating(path):
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _make(path)
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={'rwc' if create else 'ro'}",
             uri=True,
@@ -94,3 +98,12 @@ def _connect(
             connection.close()
             raise
     return connection
+
+
+def _make(path: Path) -> None:
+    """Make an empty file for its owner alone; SQLite makes others with its mode.
+
+    A file that is there is not even opened: closing it would drop the locks of all connections
+    that this process has to it."""
+    with suppress(FileExistsError):
+        os.close(opener(str(path), os.O_RDWR | os.O_CREAT | os.O_EXCL))

@@ -16,6 +16,7 @@ from orderapp.engine.embedded.locks import FileLock
 from orderapp.engine.embedded.log import last_words
 from orderapp.engine.embedded.ports import FIRST, LAST, free_ports, is_free, kafka_answers
 from orderapp.engine.embedded.service import EmbeddedKafka
+from orderapp.engine.private import PrivateDirectory
 
 LISTENERS = {"PLAINTEXT": 20001, "CONTROLLER": 20002}
 
@@ -224,7 +225,7 @@ class Moving:
 @pytest.fixture
 def embedded(tmp_path):
     failures = []
-    kafka = EmbeddedKafka(tmp_path, failures.append)
+    kafka = EmbeddedKafka(PrivateDirectory(tmp_path), failures.append)
     kafka._broker, kafka.failures = Moving("127.0.0.1:20001"), failures
     kafka.find()
     return kafka
