@@ -70,7 +70,10 @@ class SQLiteStore:
     async def close(self) -> None:
         """Finish the writes that are under way and let go of the file."""
         reader, self._reader = self._reader, None
-        writer, self._writer, self._changes = self._writer, None, None
+        writer, self._writer = self._writer, None
+        changes, self._changes = self._changes, None
+        if changes is not None:
+            changes.hand_over()
         for thread in (reader, writer):
             if thread is not None:
                 await thread.close()
