@@ -1,4 +1,4 @@
-"""Sets Couchbase up for orderapp: cluster, bucket, collection, user, index.
+"""Sets Couchbase up for orderapp: cluster, bucket, collection, user, indexes.
 
 It may run again at any time: each step looks by itself whether it is done, so that a set-up
 that ended half-way is finished by the next run.
@@ -33,11 +33,19 @@ DATA_MEMORY, INDEX_MEMORY, BUCKET_MEMORY = 512, 256, 256
 # the Enterprise Edition's. It reaches this bucket's documents, queries and indexes only.
 ROLE = "bucket_full_access[{}]"
 
-# What orderapp would create itself on its first start; it makes others when it needs them.
-INDEX = (
-    "CREATE INDEX `orderapp_orders_by_time` IF NOT EXISTS ON {} "
-    '(created_at DESC, order_id DESC) WHERE type = "order"'
-)
+# What orderapp would create itself when it first needs them.
+INDEXES = {
+    "orderapp_orders_by_time": '(created_at DESC, order_id DESC) WHERE type = "order"',
+    "orderapp_orders_by_country": (
+        '(country, created_at DESC, order_id DESC) WHERE type = "order"'
+    ),
+    "orderapp_alerts_by_time": '(created_at DESC, order_id DESC) WHERE type = "alert"',
+    "orderapp_declined_by_time": (
+        '(created_at DESC, order_id DESC) WHERE type = "payment" AND status = "DECLINED"'
+    ),
+    "orderapp_by_id": "(type, order_id)",
+    "orderapp_counts": "(type, kafka_timestamp, country, status, amount)",
+}
 
 NAMES = (
     "COUCHBASE_HOST",
@@ -87,8 +95,9 @@ class Couchbase:
         self._set_up_bucket()
         self._set_up_collection()
         self._set_up_user()
-        self._make_index()
-        say("the index is there")
+        for name, definition in INDEXES.items():
+            self._make_index(name, definition)
+        say("the indexes are there")
 
     def _set_up_cluster(self) -> None:
         status, text = self._get("/pools/default")
@@ -159,11 +168,13 @@ class Couchbase:
     def _bucket_path(self) -> str:
         return f"/pools/default/buckets/{_quoted(self.bucket)}"
 
-    def _make_index(self) -> None:
+    def _make_index(self, name: str, definition: str) -> None:
+        place = self._keyspace()
+        statement = f"CREATE INDEX `{name}` IF NOT EXISTS ON {place} {definition}"
         status, text = self._request(
             "POST",
             "/query/service",
-            {"statement": INDEX.format(self._keyspace())},
+            {"statement": statement},
             port=self.ports[1],
         )
         if status == 401:

@@ -46,6 +46,7 @@ MODULES = [
     "orderapp.web.api.health",
     "orderapp.web.api.metrics",
     "orderapp.commands.acls",
+    "orderapp.commands.couchbase",
     "orderapp.commands.worker",
     "orderapp.commands.send",
     "orderapp.commands.model",

@@ -93,7 +93,7 @@ class Double:
     async def _index(self, statement: str, state: str = "online") -> None:
         asked = sql.Parser(statement).statement()
         assert isinstance(asked, sql.CreateIndex)
-        index = Index(asked.name, asked.keys, asked.where, state)
+        index = Index(asked.name, asked.keys, asked.where, state, keyspace=asked.keyspace)
         self.cluster.queries.indexes[asked.name] = index
 
     async def _finish_indexes(self) -> None:

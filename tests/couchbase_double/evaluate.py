@@ -46,6 +46,9 @@ def compiled(expression: Expression, parameters: Mapping[str, Any]) -> Function:
 def _combined(kind: str, expression: Expression, parameters: Mapping[str, Any]) -> Function:
     if kind == "in":
         left = compiled(expression[1], parameters)
+        if isinstance(expression[2], tuple):
+            found = compiled(expression[2], parameters)
+            return lambda row: left(row) in found(row)
         arms = [_compared("=", left, compiled(e, parameters)) for e in expression[2]]
         return lambda row: any(arm(row) is True for arm in arms)
     if kind == "between":

@@ -24,8 +24,8 @@ class Index:
     where: Expression | None = None
     state: str = "online"
     replicas: int = 0
-    #: Another program's, for the tests.
-    is_foreign: bool = False
+    #: Bucket, scope and collection; the bucket alone stands for its default one.
+    keyspace: tuple[str, ...] = ()
 
 
 @dataclass

@@ -104,7 +104,9 @@ class Queries:
                 500,
             )
         state = "deferred" if asked.options.get("defer_build") else self.new_state
-        self.indexes[asked.name] = Index(asked.name, asked.keys, asked.where, state, replicas)
+        self.indexes[asked.name] = Index(
+            asked.name, asked.keys, asked.where, state, replicas, asked.keyspace
+        )
         self._wait_for([asked.name])
 
     def _build(self, names: list[str]) -> None:
@@ -143,12 +145,12 @@ class Queries:
             return
         for index in self.indexes.values():
             keys = [f"`{key}`{' DESC' if desc else ''}" for key, desc in index.keys]
-            yield _of(
-                {
-                    "name": index.name, "state": index.state, "keyspace_id": self.bucket,
-                    "namespace_id": "default", "using": "gsi", "index_key": keys,
-                }
-            )  # fmt: skip
+            place = {"keyspace_id": self.bucket}
+            if index.keyspace[1:] not in ((), ("_default", "_default")):
+                names = ("bucket_id", "scope_id", "keyspace_id")
+                place = dict(zip(names, index.keyspace, strict=True))
+            fields = {"name": index.name, "state": index.state, "index_key": keys}
+            yield _of({**fields, "namespace_id": "default", "using": "gsi", **place})
 
     def _scanned(self, asked: sql.Select, values: dict[str, Any]) -> list[Row]:
         chosen = plan(asked, self.indexes.values())
@@ -160,7 +162,7 @@ class Queries:
         first = chosen.index.keys[0][0]
         entries = [
             row
-            for row in self._of_type([*chosen.spans, *conjuncts(chosen.index.where)])
+            for row in self._of_type([*chosen.spans, *conjuncts(chosen.index.where)], values)
             if row(first) is not msgspec.UNSET
             and all(c(row) is True for c in own)
             and all(c(row) is True for c in spans)
@@ -176,10 +178,12 @@ class Queries:
         matches = compiled(asked.where, values) if asked.where else lambda row: True
         return [row for row in entries if matches(row) is True]
 
-    def _of_type(self, conditions: Iterable[sql.Expression]) -> Iterator[Row]:
+    def _of_type(
+        self, conditions: Iterable[sql.Expression], values: dict[str, Any]
+    ) -> Iterator[Row]:
         for condition in conditions:
-            if condition[:2] == ("=", ("path", "type")) and condition[2][0] == "value":
-                return self.rows.of(condition[2][1])
+            if condition[:2] == ("=", ("path", "type")):
+                return self.rows.of(compiled(condition[2], values)(_of({})))
         return self.rows.of()
 
     def _encoded(

@@ -1,8 +1,9 @@
 """SQL++ as far as the store uses it: a statement becomes a tree of tuples.
 
 Expressions: `("path", name)`, `("value", v)`, `("parameter", name)`, `("all", [e, …])`,
-`("any", [e, …])`, `(op, a, b)` for comparisons, `("in", a, [b, …])`, `("between", a, b, c)`,
-`("is", a, what, negated)`, `("/", a, b)`, `("call", name, argument)` with None for `*`.
+`("any", [e, …])`, `(op, a, b)` for comparisons, `("in", a, [b, …])` or `("in", a, b)`,
+`("between", a, b, c)`, `("is", a, what, negated)`, `("/", a, b)`, and
+`("call", name, argument)` with None for `*`.
 """
 
 import json
@@ -225,7 +226,9 @@ class Parser:
             if self._take(operator):
                 return operator, left, self._quotient()
         if self._take("IN"):
-            return "in", left, self._list(self._quotient, "[", "]")
+            is_list = self._peek("[")
+            of = self._list(self._quotient, "[", "]") if is_list else self._quotient()
+            return "in", left, of
         if self._take("BETWEEN"):
             low = self._quotient()
             self._need("AND")

@@ -26,7 +26,10 @@ LATEST = (
     "AND b.created_at IS NOT MISSING ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count"
 )
 #: Of every parameter that a statement may have.
-VALUES = {"$count": 1, "$at": "b", "$id": 1, "$country": "US", "$after": 0, "$since": 0}
+VALUES = {
+    "$count": 1, "$at": "b", "$id": 1, "$country": "US", "$after": 0,
+    "$type": "order", "$start": 0, "$end": 1, "$entries": 1,
+}  # fmt: skip
 
 
 def proof(mechanism, password, client_first, server_first):

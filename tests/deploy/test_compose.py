@@ -193,14 +193,6 @@ def test_secrets_never_get_into_git_or_the_image():
     assert "!.env" not in ignored
 
 
-def test_couchbase_is_told_the_same_index_as_the_program_makes():
-    from deploy import couchbase_init
-    from orderapp.store.couchbase import statements
-
-    made = couchbase_init.INDEX.replace(" IF NOT EXISTS", "")
-    assert made == statements.create("orderapp_orders_by_time")
-
-
 def test_compose_itself_accepts_the_file(tmp_path):
     docker = shutil.which("docker")
     if (

@@ -16,6 +16,7 @@ import pytest
 
 from deploy import couchbase_init
 from deploy.couchbase_init import Couchbase, NotReadyError, SetupError, persist
+from orderapp.store.couchbase.statements import INDEXES, create
 
 ENVIRON = {
     "COUCHBASE_HOST": "127.0.0.1",
@@ -198,10 +199,13 @@ def test_a_new_node_gets_all_of_it(node, couchbase):
     assert [*node.buckets] == ["orders"]
     assert node.users["orderapp"]["roles"] == "bucket_full_access[orders]"
     assert node.users["orderapp"]["password"] == "of the user"
-    assert [s.partition(" WHERE")[0] for s in node.statements] == [
-        "CREATE INDEX `orderapp_orders_by_time` IF NOT EXISTS ON `orders` "
-        "(created_at DESC, order_id DESC)"
-    ]
+    assert node.statements == created("`orders`")
+
+
+def created(place):
+    """The statements of all indexes that the program needs."""
+    made = [create(index).format(place) for index in INDEXES]
+    return [statement.replace(" ON ", " IF NOT EXISTS ON ", 1) for statement in made]
 
 
 @pytest.mark.parametrize("scope", ["shop", "_default"])
@@ -214,7 +218,7 @@ def test_scope_and_collection_are_made_and_indexed(node, make, scope):
     assert f" ON `orders`.`{scope}`.`orders` (" in node.statements[0]
 
 
-WRITES = 10
+WRITES = 9 + len(INDEXES)
 MORE = {"COUCHBASE_SCOPE": "shop", "COUCHBASE_COLLECTION": "orders"}
 
 
@@ -251,9 +255,9 @@ WHOLE = [
         ["settings", "rbac", "users", "local", "orderapp"],
         {"password": "of the user", "roles": "bucket_full_access[orders]", "name": "orderapp"},
     ),
-    (
-        ["query", "service"],
-        {"statement": couchbase_init.INDEX.format("`orders`.`shop`.`orders`")},
+    *(
+        (["query", "service"], {"statement": statement})
+        for statement in created("`orders`.`shop`.`orders`")
     ),
 ]  # fmt: skip
 
@@ -299,14 +303,15 @@ def test_a_second_run_makes_nothing_anew_but_takes_over_a_new_password(node, cou
 
     couchbase.set_up()
 
-    assert node.writes == ["PUT /settings/rbac/users/local/orderapp", "POST /query/service"]
+    queries = ["POST /query/service"] * len(INDEXES)
+    assert node.writes == ["PUT /settings/rbac/users/local/orderapp", *queries]
     assert node.users["orderapp"]["password"] == "changed"
 
 
 def test_it_waits_for_a_bucket_that_takes_its_time(node, couchbase):
     node.busy = 2
     persist(couchbase.set_up, patience=5, pause=0.01)
-    assert len(node.statements) == 1
+    assert len(node.statements) == len(INDEXES)
 
 
 def test_it_waits_for_a_node_that_is_not_up_and_then_says_so(capsys):

@@ -12,11 +12,7 @@ from typing import Any
 
 import msgspec
 from couchbase.cluster import Cluster
-from couchbase.exceptions import (
-    DocumentNotFoundException,
-    QueryIndexAlreadyExistsException,
-    QueryIndexNotFoundException,
-)
+from couchbase.exceptions import DocumentNotFoundException
 from couchbase.n1ql import QueryScanConsistency
 from couchbase.options import QueryOptions
 
@@ -25,8 +21,9 @@ from orderapp.store import Reservation, StoreError
 from orderapp.store.couchbase import reservations
 from orderapp.store.couchbase.durability import check, write_options
 from orderapp.store.couchbase.errors import translating, worst
+from orderapp.store.couchbase.indexes import Indexes
 from orderapp.store.couchbase.keyspace import keyspace
-from orderapp.store.couchbase.statements import LATEST, Statement, create
+from orderapp.store.couchbase.statements import LATEST, Statement
 from orderapp.store.documents import DeadLetterDocument, Document
 
 log = logging.getLogger(__name__)
@@ -53,7 +50,8 @@ class Client:
         self.write_options = write_options(couchbase.durability)
         days = couchbase.expiry_days
         self._expiry = {} if days is None else {"expiry": timedelta(days=days)}
-        self._indexes: set[str] = set()  # that are known to be there
+        place = (couchbase.bucket, couchbase.scope, couchbase.collection)
+        self._indexes = Indexes(self._query, place, where)
 
     def close(self) -> None:
         """Disconnect."""
@@ -104,13 +102,13 @@ class Client:
         """The rows of a statement; some of the time until `end` is left for a get.
 
         `exact`: with everything written before, for which the server may wait."""
-        if statement.needs not in self._indexes:
-            self._create_index(statement.needs, (end - time.monotonic()) / 2)
+        self._indexes.require(statement.needs, (end - time.monotonic()) / 2)
         limit = (end - time.monotonic()) * 0.7
-        options = QueryOptions(named_parameters=values)
-        if exact:
-            options["scan_consistency"] = QueryScanConsistency.REQUEST_PLUS
-        return self._query(statement.text, limit, options)
+        try:
+            return self._query(statement.text, values, limit, exact=exact)
+        except StoreError:
+            self._indexes.forget()  # it may be one of them
+            raise
 
     def get(self, ids: Sequence[str], limit: float) -> dict[str, bytes]:
         """Those of these documents that exist."""
@@ -132,25 +130,18 @@ class Client:
     def try_index(self) -> None:
         """Create the first index, or warn: orders can be written without it."""
         try:
-            self._create_index(LATEST.needs, INDEX_LIMIT)
+            self._indexes.require(LATEST.needs, INDEX_LIMIT)
         except StoreError as error:
             log.warning("No index for the latest orders yet: %s", error)
 
-    def _create_index(self, index: str, limit: float) -> None:
-        try:
-            self._query(create(index), limit, QueryOptions())
-        except StoreError as error:
-            if not isinstance(error.__cause__, QueryIndexAlreadyExistsException):
-                raise
-        self._indexes.add(index)
-
-    def _query(self, statement: str, limit: float, options: QueryOptions) -> list[Any]:
-        options["timeout"] = timedelta(seconds=max(limit, 0.1))
+    def _query(
+        self, statement: str, values: dict[str, Any], limit: float, *, exact: bool = False
+    ) -> list[Any]:
+        options = QueryOptions(
+            named_parameters=values, timeout=timedelta(seconds=max(limit, 0.1))
+        )
+        if exact:
+            options["scan_consistency"] = QueryScanConsistency.REQUEST_PLUS
         with translating(self.where):
-            try:
-                return list(
-                    self._cluster.query(statement.format(self._keyspace), options).rows()
-                )
-            except QueryIndexNotFoundException:
-                self._indexes.clear()  # somebody dropped it: the next read creates it again
-                raise
+            text = statement.format(self._keyspace)
+            return list(self._cluster.query(text, options).rows())

@@ -1,7 +1,8 @@
 """One count of the totals at a time, for all who ask.
 
-Couchbase counts by reading every entry of an index, some million a second. The more there are,
-the less often it is done; meanwhile everybody gets the last result, which says when it was.
+A count is made of rounds, and the first count of many. After that one round is enough to have
+totals again; the longer it takes, the less often it is done. Meanwhile everybody gets the last
+result, which says when it was.
 """
 
 import asyncio
@@ -23,15 +24,18 @@ class SharedCount:
     """Counts when somebody asks.
 
     `probe` raises when the store does not answer now: then there are no totals, and the next
-    caller after `STATS_AGE` tries again. When `count` raises although `probe` did not, counting
-    took too long: the last result stays good, and the next count waits as after a success."""
+    caller after `STATS_AGE` tries again. `count` is one round; its result is None as long as
+    not everything was counted, and `documents` says how far it is. When it raises although
+    `probe` did not, counting took too long: the last result stays good, and the next count
+    waits as after a success."""
 
     def __init__(
         self,
         probe: Callable[[], Awaitable[object]],
-        count: Callable[[int], Awaitable[Stats]],
+        count: Callable[[int], Awaitable[Stats | None]],
+        documents: Callable[[], int],
     ) -> None:
-        self._probe, self._count = probe, count
+        self._probe, self._count, self._documents = probe, count, documents
         self._last: _Attempt | None = None
         self._good: _Attempt | None = None
         self._is_closed = False
@@ -50,7 +54,10 @@ class SharedCount:
         if good and (last.is_running or last.has_failed_counting):
             return good.stats(since)
         if last.is_running:
-            raise StoreUnavailable("the totals are being counted for the first time")
+            raise StoreUnavailable(
+                "the totals are being counted for the first time: "
+                f"{self._documents():,} documents so far"
+            )
         return last.stats(since)
 
     def _begin(self, since: int) -> "_Attempt":
@@ -61,15 +68,19 @@ class SharedCount:
 
     async def _run(self, attempt: "_Attempt") -> Stats:
         await self._probe()
-        attempt.began = time.monotonic()
-        counted = time.time()
-        try:
-            stats = await self._count(attempt.since)
-        finally:
-            # For that long the servers have worked, whether or not there is a result.
-            took = time.monotonic() - attempt.began
-            attempt.next = max(attempt.next, attempt.began + took / SHARE)
-        return Stats(stats.countries, stats.activity, counted)
+        while True:
+            attempt.began = time.monotonic()
+            counted = time.time()
+            try:
+                stats = await self._count(attempt.since)
+            finally:
+                # For that long the servers have worked, whether or not there is a result.
+                took = time.monotonic() - attempt.began
+                attempt.next = max(attempt.next, attempt.began + took / SHARE)
+            if stats is not None:
+                return Stats(stats.countries, stats.activity, counted)
+            # The first count is waited for, and takes half of the time.
+            await asyncio.sleep(took)
 
     def _finish(self, attempt: "_Attempt") -> None:
         # Its error is for those who wait for it, and they may all have gone.

@@ -32,6 +32,7 @@ _WAY_OUT = {
         "; too few nodes have the bucket's replicas now, see COUCHBASE_DURABILITY"
     ),
 }
+_NO_RIGHT = 13014  # of the query service, for a user who has logged in
 _VALUE_TOO_LARGE = 104  # has no class of its own in the SDK
 
 
@@ -51,7 +52,7 @@ def translating(where: str) -> Iterator[None]:
         yield
     except sdk.CouchbaseException as error:
         kind = StoreRejected if _is_fatal(error) else StoreUnavailable
-        text = f"{where}: {_describe(error)}{_WAY_OUT.get(type(error), '')}"
+        text = f"{where}: {_describe(error)}{_way_out(error)}"
         raise kind(text) from error
     except RuntimeError as error:  # the SDK's for a cluster that was closed meanwhile
         raise StoreUnavailable(f"{where}: {error}") from error
@@ -59,11 +60,23 @@ def translating(where: str) -> Iterator[None]:
         raise StoreRejected(f"{where}: {error}") from error
 
 
+def _lacks_right(error: sdk.CouchbaseException) -> bool:
+    return getattr(error.error_context, "first_error_code", None) == _NO_RIGHT
+
+
+def _way_out(error: sdk.CouchbaseException) -> str:
+    if _lacks_right(error):
+        return "; `faust -A orderapp couchbase indexes` shows what the user needs"
+    return _WAY_OUT.get(type(error), "")
+
+
 def _describe(error: sdk.CouchbaseException) -> str:
     """The error's name and reasons; its own text is a page, with statement and parameters."""
     name = type(error).__name__.removesuffix("Exception")
     if error.error_code == _VALUE_TOO_LARGE:
         name = "ValueTooLarge"
+    elif _lacks_right(error):
+        name = "MissingRole"
     context = error.error_context
     document = getattr(context, "key", None)
     reasons = [

@@ -1,7 +1,8 @@
 """What the Couchbase store asks the query service, and the indexes that answer it.
 
 Every statement needs one index, created when it is first asked, so that a bucket has none that
-nobody uses. Values are parameters; {} stands for the bucket name, which was checked.
+nobody uses, and names it: beside an index of another program the planner would read both.
+Values are parameters; {} stands for the quoted name of the keyspace, which was checked.
 """
 
 from typing import NamedTuple
@@ -17,7 +18,6 @@ class Statement(NamedTuple):
     needs: str
 
 
-# Not IF NOT EXISTS, which servers before 7.1 do not know.
 INDEXES = {
     "orderapp_orders_by_time": '(created_at DESC, order_id DESC) WHERE type = "order"',
     "orderapp_orders_by_country": (
@@ -28,21 +28,38 @@ INDEXES = {
         '(created_at DESC, order_id DESC) WHERE type = "payment" AND status = "DECLINED"'
     ),
     "orderapp_by_id": "(type, order_id)",
-    "orderapp_totals": "(type, country, status, amount)",
-    "orderapp_activity": "(type, kafka_timestamp)",
+    "orderapp_counts": "(type, kafka_timestamp, country, status, amount)",
 }
 
 
-def create(index: str) -> str:
-    """The statement that creates an index."""
-    return f"CREATE INDEX `{index}` ON {{}} {INDEXES[index]}"
+def create(index: str, replicas: int = 0) -> str:
+    """The statement that creates an index, on so many index nodes more than one."""
+    # Not IF NOT EXISTS, which servers before 7.1 do not know.
+    copies = f' WITH {{{{"num_replica": {replicas}}}}}' if replicas else ""
+    return f"CREATE INDEX `{index}` ON {{}} {INDEXES[index]}{copies}"
+
+
+def build(index: str) -> str:
+    """The statement that builds an index whose building was put off."""
+    return f"BUILD INDEX ON {{}}(`{index}`)"
+
+
+#: How far the indexes are, of all keyspaces that one may read.
+STATES = (
+    "SELECT i.name, i.state, i.keyspace_id, i.bucket_id, i.scope_id "
+    "FROM system:indexes AS i WHERE i.name IN $names"
+)
+
+
+def _select(what: str, index: str, rest: str) -> Statement:
+    hint = f"USE INDEX (`{index}` USING GSI)"
+    return Statement(f"SELECT {what} FROM {{}} AS b {hint} WHERE {rest}", index)  # noqa: S608 - our own names
 
 
 def _documents(kind: type[Document], rest: str, index: str) -> Statement:
     # The type is no parameter, since an index with a WHERE serves only a query that repeats it.
     fields = ", ".join(f"b.{name}" for name in kind.__struct_fields__)
-    where = f'b.type = "{kind.__struct_config__.tag}" AND {rest}'
-    return Statement(f"SELECT {fields} FROM {{}} AS b WHERE {where}", index)  # noqa: S608
+    return _select(fields, index, f'b.type = "{kind.__struct_config__.tag}" AND {rest}')
 
 
 LATEST = _documents(
@@ -56,18 +73,26 @@ BY_ID = {
     )
     for kind in KINDS
 }
-# Both are answered by their index alone.
-TOTALS = Statement(
-    "SELECT b.type, b.country, b.status, COUNT(*) AS documents, SUM(b.amount) AS amount "
-    'FROM {} AS b WHERE b.type IN ["order", "alert", "payment"] '
-    "GROUP BY b.type, b.country, b.status",
-    "orderapp_totals",
+
+_SPAN = "FLOOR(b.kafka_timestamp / 10000)"
+_SLICE = "b.type = $type AND b.kafka_timestamp >= $start AND b.kafka_timestamp < $end"
+_SUMS = "COUNT(*) AS documents, SUM(b.amount) AS amount"
+#: Where a slice of time ends that begins at `start` and has so many entries; no row: it has
+#: fewer.
+EDGE = _select(
+    "RAW b.kafka_timestamp",
+    "orderapp_counts",
+    f"{_SLICE} ORDER BY b.kafka_timestamp LIMIT 1 OFFSET $entries",
 )
-ACTIVITY = Statement(
-    "SELECT b.type, FLOOR(b.kafka_timestamp / 10000) AS span, COUNT(*) AS documents "
-    'FROM {} AS b WHERE b.type IN ["order", "alert"] AND b.kafka_timestamp >= $since '
-    "GROUP BY b.type, FLOOR(b.kafka_timestamp / 10000)",
-    "orderapp_activity",
+#: What is in a slice. All of these are answered by their index alone.
+COUNTS = _select(
+    f"b.country, b.status, {_SUMS}", "orderapp_counts", f"{_SLICE} GROUP BY b.country, b.status"
+)
+#: The same, in spans of 10 s.
+SPANS = _select(
+    f"b.country, b.status, {_SPAN} AS span, {_SUMS}",
+    "orderapp_counts",
+    f"{_SLICE} GROUP BY b.country, b.status, {_SPAN}",
 )
 
 
@@ -76,14 +101,15 @@ LARGEST_ID = 2**53 - 1
 
 
 def _keys(where: str, index: str) -> Statement:
-    # The index uses the first condition on created_at. The last condition leaves out orders of
-    # other programs, whose ids may be texts or missing: nobody could page past them.
-    return Statement(
-        f"SELECT b.created_at, b.order_id FROM {{}} AS b WHERE {where} "  # noqa: S608 - our own names
-        "AND b.created_at <= $at AND (b.created_at < $at OR b.order_id < $id) "
-        f"AND b.order_id BETWEEN 0 AND {LARGEST_ID} "
-        "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",
+    # In this form the index finds exactly the entries of the page, also among many with equal
+    # times. The bounds leave out orders of other programs, whose ids may be texts or missing:
+    # nobody could page past them.
+    return _select(
+        "b.created_at, b.order_id",
         index,
+        f"{where} AND ((b.created_at = $at AND b.order_id >= 0 AND b.order_id < $id) "
+        f"OR (b.created_at < $at AND b.order_id BETWEEN 0 AND {LARGEST_ID})) "
+        "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",
     )
 
 
@@ -92,7 +118,17 @@ _COUNTRY = _keys('b.type = "order" AND b.country = $country', "orderapp_orders_b
 _ALERTS = _keys('b.type = "alert"', "orderapp_alerts_by_time")
 _DECLINED = _keys('b.type = "payment" AND b.status = "DECLINED"', "orderapp_declined_by_time")
 
-ALL = (LATEST, *BY_ID.values(), TOTALS, ACTIVITY, _ORDERS, _COUNTRY, _ALERTS, _DECLINED)
+ALL = (
+    LATEST,
+    *BY_ID.values(),
+    EDGE,
+    COUNTS,
+    SPANS,
+    _ORDERS,
+    _COUNTRY,
+    _ALERTS,
+    _DECLINED,
+)
 
 #: Sorts after every time.
 TOP = ("\uffff", 0)

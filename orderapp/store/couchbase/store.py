@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from orderapp.couchbase_settings import Couchbase
@@ -24,7 +25,7 @@ from orderapp.store.couchbase.connection import Connection, in_thread
 from orderapp.store.couchbase.count import SharedCount
 from orderapp.store.couchbase.keyspace import keyspace
 from orderapp.store.couchbase.pages import page
-from orderapp.store.couchbase.totals import totals
+from orderapp.store.couchbase.totals import Totals
 from orderapp.store.documents import Document
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ T = TypeVar("T")
 OPEN_LIMIT = 8.0
 READ_LIMIT = 1.9
 SCAN_LIMIT = 12.0
-COUNT_LIMIT = 32.0
+COUNT_LIMIT = 7.0
 WRITE_LIMIT = 12.0
 
 
@@ -122,19 +123,22 @@ class CouchbaseStore:
         return await self._read(lambda client: page(client, query))
 
     async def stats(self, since: int) -> Stats:
-        """Totals up to 3 s old, or ten times as old as it took to count them: see `count`.
-        Until the first count is done, it raises `StoreUnavailable`."""
+        """Totals up to 3 s old, or ten times as old as a round of counting takes: see `count`,
+        and `slices` for documents that come late. Until the first count is done, it raises
+        `StoreUnavailable`."""
         self._opened()
         return await self._shared_count.get(since)
 
     def _new_count(self) -> SharedCount:
-        return SharedCount(lambda: self.latest(1), self._count)
+        totals = Totals()
 
-    async def _count(self, since: int) -> Stats:
-        opened = self._opened()
-        return await self._within(
-            COUNT_LIMIT, opened.counters.submit(totals, opened.client, since)
-        )
+        async def count(since: int) -> Stats | None:
+            opened = self._opened()
+            advance = partial(totals.advance, opened.client, since)
+            await self._within(COUNT_LIMIT, opened.counters.submit(advance))
+            return totals.stats(since) if totals.is_complete else None
+
+        return SharedCount(lambda: self.latest(1), count, lambda: totals.documents)
 
     async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
         """Documents of a type by order id; waits until the index has all that was written."""

@@ -22,7 +22,7 @@ ROUTE = Route(
     "GET",
     "/api/stats",
     "Totals and rates as they were at `at`, and how far the services are. A second old at "
-    "most; totals of Couchbase up to ten times as old as it takes to count them.",
+    "most; totals of Couchbase up to ten times as old as a round of counting takes.",
     {200: Answer("Totals and rates.", Overview)},
     errors=(503,),
 )

@@ -14,6 +14,7 @@ class Bucket:
 
     def __init__(self):
         self.orders, self.seconds, self.counted = 1, 0.0, 0
+        self.rounds = 1  # that the next count takes
         self.away = self.error = None
 
     async def probe(self):
@@ -26,6 +27,9 @@ class Bucket:
         await gate.wait()
         if self.error:
             raise self.error
+        self.rounds -= 1
+        if self.rounds > 0:
+            return None
         countries = [CountryStats("DE", self.orders, 0, 0, 0, 0.0)]
         return Stats(
             countries, [Activity(start, 1, 0) for start in (0, 10, 20) if start >= since]
@@ -58,7 +62,7 @@ def bucket(monkeypatch):
 
 @pytest.fixture
 def shared(bucket):
-    return SharedCount(bucket.probe, bucket.count)
+    return SharedCount(bucket.probe, bucket.count, lambda: 1234)
 
 
 def orders(stats):
@@ -113,6 +117,40 @@ async def test_first_count_that_takes_long_is_said_to_be_under_way_and_goes_on(
 
     assert orders(await shared.get(0)) == [1]
     assert bucket.counted == 1
+
+
+async def test_first_count_goes_on_until_everything_was_counted(bucket, shared):
+    bucket.rounds = 5
+
+    assert orders(await shared.get(0)) == [1]
+    assert bucket.counted == 5
+    moment.now += 3.1
+    await shared.get(0)
+    assert bucket.counted == 6
+
+
+async def test_only_the_last_round_decides_when_the_next_count_is(monkeypatch, bucket, shared):
+    monkeypatch.setattr(module, "asyncio", WithoutSleep)
+    bucket.rounds, bucket.seconds = 50, 1.0
+    await shared.get(0)
+    moment.now += 9.5
+    await shared.get(0)
+
+    assert bucket.counted == 51
+
+
+class WithoutSleep:
+    """`asyncio`, whose pauses are none."""
+
+    ensure_future, wait, sleep = asyncio.ensure_future, asyncio.wait, lambda _: asyncio.sleep(0)
+
+
+async def test_first_count_says_how_far_it_is(monkeypatch, bucket, shared):
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    gate.clear()
+    with pytest.raises(StoreUnavailable, match="1,234 documents so far"):
+        await shared.get(0)
+    gate.set()
 
 
 async def test_count_that_took_too_long_leaves_the_result_before(bucket, shared, caplog):
