@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import __doc__ as description
-from tests.benchmarks import api, endurance, health, latency, metrics_cost, page, report, sdk
+from tests.benchmarks import (
+    api,
+    durability,
+    endurance,
+    health,
+    latency,
+    metrics_cost,
+    page,
+    report,
+    sdk,
+)
 from tests.benchmarks.contenders import CONTENDERS, ORDERAPP, Contender
 from tests.benchmarks.orders import WARM_UP, Workload
 from tests.benchmarks.processes import end_like_ctrl_c
@@ -54,11 +64,14 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     reads.add_argument("--orders", type=int, default=1_000_000, help="stored before")
     reads.add_argument("--rounds", type=int, default=3, help="with streams and without")
     reads.add_argument("--seconds", type=float, default=20.0, help="of each round")
+    safe = modes.add_parser("durability")
+    safe.add_argument("--orders", type=int, default=10_000)
+    safe.add_argument("--rounds", type=int, default=5)
     memory = modes.add_parser("memory")
     memory.add_argument("--orders", type=int, default=endurance.DAY)
     busy = modes.add_parser("health")
     busy.add_argument("--orders", type=int, default=300_000, help="that wait")
-    for mode in (reads, busy, outage, memory, throughput, slow, scale, metrics, seen):
+    for mode in (reads, busy, outage, memory, safe, throughput, slow, scale, metrics, seen):
         mode.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(arguments)
 
@@ -118,6 +131,8 @@ async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
         return [await asyncio.to_thread(endurance.outage, *limits)]
     if options.mode == "memory":
         return [await asyncio.to_thread(endurance.memory, options.orders)]
+    if options.mode == "durability":
+        return await durability.measure(options.orders, options.rounds)
     if options.mode == "scale":
         return await throughput((ORDERAPP, TWO_WORKERS), options)
     if options.mode == "metrics":

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from orderapp.models import now
-from orderapp.store import AlertDocument, OrderDocument, PaymentDocument
+from orderapp.settings import Settings
+from orderapp.store import AlertDocument, Document, OrderDocument, PaymentDocument
 from tests.benchmarks.orders import WARM_UP, Workload
 from tests.benchmarks.processes import INHERITED, ROOT
 from tests.couchbase_double import couchbase_double
@@ -42,9 +43,10 @@ class Share:
         )
 
 
-def documents(work: Workload) -> dict[str, bytes]:
-    """The JSON of all documents by id, as orderapp makes them."""
-    moment, found = now(), []
+def made(work: Workload) -> list[Document]:
+    """All documents, as orderapp makes them."""
+    moment = now()
+    found: list[Document] = []
     for offset, message in enumerate(work.measured):
         order = json.loads(message.value)
         place = {
@@ -60,35 +62,32 @@ def documents(work: Workload) -> dict[str, bytes]:
             found.append(AlertDocument(**place, **who, reason=reason, detected_at=moment))
         paid = {"payment_id": f"pay-{message.order_id}", "status": "PAID", "paid_at": moment}
         found.append(PaymentDocument(**place, **paid))
-    return {document.id: msgspec.json.encode(document) for document in found}
+    return found
 
 
 def run(count: int) -> Share:
     """Upsert the documents of so many orders and see what it takes."""
     from orderapp.store.couchbase.connect import connect
 
-    env = os.environ
-    client = connect(
-        f"couchbase://{env['COUCHBASE_HOST']}",
-        env["COUCHBASE_USERNAME"],
-        env["COUCHBASE_PASSWORD"],
-        env["COUCHBASE_BUCKET"],
-    )
-    items = list(documents(Workload(count)).items())
+    settings = Settings.from_env(os.environ).couchbase
+    assert settings is not None
+    client = connect(settings)
+    items = [(document.id, msgspec.json.encode(document)) for document in made(Workload(count))]
     batches = [dict(items[at : at + BATCH]) for at in range(0, len(items), BATCH)]
     # The SDK's collection itself, without what orderapp does around it.
     collection = client._documents
     collection.upsert_multi(dict(items[:WARM_UP]))
-    before = _cpu()
+    before = cpu()
     for batch in batches:
-        if not collection.upsert_multi(batch).all_ok:
+        if not collection.upsert_multi(batch, **client.write_options).all_ok:
             raise RuntimeError("the double refused a document")
-    used = _cpu() - before
+    used = cpu() - before
     client.close()
     return Share(count, len(items), used)
 
 
-def _cpu() -> float:
+def cpu() -> float:
+    """Seconds of CPU time that this process has used."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 

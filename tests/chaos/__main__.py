@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from orderapp.couchbase_settings import DURABILITIES
 from tests.chaos import __doc__ as description
 from tests.chaos import place, report
 from tests.chaos.faults import KINDS
@@ -56,16 +57,20 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
         help=f"of {', '.join(KINDS)} (all), or none: ''",
     )  # fmt: skip
     parser.add_argument("--store", choices=STORES, default="sqlite")
+    parser.add_argument(
+        "--durability", choices=DURABILITIES, default="majority", help="of writes to Couchbase"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--keep", action="store_true", help="keep the logs of a failed run")
     return parser.parse_args(arguments)
 
 
 def _possible(options: argparse.Namespace, *, small_disk: bool) -> tuple[str, ...]:
-    if small_disk or "disk" not in options.faults:
-        return tuple(options.faults)
+    faults = [name for name in options.faults if KINDS[name].store in (None, options.store)]
+    if small_disk or "disk" not in faults:
+        return tuple(faults)
     print("disk: left out, it needs a small disk of its own")
-    return tuple(name for name in options.faults if name != "disk")
+    return tuple(name for name in faults if name != "disk")
 
 
 def _one(options: argparse.Namespace, seed: int) -> Result:
@@ -78,6 +83,7 @@ def _one(options: argparse.Namespace, seed: int) -> Result:
             workers=options.workers,
             faults=_possible(options, small_disk=small_disk),
             store=options.store,
+            durability=options.durability,
         )
         print(
             f"chaos: seed {seed}, {wanted.seconds:g} s, {wanted.rate:g} orders/s, "

@@ -44,6 +44,8 @@ class Options:
     workers: int
     faults: tuple[str, ...]
     store: str
+    #: Of Couchbase's writes.
+    durability: str = "majority"
     #: Share of the requests to the gateway that get no answer, at every second worker.
     gateway_timeouts: float = 0.01
 
@@ -112,7 +114,7 @@ async def run(options: Options, directory: Path) -> Result:
 async def _world(options: Options, directory: Path, diary: Diary) -> AsyncIterator[World]:
     data_dir = directory / "data"
     data_dir.mkdir(exist_ok=True)
-    store = Couchbase() if options.store == "couchbase" else SQLite(data_dir)
+    store = Couchbase(options.durability) if options.store == "couchbase" else SQLite(data_dir)
     broker, crew = Broker(data_dir), Crew(data_dir, diary)
     try:
         await asyncio.to_thread(broker.join)

@@ -24,6 +24,8 @@ class Kind:
     burst: bool = False
     #: How often it comes while one of weight 1 comes once.
     weight: int = 1
+    #: The store that can have it; None: any.
+    store: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ def _bursts(
     at = rng.uniform(*BURSTS)
     while names and at < seconds:
         name = rng.choice(names)
-        strikes.append(_strike(rng, at, name, kinds[name]))
+        strike = _strike(rng, at, name, kinds[name])
+        if at + strike.seconds <= seconds:
+            strikes.append(strike)
         at += rng.uniform(*BURSTS)
     return strikes
 

@@ -22,6 +22,8 @@ class Store(Protocol):
     async def kill(self, seconds: float) -> None: ...
     async def hang(self, seconds: float) -> None: ...
     async def refuse(self, seconds: float) -> None: ...
+    async def fail_over(self, seconds: float) -> None: ...
+    async def degrade(self, seconds: float) -> None: ...
     def documents(self) -> Documents: ...
     def close(self) -> None: ...
 
@@ -63,6 +65,12 @@ class SQLite:
         for _ in range(max(1, int(seconds / 6))):
             await self._hold(5.5)
             await asyncio.sleep(0.3)
+
+    async def fail_over(self, seconds: float) -> None:
+        """There is one file, and no copy of it."""
+        raise NotImplementedError
+
+    degrade = fail_over
 
     async def _hold(self, seconds: float, *, killed: bool = False) -> None:
         # The disk may have been full until just now.
@@ -109,12 +117,16 @@ class SQLite:
         """Nothing to close: every holder has ended."""
 
 
-class Couchbase:
-    """The tests' double, which refuses, hangs, or fails writes."""
+#: Three nodes, and two copies beside the active one, which get every write a little later.
+NODES = ("--nodes", "3", "--replicas", "2", "--replication-seconds", "0.02")
 
-    def __init__(self) -> None:
-        self._double = CouchbaseDouble()
-        self.settings = self._double.environment
+
+class Couchbase:
+    """The tests' double, which refuses, hangs, fails writes, and loses nodes."""
+
+    def __init__(self, durability: str) -> None:
+        self._double = CouchbaseDouble(*NODES)
+        self.settings = {**self._double.environment, "COUCHBASE_DURABILITY": durability}
 
     async def kill(self, seconds: float) -> None:
         """Cut all connections, refuse new ones, come back."""
@@ -130,6 +142,25 @@ class Couchbase:
             lambda: self._double.inject(fail_sets=[["TEMPFAIL", -1]]),
             seconds,
         )
+
+    async def fail_over(self, seconds: float) -> None:
+        """Lose the active node with what it has not passed on; one of the copies takes over."""
+        await self._with(self._double.fail_over, seconds)
+
+    async def degrade(self, seconds: float) -> None:
+        """Lose both copies: at first writes are ambiguous, then, given up, impossible."""
+        replicas = self._double.replicas()
+
+        async def each(command: Any) -> None:
+            for number in replicas:
+                await asyncio.to_thread(command, number)
+            await asyncio.sleep(seconds / 2)
+
+        try:
+            await each(self._double.kill_replica)
+            await each(self._double.give_up_replica)
+        finally:
+            self._double.heal()
 
     async def _with(self, hurt: Any, seconds: float) -> None:
         try:

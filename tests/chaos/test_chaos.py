@@ -14,7 +14,11 @@ from tests.chaos.place import ROOT
 #: Seed, seconds of faults and further arguments. The faults of each seed fit into its time.
 RUNS = {
     "sqlite": (218, 75, ()),
-    "couchbase": (5, 40, ("--faults", "kill,store-kill,store-hang,store-refuse,poison")),
+    "couchbase": (
+        53,
+        45,
+        ("--faults", "kill,store-failover,store-degrade,store-refuse,poison"),
+    ),
 }
 
 

@@ -39,13 +39,13 @@ class CouchbaseDouble:
         )
         assert self.process.stdout is not None
         ready = json.loads(self.process.stdout.readline())
-        self.port: int = ready["port"]
+        self._ports: list[int] = ready["ports"]
         self._control: int = ready["control_port"]
 
     @property
     def host(self) -> str:
         """For COUCHBASE_HOST."""
-        return f"127.0.0.1:{self.port}"
+        return ",".join(f"127.0.0.1:{port}" for port in self._ports)
 
     @property
     def connection_string(self) -> str:
@@ -156,6 +156,10 @@ class CouchbaseDouble:
     def levels(self) -> list[int]:
         """How many writes were asked for at each level of durability, from `none`."""
         return self._command("levels")
+
+    def replicas(self) -> list[int]:
+        """The nodes that have replicas."""
+        return [number for number in self._command("chain")[1:] if number is not None]
 
     def kill_replica(self, number: int) -> None:
         """Let a node die that has a replica; nobody gives it up."""

@@ -1,7 +1,8 @@
 """`python -m tests.couchbase_double --port 0`: run the double until its input ends.
 
-It prints one JSON line with `port` and `control_port`. Control is HTTP on its own port, so that
-it still answers while nodes are stopped; the commands are those of `CouchbaseDouble`.
+It prints one JSON line with `ports` (of each node) and `control_port`. Control is HTTP on its
+own port, so that it still answers while nodes are stopped; the commands are those of
+`CouchbaseDouble`.
 """
 
 import argparse
@@ -110,6 +111,7 @@ class Double:
             "scans": lambda: [asdict(scan) for scan in cluster.queries.scans],
             "expiries": lambda: cluster.expiries,
             "logins": lambda: cluster.logins,
+            "chain": lambda: cluster.copies.chain,
             "levels": lambda: cluster.copies.levels,
             "documents": lambda: {
                 key.decode(): json.loads(value)
@@ -191,7 +193,12 @@ async def main() -> None:
     site = web.TCPSite(runner, HOST, options.control_port)
     await site.start()
     control_port = runner.addresses[0][1]
-    print(json.dumps({"port": cluster.nodes[0].port, "control_port": control_port}), flush=True)
+    print(
+        json.dumps(
+            {"ports": [node.port for node in cluster.nodes], "control_port": control_port}
+        ),
+        flush=True,
+    )
     await (asyncio.Event().wait() if options.forever else _until_input_ends())
     await double.stop()
     await runner.cleanup()

@@ -11,6 +11,7 @@ SETTLE = 11
 
 
 KIND = Kind(seconds=(6, 15), settle=SETTLE, away=True)
+COPIES = Kind(seconds=(6, 15), settle=SETTLE, away=True, store="couchbase")
 
 
 async def _hurt(world: World, strike: Strike, how: Callable[[float], Awaitable[None]]) -> None:
@@ -36,3 +37,15 @@ async def hang(world: World, strike: Strike) -> None:
 async def refuse(world: World, strike: Strike) -> None:
     """Writes fail for a while."""
     await _hurt(world, strike, world.store.refuse)
+
+
+@fault("store-failover", COPIES)
+async def fail_over(world: World, strike: Strike) -> None:
+    """The node with the documents dies, and another takes over with the copies that it has."""
+    await _hurt(world, strike, world.store.fail_over)
+
+
+@fault("store-degrade", COPIES)
+async def degrade(world: World, strike: Strike) -> None:
+    """The nodes with the copies die, and are given up: no write can be made durable."""
+    await _hurt(world, strike, world.store.degrade)
