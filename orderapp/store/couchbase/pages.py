@@ -32,11 +32,11 @@ def page(client: "Client", query: OrderQuery) -> OrderPage:
         # They have no index by the order's time. A few are sorted; many are found among the
         # orders.
         if len(rows) <= WALK:
-            found = converted(rows, DeadLetterDocument)
-            return _page_of(client, query, [document.order_id for document in found], end)
+            found = dict.fromkeys(d.order_id for d in converted(rows, DeadLetterDocument))
+            return _page_of(client, query, [*found], end)
     statement, parameters = keys(query)
     rows = client.ask(statement, parameters | {"count": WALK + 1}, end)
-    walk = [(key.created_at, key.order_id) for key in converted(rows, _Key)]
+    walk = list(dict.fromkeys((k.created_at, k.order_id) for k in converted(rows, _Key)))
     return _walk(client, query, walk, end)
 
 
@@ -61,7 +61,9 @@ def _walk(
         part = walk[looked_at : min(looked_at + max(query.limit, 100), WALK)]
         for story in stories(client, [order_id for _, order_id in part], end):
             looked_at += 1
-            if story is not None and _matches(story, query):
+            if story is None or _indexed(story, query) != walk[looked_at - 1][0]:
+                continue  # the key is that of another program's document
+            if _matches(story, query):
                 found.append(story)
                 if len(found) == query.limit:
                     break
@@ -71,6 +73,15 @@ def _walk(
 
 def _key(story: OrderStory) -> tuple[str, int]:
     return story.order.created_at, story.order.order_id
+
+
+def _indexed(story: OrderStory, query: OrderQuery) -> str | None:
+    """The time under which the walk's index has our document."""
+    if query.status == "alert":
+        return story.alerts[0].created_at if story.alerts else None
+    if query.status == "declined":
+        return story.payment.created_at if story.payment else None
+    return story.order.created_at
 
 
 def _matches(story: OrderStory, query: OrderQuery) -> bool:

@@ -298,6 +298,32 @@ async def test_order_of_another_program_is_left_out(double, couchbase, caplog):
     assert isinstance(await error_of(couchbase.story(2)), StoreRejected)
 
 
+async def test_documents_that_only_look_like_ours_are_not_read(double, couchbase):
+    """Another program's have other ids, and so has a copy of ours."""
+    made = {
+        "alert": lambda i: alert(i, created_at=order(i).created_at),
+        "declined": lambda i: payment(i, status="DECLINED", created_at=order(i).created_at),
+        "dead_letter": dead_letter,
+    }
+    expected = {"alert": [3, 2, 1], "declined": [6, 5, 4], "dead_letter": [9, 8, 7]}
+    for status, (third, second, first) in expected.items():
+        for i in (first, second, third):
+            await couchbase.upsert([order(i), made[status](i)])
+    for key, value in double.documents().items():
+        double.put(f"copy of {key}", value)
+        if value["order_id"] in (2, 5, 8):
+            double.put(f"older {key}", value | {"created_at": "2020", "kafka_offset": 1})
+            double.put(f"another {key}", value | {"order_id": 99, "created_at": "2099"})
+
+    everything = list(range(9, 0, -1))
+    assert [story.order.order_id for story in await couchbase.latest(30)] == everything
+    for country in (None, "IN"):
+        assert ids(await couchbase.page(OrderQuery(country=country))) == everything
+        for status, order_ids in expected.items():
+            page = await couchbase.page(OrderQuery(status=status, country=country))
+            assert ids(page) == order_ids
+
+
 async def test_dead_letter_replaces_what_another_program_put_in_its_place(double, couchbase):
     double.put("dead-letter::1", {"type": "dead-letter", "service": "theirs"})
     await couchbase.upsert([dead_letter(1, service="payment")])
