@@ -147,8 +147,8 @@ func main() {
 		"again": again.Order.OrderId, "event": <-found,
 		"stored": orders, "offsets": offsets, "payments": payments, "alerts": alerts,
 		"verdicts": verdicts, "steps": steps,
-		"listed": len(must(api.AnalyticsAPI.GetApiAnalytics(ctx).Limit(2).Execute()).Orders),
-		"pages":  []int{len(page.Orders), len(rest.Orders)},
+		"listed":  len(must(api.AnalyticsAPI.GetApiAnalytics(ctx).Limit(2).Execute()).Orders),
+		"pages":   []int{len(page.Orders), len(rest.Orders)},
 		"counted": stats.Orders >= int64(len(stored)), "services": services,
 		"health": []string{
 			must(api.WorkerAPI.GetHealthz(ctx).Execute()).Status,
