@@ -49,7 +49,7 @@ def guard(hosts: Hosts, *, of_any_host: Collection[str]) -> Middleware:
 
 def _parts(target: str) -> tuple[str | None, str]:
     """The authority of a request's target, if it has one, and its path."""
-    path = re.split(r"[?#]", target, maxsplit=1)[0]
+    path = target.partition("?")[0].partition("#")[0]
     if path.startswith("/"):
         return None, path
     _, _, rest = path.partition("://")

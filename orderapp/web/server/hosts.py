@@ -14,9 +14,13 @@ from functools import lru_cache
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]{1,5})?")
 
 
-@lru_cache(maxsize=256)
 def name_of(authority: str) -> str:
     """The name or address in a header `Host`, without its port; empty for what is none."""
+    return _name_of(authority) if len(authority) < 300 else ""
+
+
+@lru_cache(maxsize=256)
+def _name_of(authority: str) -> str:
     match = _AUTHORITY.fullmatch(authority)
     return (match[1] or match[2]).lower().rstrip(".") if match else ""
 

@@ -1,6 +1,7 @@
 """What shows that a request came through a proxy: who really sent it is not known then."""
 
 import re
+from functools import lru_cache
 
 from aiohttp import HttpVersion11, web
 
@@ -14,10 +15,15 @@ _ADDED = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
+def _is_added(name: str) -> bool:
+    return _ADDED.fullmatch(name) is not None
+
+
 def sign_of_proxy(request: web.BaseRequest) -> str | None:
     """What shows it, None when nothing does; a proxy may also leave no sign at all."""
     for name in request.headers:
-        if _ADDED.fullmatch(name):
+        if _is_added(name[:64]):
             return str(name)
     # Which nginx, up to 1.29.6, speaks to what it serves unless it is told otherwise; programs
     # have not for decades.

@@ -29,6 +29,7 @@ PATHS = ("/", "/metrics", "/openapi.json", "/api/analytics", "/static/dashboard.
         ("evil.example", 421), ("127.0.0.1.evil.example:6066", 421), ("web:6066", 421),
         ("evil.localhost.example", 421), ("[::1", 421), ("", 421), ("a b", 421),
         ("evil@localhost", 421), ("localhost:x", 421), ("localhost/", 421),
+        ("1" * 5000, 421),
     ],
 )  # fmt: skip
 async def test_a_page_that_leads_a_name_of_its_own_here_reads_nothing(
