@@ -116,9 +116,10 @@ class CouchbaseDouble:
         """How many requests came in, by service (`kv`, `query`)."""
         return self._command("requests")
 
-    def expiries(self) -> dict[str, int]:
-        """When documents expire, by id, in s: from now on up to 30 days, else Unix time."""
-        return self._command("expiries")
+    def expiry_fields(self) -> dict[str, int]:
+        """What the last write of each document has asked for, by id, in s: from now on up to 30
+        days, else Unix time; 0 is never."""
+        return self._command("expiry_fields")
 
     def logins(self) -> list[str]:
         """By which mechanisms clients tried to log in."""

@@ -109,7 +109,7 @@ class Double:
             "requests": lambda: cluster.requests,
             "indexes": lambda: {n: asdict(i) for n, i in cluster.queries.indexes.items()},
             "scans": lambda: [asdict(scan) for scan in cluster.queries.scans],
-            "expiries": lambda: cluster.expiries,
+            "expiry_fields": lambda: cluster.expiry_fields,
             "logins": lambda: cluster.logins,
             "chain": lambda: cluster.copies.chain,
             "levels": lambda: cluster.copies.levels,

@@ -40,8 +40,9 @@ class Cluster:
         #: Unix time from which a document is gone.
         self.expiries: dict[bytes, float] = {}
         self.tls: ssl.SSLContext | None = None
-        #: By document id, as in the protocol: seconds, or a Unix time when they are many.
-        self.expiries: dict[str, int] = {}
+        #: By document id, what writes have asked for, as in the protocol: seconds, or a Unix
+        #: time when they are many.
+        self.expiry_fields: dict[str, int] = {}
         #: The mechanisms that clients have used.
         self.logins: list[str] = []
         #: The scope and the collection that it has; documents and queries of no other.

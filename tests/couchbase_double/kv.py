@@ -154,7 +154,7 @@ class Conversation:
             since = 0 if seconds_left > MONTH else time.time()
             self.cluster.expiries[key] = since + seconds_left
         answer = _Answer(partial(self._send, request))
-        self.cluster.expiries[key.decode()] = int.from_bytes(request.extras[4:8])
+        self.cluster.expiry_fields[key.decode()] = int.from_bytes(request.extras[4:8])
         copies.write(key, value, level, seconds, answer)
         return answer.first()
 

@@ -92,7 +92,8 @@ def test_it_is_private_and_a_backup_made_while_a_worker_writes_can_be_restored(s
     assert loose(data) == []
     eventually(lambda: lag(again) == 0, "it has read everything again")
     again.terminate()
-    assert orders_in(data / "orders.db") == everything
+    # And orders that Kafka had, and the first worker had not stored when it stopped.
+    assert orders_in(data / "orders.db") >= everything
     start().wait_ready()
     result = faust(data, "reconcile")
     assert result.returncode == 0, result.stdout + result.stderr

@@ -376,7 +376,7 @@ async def test_documents_expire_when_they_are_told_to(double, days):
     await store.close()
 
     for key in ("1", "alert::1", "payment::1", "dead-letter::1"):
-        expiry = double.expiries()[key]
+        expiry = double.expiry_fields()[key]
         if days is None:
             assert expiry == 0
         else:
