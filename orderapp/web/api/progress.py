@@ -35,11 +35,6 @@ async def look() -> Look | None:
         return None
 
 
-def last_look() -> Look | None:
-    """How far everyone was when Kafka was asked last, None when it never could be."""
-    return monitor.looks[-1] if monitor.looks else None
-
-
 async def fraud_of(story: OrderStory) -> Fraud:
     """What the fraud service found."""
     if story.alerts:
