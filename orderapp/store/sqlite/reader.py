@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from orderapp.store.sqlite.thread import ConnectionThread
+from orderapp.store.sqlite.thread import Answer, ConnectionThread, Outcome, answer_all
 
 T = TypeVar("T")
 
 Read = Callable[[sqlite3.Connection], Any]
-Answer = asyncio.Future[Any]
-Outcome = tuple[Answer, Any, BaseException | None]
 
 #: How many reads may wait until those that nobody waits for any more are dropped.
 MANY = 256
@@ -70,20 +68,10 @@ class Reader:
                 continue
             found.append((answer, *self._thread.outcome(read)))
             if time.monotonic() - since > HOLD:
-                self._loop.call_soon_threadsafe(_answer, found)
+                self._loop.call_soon_threadsafe(answer_all, found)
                 found, since = [], time.monotonic()
         self._loop.call_soon_threadsafe(self._end, found)
 
     def _end(self, found: list[Outcome]) -> None:
-        _answer(found)
+        answer_all(found)
         self._hand_over()
-
-
-def _answer(found: list[Outcome]) -> None:
-    for answer, result, error in found:
-        if answer.done():
-            continue  # given up meanwhile
-        if error is None:
-            answer.set_result(result)
-        else:
-            answer.set_exception(error)

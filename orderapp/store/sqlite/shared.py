@@ -7,13 +7,12 @@ from typing import Any, TypeVar
 
 from orderapp.store import StoreRejected
 from orderapp.store.sqlite.schema import transaction
-from orderapp.store.sqlite.thread import ConnectionThread
+from orderapp.store.sqlite.thread import Answer, ConnectionThread, Outcome, answer_all
 
 T = TypeVar("T")
 
 Change = Callable[[sqlite3.Connection], Any]
-Asked = tuple[Change, asyncio.Future[Any]]
-Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
+Asked = tuple[Change, Answer]
 
 
 class SharedTransactions:
@@ -63,13 +62,7 @@ class SharedTransactions:
         return [(each[1], found, error) for each, found in zip(asked, results, strict=True)]
 
     def _end(self, found: list[Outcome]) -> None:
-        for answer, result, error in found:
-            if answer.done():
-                continue  # given up meanwhile
-            if error is None:
-                answer.set_result(result)
-            else:
-                answer.set_exception(error)
+        answer_all(found)
         self.hand_over()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from orderapp.engine.private import opener
 from orderapp.store import StoreUnavailable
@@ -17,6 +17,10 @@ from orderapp.store.sqlite.errors import translating
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+Answer = asyncio.Future[Any]
+#: What a call in the thread has given its caller: a result, or an error.
+Outcome = tuple[Answer, Any, BaseException | None]
 
 # Seconds. An open may have to bring an older file up to date: 10 s for a million orders.
 OPEN_LIMIT = 600.0
@@ -53,6 +57,17 @@ class ConnectionThread:
         await asyncio.wait([closing], timeout=CLOSE_LIMIT)
         if not closing.done() or closing.exception():
             log.warning("%s did not close: what was committed is safe", self._path)
+
+
+def answer_all(found: list[Outcome]) -> None:
+    """Give results and errors to those who wait for them; in the event loop."""
+    for answer, result, error in found:
+        if answer.done():
+            continue  # given up meanwhile
+        if error is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(error)
 
 
 async def open_connection(
