@@ -30,7 +30,7 @@ _decode = msgspec.json.Decoder(NewOrder).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 #: What decoding raises for what is not JSON; beside msgspec's own: for bytes that are not
-#: UTF-8, and for what is nested too deep.
+#: UTF-8 (before msgspec 0.23), and for what is nested too deep.
 _NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -53,8 +53,11 @@ def _unreadable(body: bytes, error: Exception) -> Problem:
         return Problem(400, f"the body can't be read: {text}")
     if isinstance(error, RecursionError):
         return Problem(400, "the body can't be read: it is nested too deep")
-    reason = str(error) if isinstance(error, msgspec.DecodeError) else "it is not UTF-8"
-    return Problem(400, f"the body is not JSON: {reason}")
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return Problem(400, "the body is not JSON: it is not UTF-8")
+    return Problem(400, f"the body is not JSON: {error}")
 
 
 def _lone_surrogate(body: bytes) -> str | None:
