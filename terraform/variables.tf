@@ -286,12 +286,12 @@ variable "take_orders" {
 variable "api_token" {
   description = "The bearer token for POST /api/orders (ORDERAPP_API_TOKEN), with take_orders."
   type        = string
-  default     = null
+  default     = ""
   sensitive   = true
   ephemeral   = true
 
   validation {
-    condition     = var.take_orders ? can(regex("^[!-~]{16,}$", var.api_token)) : var.api_token == null
+    condition     = var.take_orders ? can(regex("^[!-~]{16,}$", var.api_token)) : var.api_token == ""
     error_message = "api_token must be 16 or more visible ASCII characters with take_orders = true, and is not set without it."
   }
 }

@@ -5,7 +5,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "6.66.0" # exactly, until `terraform init` has written its own lock file
+      version = ">= 5.100, < 7.0" # which one exactly is said by the lock file that `terraform init` writes
     }
   }
 

@@ -4,6 +4,7 @@ Expressions stay text (`${var.name}`); `jsonencode({…})` becomes the data that
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import hcl2
@@ -16,6 +17,7 @@ _OPTIONS = hcl2.SerializationOptions(
 _JSON = re.compile(r"\$\{jsonencode\((.*)\)\}", re.S)
 
 
+@cache  # one change by hand leaves most files as they are
 def load(text: str) -> Any:
     return _decoded(hcl2.loads(text, serialization_options=_OPTIONS))
 

@@ -7,6 +7,7 @@ notices when it is broken by hand.
 import re
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from orderapp.engine.delivery.stopping import STOP_SECONDS
 from orderapp.settings import CONSUMERS, SERVICES
@@ -162,9 +163,9 @@ def check_secrets_are_written_only(config):
         for key in keys:
             variable = config.variables[f"{name}_{key}"]
             assert variable["ephemeral"] is True  # in neither the state nor a plan
-            # What may be left out is None, and nothing else.
+            # What may be left out is empty, and nothing else.
             assert ("default" in variable) == (name == "api")
-            assert variable.get("default") is None
+            assert not variable.get("default")
             # Named where it is written, and in its own validation, and nowhere else.
             elsewhere = text.replace(_block(config, f"{name}_{key}"), "")
             assert len(re.findall(rf"var\.{name}_{key}\b", elsewhere)) == 1
@@ -310,11 +311,13 @@ def check_the_load_balancer_is_protected_and_logs(config):
 # -- The rest ----------------------------------------------------------------------------------
 
 
-def check_versions_are_pinned(config):
+def check_versions_have_bounds(config):
     (terraform,) = config.blocks("terraform")
     (providers,) = terraform["required_providers"]
     assert providers["aws"]["source"] == "hashicorp/aws"
-    assert re.fullmatch(r"6\.\d+\.\d+", providers["aws"]["version"])
+    allowed = SpecifierSet(providers["aws"]["version"])
+    versions = ("5.99.0", "5.100.0", "6.66.0", "7.0.0")
+    assert [*allowed.filter(versions)] == ["5.100.0", "6.66.0"]
     assert terraform["required_version"].startswith(">= 1.11")
 
 
@@ -457,8 +460,8 @@ BREAKS = {
         check_a_failed_deployment_is_rolled_back,
     ),
     "a provider that moves": (
-        ('version = "6.66.0"', 'version = ">= 6.0"'),
-        check_versions_are_pinned,
+        ('version = ">= 5.100, < 7.0"', 'version = ">= 5.100"'),
+        check_versions_have_bounds,
     ),
 }
 

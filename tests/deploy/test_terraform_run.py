@@ -18,14 +18,14 @@ def terraform():
     if program is None:
         pytest.skip("terraform is not installed")
 
-    def run(directory, *arguments):
+    def run(directory, *arguments, seconds=120):
         return subprocess.run(
             [program, *arguments, "-no-color"],
             cwd=directory,
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=seconds,
             stdin=subprocess.DEVNULL,
         )
 
@@ -140,6 +140,14 @@ def test_a_bad_value_stops_the_plan_with_its_own_text(terraform, variables, name
     assert "s3cr3t" not in planned.stdout + planned.stderr
 
 
+def plugins():
+    """Options of `terraform init` for a provider on this machine; none: the registry's."""
+    places = [Path.home() / ".terraform.d" / "plugins", *Path("/opt").glob("*plugins*")]
+    found = [place for place in places if [*place.glob("registry*/hashicorp/aws/*/*/*aws_v*")]]
+    return [f"-plugin-dir={place}" for place in found]
+
+
+@pytest.mark.timeout(600)
 def test_terraforms_own_tests_pass(terraform, tmp_path):
     """With a provider that only pretends; it has to be there all the same, for its schema."""
     module = tmp_path / "terraform"
@@ -148,13 +156,13 @@ def test_terraforms_own_tests_pass(terraform, tmp_path):
         module,
         ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"),
     )
-    started = terraform(module, "init", "-backend=false", "-input=false")
-    if started.returncode != 0 and "provider" in started.stderr:
+    options = ["-backend=false", "-input=false", *plugins()]
+    started = terraform(module, "init", *options)
+    if started.returncode != 0 and "provider" in started.stderr and len(options) == 2:
         pytest.skip("terraform init cannot install the AWS provider here")
     assert started.returncode == 0, started.stderr
-    for arguments in (["validate"], ["test"]):
-        done = terraform(module, *arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
+    done = terraform(module, "test", seconds=500)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_checkov_has_no_complaint():
