@@ -15,7 +15,7 @@ _HTTP_PORTS = (*range(8091, 8098), *range(18091, 18098))
 #: What COUCHBASE_DURABILITY may be, the default first.
 DURABILITIES = ("majority", "none", "majorityAndPersistActive", "persistToMajority")
 _CAPELLA = "cloud.couchbase.com"
-_HOST = "COUCHBASE_HOST"
+_HOST, _CA_FILE, _CA_PEM = "COUCHBASE_HOST", "COUCHBASE_CA_FILE", "COUCHBASE_CA_PEM"
 _ALLOWED = "[couchbase[s]://]host[:port][,host[:port]]"
 
 #: Couchbase's rules. Names are pasted into statements between backquotes, and only a backquote
@@ -40,6 +40,8 @@ class Couchbase:
     tls: bool = False
     #: PEM: whose certificates are accepted. None: those of Capella's and of all public CAs.
     ca_file: str | None = None
+    #: The same as text, where there is no file.
+    ca_pem: str | None = field(default=None, repr=False)
     #: Days after which a document is deleted that was not written again. None: never.
     expiry_days: int | None = None
 
@@ -69,6 +71,11 @@ class Couchbase:
         return not self.tls and not all(_is_loopback(name) for name, _ in self.hosts)
 
     @property
+    def has_own_ca(self) -> bool:
+        """Whether only the certificates of one CA are accepted."""
+        return self.ca_file is not None or self.ca_pem is not None
+
+    @property
     def is_capella(self) -> bool:
         """Whether it is Couchbase's own cloud."""
         return any(name.endswith(_CAPELLA) for name, _ in self.hosts)
@@ -76,7 +83,7 @@ class Couchbase:
     @classmethod
     def from_env(cls, env: Environ) -> Self | None:
         """None where no host is set."""
-        address, ca_file = env.get(_HOST), env.get("COUCHBASE_CA_FILE")
+        address, ca_file, ca_pem = env.get(_HOST), env.get(_CA_FILE), env.get(_CA_PEM)
         names = ("COUCHBASE_USERNAME", "COUCHBASE_PASSWORD", "COUCHBASE_BUCKET")
         username, password, bucket = (env.get(name) or "" for name in names)
         scope, collection = _collection(env)
@@ -85,16 +92,19 @@ class Couchbase:
         expiry_days = env.count("COUCHBASE_EXPIRY_DAYS", 0, 1, 18_000) or None
         if address is None:
             return None
-        host, tls = _hosts(address, has_ca=ca_file is not None)
+        host, tls = _hosts(address, ca=_CA_FILE if ca_file else _CA_PEM if ca_pem else None)
         for name, value in zip(names, (username, password, bucket), strict=True):
             if not value:
                 raise SettingsError(f"{name} is not set, but COUCHBASE_HOST is: set it too")
         if not BUCKET_NAME.fullmatch(bucket):
             wrong("COUCHBASE_BUCKET", bucket, "1 to 100 letters, digits and _ - . %")
-        if ca_file is not None:
-            _check_ca(ca_file)
-        access = host, username, password, bucket
-        return cls(*access, durability, scope, collection, tls, ca_file, expiry_days)
+        _check_ca(ca_file, ca_pem)
+        return cls(
+            *(host, username, password, bucket, durability, scope, collection, tls),
+            ca_file=ca_file,
+            ca_pem=ca_pem,
+            expiry_days=expiry_days,
+        )
 
 
 def _collection(env: Environ) -> tuple[str, str]:
@@ -113,8 +123,10 @@ def _collection(env: Environ) -> tuple[str, str]:
     return scope, collection
 
 
-def _hosts(text: str, *, has_ca: bool) -> tuple[str, bool]:
-    """The hosts, in lower case and without a scheme, and whether they are reached by TLS."""
+def _hosts(text: str, *, ca: str | None) -> tuple[str, bool]:
+    """The hosts, in lower case and without a scheme, and whether they are reached by TLS.
+
+    `ca`: the setting that has a CA, which means TLS."""
     schemes, hosts = set(), []
     for part in text.lower().split(","):
         scheme, found, rest = part.strip().rpartition("://")
@@ -126,15 +138,15 @@ def _hosts(text: str, *, has_ca: bool) -> tuple[str, bool]:
     if len(schemes) > 1:
         _refuse(text, "either couchbase:// or couchbases:// (TLS), for all hosts")
     is_plain = "couchbase" in schemes
-    if is_plain and has_ca:
+    if is_plain and ca:
         raise SettingsError(
-            f"COUCHBASE_CA_FILE is set, but {_HOST} begins with couchbase://, which is without "
-            "TLS: begin it with couchbases://"
+            f"{ca} is set, but {_HOST} begins with couchbase://, which is without TLS: begin "
+            "it with couchbases://"
         )
     is_capella = any(_split(host)[0].endswith(_CAPELLA) for host in hosts)
     if is_plain and is_capella:
         _refuse(text, "couchbases:// (Capella has TLS only)")
-    tls = "couchbases" in schemes or is_capella or has_ca
+    tls = "couchbases" in schemes or is_capella or ca is not None
     for host in hosts:
         _check_port(text, _split(host)[1], tls=tls)
     return ",".join(hosts), tls
@@ -187,11 +199,21 @@ def _refuse(text: str, allowed: str) -> NoReturn:
     wrong(_HOST, text.partition("?")[0], allowed)
 
 
-def _check_ca(path: str) -> None:
+def _check_ca(path: str | None, pem: str | None) -> None:
+    if path is None and pem is None:
+        return
+    if path is not None and pem is not None:
+        raise SettingsError(f"{_CA_PEM} is set, but {_CA_FILE} is too: set one of them")
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cafile=path, cadata=pem)
+    # An SSLError is an OSError; a TypeError says that the text is not in ASCII.
+    except (OSError, ValueError, TypeError) as error:
+        if path is None:  # not shown: who errs may have put a key there
+            raise SettingsError(
+                f"{_CA_PEM} is not allowed: the text of certificates in PEM, all of its lines"
+            ) from error
         reason = "it has no certificate in PEM"
         if not isinstance(error, ssl.SSLError):
             reason = getattr(error, "strerror", None) or str(error)
-        wrong("COUCHBASE_CA_FILE", path, f"a file with certificates in PEM ({reason})")
+        wrong(_CA_FILE, path, f"a file with certificates in PEM ({reason})")

@@ -16,6 +16,24 @@ resource "aws_ecs_cluster" "main" {
 
 locals {
   data_dir = "/var/lib/orderapp" # as in the Dockerfile
+
+  # Environment variable → its value.
+  settings = {
+    ORDERAPP_DATA_DIR = local.data_dir
+    ORDERAPP_WEB_HOST = "0.0.0.0"
+    # The names that visitors reach `web` by; the load balancer passes them on as they are.
+    ORDERAPP_ALLOWED_HOSTS  = join(",", compact([var.domain_name, aws_lb.web.dns_name]))
+    ORDERAPP_ORDER_INTERVAL = tostring(var.order_interval)
+    ORDERAPP_PAYMENT_DELAY  = tostring(var.payment_delay)
+  }
+  store_settings = {
+    COUCHBASE_SCOPE       = var.couchbase_scope
+    COUCHBASE_COLLECTION  = var.couchbase_collection
+    COUCHBASE_DURABILITY  = var.couchbase_durability
+    COUCHBASE_EXPIRY_DAYS = var.couchbase_expiry_days == null ? "" : tostring(var.couchbase_expiry_days)
+    # Its text, since a task is given no files.
+    COUCHBASE_CA_PEM = var.couchbase_ca_file == null ? "" : file(var.couchbase_ca_file)
+  }
 }
 
 resource "aws_ecs_task_definition" "service" {
@@ -52,13 +70,12 @@ resource "aws_ecs_task_definition" "service" {
     stopTimeout = 30
 
     environment = [
-      { name = "ORDERAPP_SERVICES", value = each.key },
-      { name = "ORDERAPP_DATA_DIR", value = local.data_dir },
-      { name = "ORDERAPP_WEB_HOST", value = "0.0.0.0" },
-      # The names that visitors reach `web` by; the load balancer passes them on as they are.
-      { name = "ORDERAPP_ALLOWED_HOSTS", value = join(",", compact([var.domain_name, aws_lb.web.dns_name])) },
-      { name = "ORDERAPP_ORDER_INTERVAL", value = tostring(var.order_interval) },
-      { name = "ORDERAPP_PAYMENT_DELAY", value = tostring(var.payment_delay) },
+      for name, value in merge(
+        { ORDERAPP_SERVICES = each.key },
+        local.settings,
+        each.value.store ? local.store_settings : {},
+      ) :
+      { name = name, value = value } if value != ""
     ]
     secrets = [
       for name, source in merge(

@@ -1,13 +1,22 @@
 # Who may talk to whom. Every rule stands alone, so that changing one leaves the others in force.
 
 locals {
-  # What tasks connect to outside: Kafka, and Couchbase over TLS (documents; management, views,
-  # queries, search, analytics, eventing).
-  cluster_ports = {
-    kafka              = { from = 9092, to = 9092 }
-    couchbase-data     = { from = 11207, to = 11207 }
-    couchbase-services = { from = 18091, to = 18096 }
+  # Documents; management, views, queries, search, analytics, eventing.
+  couchbase_ports = {
+    tls = {
+      couchbase-data     = { from = 11207, to = 11207 }
+      couchbase-services = { from = 18091, to = 18096 }
+    }
+    plain = {
+      couchbase-data     = { from = 11210, to = 11210 }
+      couchbase-services = { from = 8091, to = 8096 }
+    }
   }
+  # What tasks connect to outside.
+  cluster_ports = merge(
+    { kafka = { from = 9092, to = 9092 } },
+    local.couchbase_ports[var.couchbase_tls ? "tls" : "plain"],
+  )
   cluster_rules = {
     for pair in setproduct(keys(local.cluster_ports), var.cluster_cidrs) :
     "${pair[0]} ${pair[1]}" => merge(local.cluster_ports[pair[0]], { name = pair[0], cidr = pair[1] })

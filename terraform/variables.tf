@@ -264,6 +264,82 @@ variable "deletion_protection" {
   default     = true
 }
 
+# -- Couchbase, what is no secret of it ---------------------------------------------------------
+
+variable "couchbase_tls" {
+  description = "Reach Couchbase by TLS, on 11207 and 18091 to 18096. False, for couchbase:// in a network of your own: on 11210 and 8091 to 8096, and the password crosses it readable."
+  type        = bool
+  default     = true
+}
+
+variable "couchbase_ca_file" {
+  description = "File on this machine with the certificate (PEM) of the CA whose certificates alone are accepted (COUCHBASE_CA_PEM). Null: Capella's and those of public CAs."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.couchbase_ca_file == null ? true : can(file(var.couchbase_ca_file))
+    error_message = "couchbase_ca_file must be a file of text (PEM) on this machine, by its path from the directory terraform or a whole one."
+  }
+
+  validation {
+    condition = var.couchbase_ca_file == null ? true : try(
+      can(regex("-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=[:space:]]{100,}-----END CERTIFICATE-----", file(var.couchbase_ca_file)))
+      && !strcontains(file(var.couchbase_ca_file), "PRIVATE KEY") && length(file(var.couchbase_ca_file)) <= 16384,
+    true)
+    error_message = "couchbase_ca_file must have certificates in PEM, 16 KiB at most, and no private key: its text is in the task definition, which is no place for one."
+  }
+}
+
+variable "couchbase_scope" {
+  description = "Scope of the documents (COUCHBASE_SCOPE), which has to exist."
+  type        = string
+  default     = "_default"
+
+  validation {
+    condition     = can(regex("^(_default|[A-Za-z0-9-][A-Za-z0-9_%-]{0,250})$", var.couchbase_scope))
+    error_message = "couchbase_scope must be 1 to 251 letters, digits and _ - %, not beginning with _ or %."
+  }
+}
+
+variable "couchbase_collection" {
+  description = "Collection of the documents (COUCHBASE_COLLECTION), which has to exist."
+  type        = string
+  default     = "_default"
+
+  validation {
+    condition     = can(regex("^(_default|[A-Za-z0-9-][A-Za-z0-9_%-]{0,250})$", var.couchbase_collection))
+    error_message = "couchbase_collection must be 1 to 251 letters, digits and _ - %, not beginning with _ or %."
+  }
+
+  validation {
+    condition     = var.couchbase_scope == "_default" || var.couchbase_collection != "_default"
+    error_message = "couchbase_collection must be set together with couchbase_scope: only the scope _default has a collection _default."
+  }
+}
+
+variable "couchbase_durability" {
+  description = "When a write is acknowledged (COUCHBASE_DURABILITY)."
+  type        = string
+  default     = "majority"
+
+  validation {
+    condition     = contains(["majority", "none", "majorityAndPersistActive", "persistToMajority"], var.couchbase_durability)
+    error_message = "couchbase_durability must be majority, none, majorityAndPersistActive or persistToMajority."
+  }
+}
+
+variable "couchbase_expiry_days" {
+  description = "Days after which a document is deleted that was not written again (COUCHBASE_EXPIRY_DAYS). Null: never."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.couchbase_expiry_days == null ? true : var.couchbase_expiry_days >= 1 && var.couchbase_expiry_days <= 18000 && floor(var.couchbase_expiry_days) == var.couchbase_expiry_days
+    error_message = "couchbase_expiry_days must be a whole number from 1 to 18000."
+  }
+}
+
 # -- Secrets: never in the state, a plan or a file ----------------------------------------------
 
 variable "secrets_version" {
@@ -332,13 +408,28 @@ variable "confluent_api_secret" {
 }
 
 variable "couchbase_host" {
-  description = "Capella's host name, cb.….cloud.couchbase.com, without couchbases://."
+  description = "Capella's host name, cb.….cloud.couchbase.com, or [couchbases://]host[,host] of a cluster of your own (COUCHBASE_HOST)."
   type        = string
   ephemeral   = true
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9._-]+(:[0-9]{1,5})?(,[A-Za-z0-9._-]+(:[0-9]{1,5})?)*$", var.couchbase_host))
-    error_message = "couchbase_host must be host[:port][,host[:port]], without couchbases:// in front."
+    condition     = can(regex("^((couchbases?://)?[a-z0-9._-]+(:[0-9]{1,5})?/?( *, *|$))+$", lower(var.couchbase_host))) && !endswith(trimspace(var.couchbase_host), ",")
+    error_message = "couchbase_host must be [couchbases://]host[,host], names or IPv4 addresses, without another scheme, user, path or options."
+  }
+
+  validation {
+    condition     = !can(regex("couchbase://", lower(var.couchbase_host))) || !can(regex("couchbases://|cloud\\.couchbase\\.com\\.?(:[0-9]+)?/?( *,|$)", lower(var.couchbase_host))) && var.couchbase_ca_file == null
+    error_message = "couchbase_host begins with couchbase://, which is without TLS; couchbases:// beside it, Capella or couchbase_ca_file say that there is TLS."
+  }
+
+  validation {
+    condition     = var.couchbase_tls == (var.couchbase_ca_file != null || can(regex("couchbases://|cloud\\.couchbase\\.com\\.?(:[0-9]+)?/?( *,|$)", lower(var.couchbase_host))))
+    error_message = "couchbase_host must begin with couchbases:// (TLS), or be Capella's; without TLS the password crosses the network readable: couchbase_tls = false says that this is meant, for couchbase:// in a network of your own."
+  }
+
+  validation {
+    condition     = alltrue([for port in flatten(regexall(":([0-9]+)", var.couchbase_host)) : port == (var.couchbase_tls ? "11207" : "11210")])
+    error_message = "couchbase_host must have no port but ${var.couchbase_tls ? 11207 : 11210}, that for documents ${var.couchbase_tls ? "with" : "without"} TLS, and may leave it out: tasks may connect to no other."
   }
 }
 

@@ -1,5 +1,7 @@
 """Couchbase's settings: which address means what, and one line for each that is wrong."""
 
+from pathlib import Path
+
 import pytest
 import trustme
 
@@ -150,6 +152,30 @@ def test_a_ca_file_and_an_address_without_tls_contradict(ca_file):
     text = refusal(HOST="couchbase://db", CA_FILE=ca_file)
 
     assert text.startswith("COUCHBASE_CA_FILE is set, but COUCHBASE_HOST begins with ")
+
+
+def test_the_text_of_a_ca_is_as_good_as_its_file(ca_file):
+    text = Path(ca_file).read_text()
+    found = settings(HOST="db", CA_PEM=text)
+
+    assert found.connection_string == "couchbases://db"
+    assert found.ca_pem == text.strip()
+    assert found.has_own_ca
+    assert "BEGIN" not in repr(found)
+    assert refusal(HOST="couchbase://db", CA_PEM=text).startswith(
+        "COUCHBASE_CA_PEM is set, but"
+    )
+    assert "set one of them" in refusal(HOST="db", CA_PEM=text, CA_FILE=ca_file)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/etc/ca.pem", "-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----", "hush é"],
+)
+def test_a_text_without_certificates_is_refused_and_not_shown(text):
+    assert refusal(HOST="db", CA_PEM=text) == (
+        "COUCHBASE_CA_PEM is not allowed: the text of certificates in PEM, all of its lines"
+    )
 
 
 @pytest.mark.parametrize("name", ["USERNAME", "PASSWORD", "BUCKET"])

@@ -144,6 +144,21 @@ run "as_it_is_by_default" {
 
   assert {
     condition = alltrue([
+      for name, task in aws_ecs_task_definition.service :
+      { for variable in jsondecode(task.container_definitions)[0].environment : variable.name => variable.value if startswith(variable.name, "COUCHBASE_") } == merge(
+        contains(["analytics", "web"], name) ? {
+          COUCHBASE_SCOPE      = "_default"
+          COUCHBASE_COLLECTION = "_default"
+          COUCHBASE_DURABILITY = "majority"
+        } : {},
+        {}
+      )
+    ])
+    error_message = "Who opens the store must be told where in it and how, and nobody else."
+  }
+
+  assert {
+    condition = alltrue([
       for task in aws_ecs_task_definition.service :
       jsondecode(task.container_definitions)[0].readonlyRootFilesystem
       && jsondecode(task.container_definitions)[0].user == "10001:10001"
@@ -259,11 +274,29 @@ run "as_it_is_by_default" {
 # Few runs with much in each: a run takes the provider seconds.
 run "with_more_switched_on" {
   variables {
+    couchbase_host        = "couchbases://db1.example.com,db2.example.com"
+    couchbase_ca_file     = "tests/ca.pem"
+    couchbase_scope       = "shop"
+    couchbase_collection  = "orders"
+    couchbase_durability  = "persistToMajority"
+    couchbase_expiry_days = 400
+
     take_orders = true
     api_token   = "test-token-of-the-api"
     lag_metric  = { namespace = "orderapp", metric_name = "ConsumerLag" }
     outbound    = "nat-per-zone"
     zone_count  = 3
+  }
+
+  assert {
+    condition = { for variable in jsondecode(aws_ecs_task_definition.service["analytics"].container_definitions)[0].environment : variable.name => variable.value if startswith(variable.name, "COUCHBASE_") } == {
+      COUCHBASE_SCOPE       = "shop"
+      COUCHBASE_COLLECTION  = "orders"
+      COUCHBASE_DURABILITY  = "persistToMajority"
+      COUCHBASE_EXPIRY_DAYS = "400"
+      COUCHBASE_CA_PEM      = file("tests/ca.pem")
+    }
+    error_message = "Every setting of Couchbase must reach its task, the CA as text."
   }
 
   assert {
@@ -295,6 +328,15 @@ run "without_certificate_and_internet" {
     certificate_arn  = null
     allow_plain_http = true
     outbound         = "endpoints"
+    couchbase_host   = "couchbase://db.internal"
+    couchbase_tls    = false
+  }
+
+  assert {
+    condition = toset([
+      for rule in aws_vpc_security_group_egress_rule.tasks_to_clusters : "${rule.from_port}-${rule.to_port}"
+    ]) == toset(["9092-9092", "11210-11210", "8091-8096"])
+    error_message = "Without TLS tasks must reach Couchbase on those ports, and on no other."
   }
 
   assert {

@@ -9,6 +9,7 @@ import re
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from orderapp.couchbase_settings import DURABILITIES, PLAIN_PORT, TLS_PORT
 from orderapp.engine.delivery.stopping import STOP_SECONDS
 from orderapp.settings import CONSUMERS, SERVICES
 from orderapp.topics import PARTITIONS
@@ -29,12 +30,17 @@ COUCHBASE = {
 }
 API = {"token": "ORDERAPP_API_TOKEN"}
 SECRETS = {"confluent": CONFLUENT, "couchbase": COUCHBASE}
+ALL = {**SECRETS, "api": API}
 ARN = "${{aws_secretsmanager_secret.{}.arn}}"
 
 
 def container(config):
     (found,) = config.resource("aws_ecs_task_definition", "service")["container_definitions"]
     return found
+
+
+def environment(config):
+    return " ".join(container(config)["environment"].split())
 
 
 def statements(config):
@@ -51,8 +57,9 @@ def check_one_service_for_each_of_orderapps(config):
     for kind in ("aws_ecs_service", "aws_ecs_task_definition"):
         assert [*config.resources(kind)] == ["service"]
         assert config.resource(kind, "service")["for_each"] == "${var.services}"
-    named = {pair["name"]: pair["value"] for pair in container(config)["environment"]}
-    assert named["ORDERAPP_SERVICES"] == "${each.key}"
+    given = "{ORDERAPP_SERVICES = each.key}, local.settings, each.value.store ? "
+    assert f"merge({given}local.store_settings : {{}})" in environment(config)
+    assert '{name = name, value = value} if value != ""' in environment(config)
     assert {name for name, one in services.items() if one.get("consumes", True)} == {*CONSUMERS}
     assert {name for name, one in services.items() if one.get("store")} == known.STORE_SERVICES
 
@@ -90,12 +97,23 @@ def check_no_task_is_public(config):
 
 
 def check_environment_names_are_those_of_the_code(config):
-    plain = [pair["name"] for pair in container(config)["environment"]]
+    plain = ["ORDERAPP_SERVICES", *config.locals["settings"], *config.locals["store_settings"]]
     secret = [*config.locals["kafka_secrets"], *config.locals["store_secrets"], *API.values()]
     assert len({*plain, *secret}) == len(plain) + len(secret)
     assert {*plain, *secret} <= known.settings()
     assert set(config.locals["kafka_secrets"]) == known.KAFKA
     assert set(config.locals["store_secrets"]) == known.COUCHBASE
+    # Each setting of Couchbase; the image is given no file.
+    of_store = {*config.locals["store_secrets"], *config.locals["store_settings"]}
+    couchbase = {name for name in known.settings() if name.startswith("COUCHBASE_")}
+    assert of_store == couchbase - {"COUCHBASE_CA_FILE"}
+    for name, value in config.locals["store_settings"].items():
+        variable = name.replace("_PEM", "_FILE").lower()
+        assert f"var.{variable}" in value
+        default = config.variables[variable]["default"]
+        assert default in (None, "_default", DURABILITIES[0])
+    (durability,) = config.variables["couchbase_durability"]["validation"]
+    assert set(re.findall(r'"(\w+)"', durability["condition"])) == {*DURABILITIES}
 
 
 def check_every_secret_has_its_key(config):
@@ -153,9 +171,9 @@ def check_the_image_is_named_by_repository_and_tag(config):
 def check_secrets_are_written_only(config):
     versions = config.resources("aws_secretsmanager_secret_version")
     secrets = config.resources("aws_secretsmanager_secret")
-    assert set(versions) == set(secrets) == {*SECRETS, "api"}
+    assert set(versions) == set(secrets) == set(ALL)
     text = "\n".join(config.text.values())
-    for name, keys in {**SECRETS, "api": API}.items():
+    for name, keys in ALL.items():
         version = versions[name]
         assert "secret_string" not in version
         assert version["secret_string_wo_version"] == "${var.secrets_version}"
@@ -174,6 +192,8 @@ def check_secrets_are_written_only(config):
         assert config.variables[name]["sensitive"] is True
     for output in config.outputs.values():
         assert not re.search(r"var\.(confluent|couchbase|api)_", str(output))
+    ephemeral = {name for name, one in config.variables.items() if one.get("ephemeral")}
+    assert ephemeral == {f"{name}_{key}" for name, keys in ALL.items() for key in keys}
 
 
 def _block(config, variable):
@@ -236,9 +256,18 @@ def check_security_group_rules_stand_alone_and_name_their_ports(config):
     ):
         assert rule["ip_protocol"] == "tcp"
         assert {"from_port", "to_port"} <= set(rule)
-    assert {
-        (ports["from"], ports["to"]) for ports in config.locals["cluster_ports"].values()
-    } == {(9092, 9092), (11207, 11207), (18091, 18096)}
+    opened = {
+        kind: [(ports["from"], ports["to"]) for ports in found.values()]
+        for kind, found in config.locals["couchbase_ports"].items()
+    }
+    assert opened == {
+        "tls": [(TLS_PORT, TLS_PORT), (18091, 18096)],
+        "plain": [(PLAIN_PORT, PLAIN_PORT), (8091, 8096)],
+    }
+    cluster = config.locals["cluster_ports"]
+    assert "merge({kafka = {from = 9092, to = 9092}}, local.couchbase_ports[" in cluster
+    assert 'couchbase_ports[var.couchbase_tls ? "tls" : "plain"]' in cluster
+    assert config.variables["couchbase_tls"]["default"] is True
     assert (egress["tasks_to_aws"]["from_port"], egress["tasks_to_aws"]["to_port"]) == (
         443,
         443,
@@ -323,7 +352,7 @@ def check_versions_have_bounds(config):
 
 def check_variables_are_described_and_validated(config):
     # Nothing to be wrong about.
-    free = {"tags", "allow_plain_http", "deletion_protection", "take_orders"}
+    free = {"tags", "allow_plain_http", "deletion_protection", "take_orders", "couchbase_tls"}
     for name, variable in config.variables.items():
         assert variable["description"], name
         assert variable["type"], name

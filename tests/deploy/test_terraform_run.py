@@ -44,6 +44,10 @@ def variables(terraform, tmp_path_factory):
     shutil.copy(known.ROOT / "terraform" / "variables.tf", directory)
     example = known.read("terraform/terraform.tfvars.example")
     (directory / "good.tfvars").write_text(example + GOOD)
+    (directory / NULLS["certificate_arn"]).write_text("certificate_arn = null\n")
+    ca = known.read("terraform/tests/ca.pem")
+    (directory / "ca.pem").write_text(ca)
+    (directory / "ca-and-key.pem").write_text(f"-----BEGIN PRIVATE KEY-----\ns3cr3t\n{ca}")
     started = terraform(directory, "init", "-input=false")
     assert started.returncode == 0, started.stderr
     return directory
@@ -60,83 +64,200 @@ couchbase_password          = "s3cr3t-of-couchbase"
 """
 
 
-def plan(terraform, directory, *values):
-    options = [f"-var={value}" for value in values]
+def plan(terraform, directory, **values):
+    options = [
+        # A null can be given in a file only.
+        f"-var={name}={value}" if value != "null" else f"-var-file={NULLS[name]}"
+        for name, value in values.items()
+    ]
     return terraform(directory, "plan", "-input=false", "-var-file=good.tfvars", *options)
 
 
-def test_the_example_is_accepted(terraform, variables):
-    planned = plan(terraform, variables)
-    assert planned.returncode == 0, planned.stderr
+NULLS = {"certificate_arn": "no-certificate.tfvars"}
 
 
-def test_orders_are_taken_with_a_token(terraform, variables):
-    values = ("take_orders=true", "api_token=s3cr3t-of-the-api")
-    planned = plan(terraform, variables, *values)
+GOOD_ONES = {
+    "the example": {},
+    "orders with a token": {"take_orders": "true", "api_token": "s3cr3t-of-the-api"},
+    "a cluster of one's own": {
+        "couchbase_host": "couchbases://db1.example.com,DB2.example.com:11207, 10.0.0.3",
+        "couchbase_scope": "shop",
+        "couchbase_collection": "orders",
+        "couchbase_expiry_days": "400",
+        "couchbase_durability": "none",
+    },
+    "its CA": {"couchbase_host": "db.example.com", "couchbase_ca_file": "ca.pem"},
+    "Capella by its scheme": {"couchbase_host": "COUCHBASES://cb.test.cloud.couchbase.com./"},
+    "no TLS that is meant": {
+        "couchbase_host": "couchbase://db1,db2:11210",
+        "couchbase_tls": "false",
+    },
+    "no TLS and no scheme": {"couchbase_host": "db", "couchbase_tls": "false"},
+}
+
+
+@pytest.mark.parametrize("name", GOOD_ONES)
+def test_a_good_value_is_accepted(terraform, variables, name):
+    planned = plan(terraform, variables, **GOOD_ONES[name])
     assert planned.returncode == 0, planned.stderr
     assert "s3cr3t" not in planned.stdout
 
 
+#: What is set, the variable whose own text stops the plan, and a part of that text.
 BAD = {
-    "host with a scheme": (
-        "couchbase_host=couchbases://cb.test.cloud.couchbase.com",
-        "without couchbases://",
+    # Couchbase: as orderapp/couchbase_settings.py
+    "another scheme": ({"couchbase_host": "https://db"}, "couchbase_host", "another scheme"),
+    "an option": (
+        {"couchbase_host": "couchbases://db?tls_verify=none"},
+        "couchbase_host",
+        "path",
     ),
+    "a path": ({"couchbase_host": "couchbases://db/orders"}, "couchbase_host", "path or opti"),
+    "a user": ({"couchbase_host": "couchbases://me@db"}, "couchbase_host", "user"),
+    "no host": ({"couchbase_host": ""}, "couchbase_host", "must be [couchbases://]host"),
+    "an empty host": (
+        {"couchbase_host": "couchbases://db,"},
+        "couchbase_host",
+        "must be [couch",
+    ),
+    "an IPv6 address": ({"couchbase_host": "couchbases://[::1]"}, "couchbase_host", "IPv4"),
+    "both schemes": (
+        {"couchbase_host": "couchbase://db1,couchbases://db2"},
+        "couchbase_host",
+        "couchbases:// beside it",
+    ),
+    "Capella without TLS": (
+        {"couchbase_host": "couchbase://cb.test.cloud.couchbase.com"},
+        "couchbase_host",
+        "Capella",
+    ),
+    "a CA without TLS": (
+        {
+            "couchbase_host": "couchbase://db",
+            "couchbase_tls": "false",
+            "couchbase_ca_file": "ca.pem",
+        },
+        "couchbase_host",
+        "couchbase_ca_file say that there is TLS",
+    ),
+    "a scheme without TLS": (
+        {"couchbase_host": "couchbase://db"},
+        "couchbase_host",
+        "couchbase_tls = false says that this is meant",
+    ),
+    "no scheme, so no TLS": (
+        {"couchbase_host": "db.example.com"},
+        "couchbase_host",
+        "the password crosses the network readable",
+    ),
+    "ports for TLS shut": (
+        {"couchbase_host": "couchbases://db", "couchbase_tls": "false"},
+        "couchbase_host",
+        "must begin with couchbases:// (TLS)",
+    ),
+    "a management port": (
+        {"couchbase_host": "couchbases://db:18091"},
+        "couchbase_host",
+        "no port but 11207",
+    ),
+    "the other port": (
+        {"couchbase_host": "couchbase://db:11207", "couchbase_tls": "false"},
+        "couchbase_host",
+        "no port but 11210",
+    ),
+    "a CA that is not there": (
+        {"couchbase_ca_file": "nowhere.pem"},
+        "couchbase_ca_file",
+        "must be a file",
+    ),
+    "a CA that is none": (
+        {"couchbase_ca_file": "good.tfvars"},
+        "couchbase_ca_file",
+        "must have certificates in PEM",
+    ),
+    "a CA with its key": (
+        {"couchbase_ca_file": "ca-and-key.pem"},
+        "couchbase_ca_file",
+        "no private key",
+    ),
+    "scope of the system": ({"couchbase_scope": "_system"}, "couchbase_scope", "must be 1 to"),
+    "collection with a dot": (
+        {"couchbase_collection": "a.b"},
+        "couchbase_collection",
+        "must be 1 to 251",
+    ),
+    "scope without collection": (
+        {"couchbase_scope": "shop"},
+        "couchbase_collection",
+        "must be set together with couchbase_scope",
+    ),
+    "another durability": (
+        {"couchbase_durability": "Majority"},
+        "couchbase_durability",
+        "must be majority, none",
+    ),
+    "no days": ({"couchbase_expiry_days": "0"}, "couchbase_expiry_days", "from 1 to 18000"),
+    "half a day": ({"couchbase_expiry_days": "0.5"}, "couchbase_expiry_days", "whole number"),
+    "bucket with a space": ({"couchbase_bucket": "my orders"}, "couchbase_bucket", "must be 1"),
+    "no user name": ({"couchbase_username": ""}, "couchbase_username", "must not be empty"),
+    "blank password": ({"couchbase_password": "  "}, "couchbase_password", "must not be empty"),
+    # Confluent Cloud
     "servers with a scheme": (
-        "confluent_bootstrap_servers=SASL_SSL://x:9092",
+        {"confluent_bootstrap_servers": "SASL_SSL://x:9092"},
+        "confluent_bootstrap_servers",
         "without SASL_SSL://",
     ),
     "servers without a port": (
-        "confluent_bootstrap_servers=pkc-1.confluent.cloud",
+        {"confluent_bootstrap_servers": "pkc-1.confluent.cloud"},
+        "confluent_bootstrap_servers",
         "must be host:port",
     ),
-    "bucket with a space": ("couchbase_bucket=my orders", "couchbase_bucket must be"),
-    "no key": ("confluent_api_key=", "confluent_api_key must not be empty"),
-    "no secret": ("confluent_api_secret=", "confluent_api_secret must not be empty"),
-    "no user": ("couchbase_username=", "couchbase_username must not be empty"),
-    "blank password": ("couchbase_password=  ", "couchbase_password must not be empty"),
+    "no key": ({"confluent_api_key": ""}, "confluent_api_key", "must not be empty"),
+    "no secret": ({"confluent_api_secret": ""}, "confluent_api_secret", "must not be empty"),
     "secret with a line end": (
-        "confluent_api_secret=s3cr3t-of-me\n",
-        "confluent_api_secret must not",
+        {"confluent_api_secret": "s3cr3t-of-me\n"},
+        "confluent_api_secret",
+        "must not be empty",
     ),
-    "token that nothing asks": ("api_token=s3cr3t-of-the-api", "api_token must be"),
-    "orders without a token": ("take_orders=true", "api_token must be"),
-    "latest": ("image_tag=latest", "image_tag must be"),
-    "no tag": ("image_tag=", "image_tag must be"),
-    "region in words": ("region=Frankfurt", "region must be"),
+    # The rest
+    "token that nothing asks": ({"api_token": "s3cr3t-of-the-api"}, "api_token", "is not set"),
+    "orders without a token": ({"take_orders": "true"}, "api_token", "must be 16"),
+    "latest": ({"image_tag": "latest"}, "image_tag", "must be a tag"),
+    "no tag": ({"image_tag": ""}, "image_tag", "must be a tag"),
+    "region in words": ({"region": "Frankfurt"}, "region", "must be the name"),
     "more tasks than partitions": (
-        "services={fraud={desired_count=7,max_count=7},web={desired_count=1,max_count=1,consumes=false}}",
+        {
+            "services": "{fraud={desired_count=7,max_count=7},"
+            "web={desired_count=1,max_count=1,consumes=false}}"
+        },
+        "services",
         "must not be above the number of partitions (6)",
     ),
     "more tasks than fewer partitions": (
-        "partitions=4",
+        {"partitions": "4"},
+        "services",
         "must not be above the number of partitions (4)",
     ),
     "desired above maximum": (
-        "services={web={desired_count=3,max_count=2,consumes=false}}",
+        {"services": "{web={desired_count=3,max_count=2,consumes=false}}"},
+        "services",
         "from 0 to max_count",
     ),
-    "no certificate": ("certificate_arn=null", "allow_plain_http"),
-    "one zone": ("zone_count=1", "zone_count must be"),
-    "a way out that is none": ("outbound=internet", "outbound must be"),
+    "no certificate": ({"certificate_arn": "null"}, "certificate_arn", "allow_plain_http"),
+    "one zone": ({"zone_count": "1"}, "zone_count", "must be 2, 3 or 4"),
+    "a way out that is none": ({"outbound": "internet"}, "outbound", "must be nat"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_value_stops_the_plan_with_its_own_text(terraform, variables, name):
-    value, text = BAD[name]
-    variable = value.partition("=")[0]
-    if value == "certificate_arn=null":
-        (variables / "null.tfvars").write_text("certificate_arn = null\n")
-        planned = terraform(
-            variables, "plan", "-input=false", "-var-file=good.tfvars", "-var-file=null.tfvars"
-        )
-    else:
-        planned = plan(terraform, variables, value)
+    values, variable, text = BAD[name]
+    planned = plan(terraform, variables, **values)
     said = " ".join(planned.stderr.replace("│", " ").split())
     assert planned.returncode != 0
     assert text in said
-    assert variable in said or text.startswith(("must not be above", "api_token"))
+    where = r'Error: Invalid value for variable on \S+ line \d+: \d+: (?:variable ")?(\w+)'
+    assert re.findall(where, said) == [variable] * said.count("Error:")
     assert "s3cr3t" not in planned.stdout + planned.stderr
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from tempfile import NamedTemporaryFile
 
 from couchbase.auth import PasswordAuthenticator
 from couchbase.cluster import Cluster
@@ -57,9 +58,9 @@ def connect(couchbase: Couchbase, *, read_only: bool = False) -> Client:
 
 def _connect(couchbase: Couchbase, *, read_only: bool) -> Client:
     where = f"{couchbase.connection_string} bucket {couchbase.bucket}"
-    with translating(where):
+    with translating(where), _ca_file(couchbase) as ca_file:
         # A failed connect is sticky: every attempt has a cluster object of its own.
-        cluster = Cluster(couchbase.connection_string, _options(couchbase))
+        cluster = Cluster(couchbase.connection_string, _options(couchbase, ca_file))
     try:
         return _open(cluster, couchbase, where, read_only=read_only)
     except BaseException:
@@ -104,7 +105,26 @@ def _looked_at(couchbase: Couchbase) -> Iterator[None]:
         ) from error
 
 
-def _options(couchbase: Couchbase) -> ClusterOptions:
+@contextmanager
+def _ca_file(couchbase: Couchbase) -> Iterator[str | None]:
+    """The SDK takes a file only, which it reads when it connects."""
+    if couchbase.ca_pem is None:
+        yield couchbase.ca_file
+        return
+    try:
+        file = NamedTemporaryFile("w", prefix="orderapp-ca-", suffix=".pem")  # noqa: SIM115
+    except OSError as error:
+        raise StoreRejected(
+            f"{couchbase.connection_string}: COUCHBASE_CA_PEM needs a directory for a "
+            f"temporary file: set TMPDIR ({error.strerror})"
+        ) from error
+    with file:
+        file.write(couchbase.ca_pem)
+        file.flush()
+        yield file.name
+
+
+def _options(couchbase: Couchbase, ca_file: str | None) -> ClusterOptions:
     options = ClusterOptions(
         # By TLS the SDK sends the password as it is (PLAIN), so that accounts of LDAP work;
         # else never (SCRAM), whatever the server asks for.
@@ -122,8 +142,8 @@ def _options(couchbase: Couchbase) -> ClusterOptions:
         enable_mutation_tokens=False,
         transcoder=_RawJSON(),
     )
-    if couchbase.ca_file is not None:
-        options["trust_store_path"] = couchbase.ca_file
+    if ca_file is not None:
+        options["trust_store_path"] = ca_file
     return options
 
 

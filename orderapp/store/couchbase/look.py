@@ -125,14 +125,15 @@ def _of_certificate(where: _Address, error: ssl.SSLCertVerificationError) -> str
         return f"{where}: the certificate {_TIMES[error.verify_code]}"
     return (
         f"{where}: the certificate is of an unknown CA ({error.verify_message}); "
-        "COUCHBASE_CA_FILE has to name the file with the CA's certificate"
+        "COUCHBASE_CA_FILE has to name the file with the CA's certificate (or COUCHBASE_CA_PEM "
+        "to be its text)"
     )
 
 
 def _context(couchbase: Couchbase) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=couchbase.ca_file)
+    context = ssl.create_default_context(cafile=couchbase.ca_file, cadata=couchbase.ca_pem)
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which the SDK does not ask for either
-    if couchbase.is_capella and couchbase.ca_file is None:
+    if couchbase.is_capella and not couchbase.has_own_ca:
         # Capella's own CA is in the SDK only, which therefore has to judge.
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

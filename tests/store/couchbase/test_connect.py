@@ -4,10 +4,12 @@ import asyncio
 import datetime
 import socket
 import ssl
+import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import trustme
@@ -140,6 +142,36 @@ async def test_all_goes_by_tls(tls, settings):
     assert tls.requests()["query"] >= 2
     # The password itself, as a server needs it that asks LDAP.
     assert set(tls.logins()) == {"PLAIN"}
+
+
+def by_its_text(settings, ca_file):
+    return replace(settings, ca_file=None, ca_pem=Path(ca_file).read_text())
+
+
+async def test_a_ca_may_be_a_text(tls, files, settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    by_text = by_its_text(settings, files["ca"])
+    store = CouchbaseStore(by_text)
+    await store.open()
+    assert [*tmp_path.iterdir()] == []  # it was needed only once
+
+    tls.stop()
+    tls.start()  # the SDK connects anew, by itself
+    async with asyncio.timeout(20):
+        await store.upsert([order(1)])
+        with suppress(StoreUnavailable):  # by a connection that was cut
+            await store.latest(10)
+        assert len(await store.latest(10)) == 1
+    await store.close()
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    assert "COUCHBASE_CA_PEM needs a directory" in await refusal(by_text)
+
+
+async def test_the_text_of_another_ca_is_refused(files, settings):
+    text = await refusal(by_its_text(settings, files["other-ca"]))
+
+    assert "the certificate is of an unknown CA" in text
 
 
 @pytest.mark.parametrize(
