@@ -96,6 +96,32 @@ def test_the_client_for_python(generated, worker):
     check(run(sys.executable, *arguments, env={"PYTHONPATH": generated["python"]}), worker)
 
 
+def test_a_client_is_told_what_is_refused(generated, start):
+    token, missing = "a-token-of-16-bytes", {"COUCHBASE_HOST": "127.0.0.1:1"}
+    account = {f"COUCHBASE_{name}": "some" for name in ("USERNAME", "PASSWORD", "BUCKET")}
+    worker = start(ORDERAPP_SERVICES="web", ORDERAPP_API_TOKEN=token, **missing, **account)
+    url = f"http://127.0.0.1:{worker.port}"
+    eventually(lambda: is_alive(worker), "its port is open", 60)
+
+    found = run(
+        sys.executable, SOURCES / "refused.py", url, token,
+        env={"PYTHONPATH": generated["python"]},
+    )  # fmt: skip
+
+    assert [(one["status"], one["told"], one["headers"]) for one in json.loads(found)] == [
+        (401, 401, ["WWW-Authenticate"]),
+        (401, 401, ["WWW-Authenticate"]),
+        (503, 503, ["Retry-After"]),
+    ]
+
+
+def is_alive(worker):
+    try:
+        return worker.get("/healthz")[0] == 200
+    except OSError:
+        return False
+
+
 def test_the_client_for_go(generated, worker):
     go = shutil.which("go") or pytest.skip("go is not installed")
     directory = generated["go"]
