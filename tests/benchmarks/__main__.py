@@ -15,16 +15,15 @@ from tests.benchmarks import (
     endurance,
     health,
     latency,
-    metrics_cost,
     page,
+    pairs,
     report,
     sdk,
 )
-from tests.benchmarks.contenders import CONTENDERS, ORDERAPP, Contender
-from tests.benchmarks.orders import WARM_UP, Workload
+from tests.benchmarks.contenders import CONTENDERS, ORDERAPP, VARIANTS, Contender, before
+from tests.benchmarks.orders import IDS, WARM_UP, Workload
 from tests.benchmarks.processes import end_like_ctrl_c
 from tests.benchmarks.profiler import Profiler
-from tests.benchmarks.scale import TWO_WORKERS
 from tests.benchmarks.stores import STORES
 from tests.benchmarks.throughput import ContenderError, Limits, Result, measure
 
@@ -36,23 +35,36 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     modes = parser.add_subparsers(dest="mode", required=True)
-    throughput, slow, scale, metrics, seen = (
-        modes.add_parser(name) for name in ("throughput", "latency", "scale", "metrics", "page")
+    throughput, slow, seen = (
+        modes.add_parser(name) for name in ("throughput", "latency", "page")
     )
     seen.add_argument("--orders", type=int, default=50)
-    metrics.add_argument("--rounds", type=int, default=5, help="runs with, and without metrics")
+    names = [*CONTENDERS, *VARIANTS, "before"]
     throughput.add_argument(
-        "--contender", action="append", choices=CONTENDERS, help="only this one (repeatable)"
+        "--contender", action="append", choices=names, help="only this one (repeatable)"
     )
+    throughput.add_argument(
+        "--pair", nargs=2, choices=names, metavar=("A", "B"),
+        help="these two in turn, and the ratio B / A of each pair",
+    )  # fmt: skip
+    throughput.add_argument("--pairs", type=int, default=5, help="how many, with --pair")
+    throughput.add_argument(
+        "--before", type=Path, metavar="DIRECTORY", help="the checkout of the contender before"
+    )
+    throughput.add_argument(
+        "--ids", action="append", choices=IDS,
+        help="of the orders; with --pair the second one's may be other ones (repeatable)",
+    )  # fmt: skip
     throughput.add_argument(
         "--profile", action="store_true", help="also show the top functions of orderapp"
     )
-    for mode in (throughput, scale, metrics):
-        mode.add_argument("--orders", type=int, default=100_000)
-        mode.add_argument(
-            "--store", action="append", choices=STORES, help="default: sqlite, then none"
-        )
-        mode.add_argument("--limit", type=float, default=Limits.total, help="seconds for each")
+    throughput.add_argument("--orders", type=int, default=100_000)
+    throughput.add_argument(
+        "--store", action="append", choices=STORES, help="default: sqlite, then none"
+    )
+    throughput.add_argument(
+        "--limit", type=float, default=Limits.total, help="seconds for each"
+    )
     slow.add_argument("--rate", action="append", type=int, help="orders/s (repeatable)")
     slow.add_argument("--seconds", type=float, default=30.0, help="measured, for each rate")
     slow.add_argument("--warm-up", type=float, default=10.0, help="seconds before that")
@@ -71,20 +83,21 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     memory.add_argument("--orders", type=int, default=endurance.DAY)
     busy = modes.add_parser("health")
     busy.add_argument("--orders", type=int, default=300_000, help="that wait")
-    for mode in (reads, busy, outage, memory, safe, throughput, slow, scale, metrics, seen):
+    for mode in (reads, busy, outage, memory, safe, throughput, slow, seen):
         mode.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(arguments)
 
 
-async def _series(
-    contenders: Sequence[Contender], store: str, options: argparse.Namespace, work: Workload
-) -> list[Result]:
+#: What is run, one after the other.
+Runs = Sequence[tuple[Contender, Workload]]
+
+
+async def _series(runs: Runs, store: str, options: argparse.Namespace) -> list[Result]:
     results = []
-    for who in contenders:
+    for who, work in runs:
         if store not in who.stores:
             continue
-        profile = getattr(options, "profile", False) and who is ORDERAPP
-        profiler = Profiler() if profile else None
+        profiler = Profiler() if options.profile and who is ORDERAPP else None
         print(f"... {who.name}", end="", flush=True)
         result = await measure(who, store, work, Limits(total=options.limit), profiler)
         print(f": {result.problem or f'{result.orders_per_second:,.0f} orders/s'}", flush=True)
@@ -94,21 +107,41 @@ async def _series(
     return results
 
 
-async def throughput(
-    contenders: Sequence[Contender], options: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """Every contender with every store; prints a table for each store."""
-    work = Workload(options.orders)
+def _runs(options: argparse.Namespace) -> Runs:
+    kinds = options.ids or [IDS[0]]
+    workloads = {kind: Workload(options.orders, kind) for kind in kinds}
+    if options.pair:
+        both = zip(options.pair, (kinds[0], kinds[-1]), strict=True)
+        return [
+            (_contender(who, options), workloads[kind]) for who, kind in both
+        ] * options.pairs
+    names = options.contender or list(CONTENDERS)
+    return [(_contender(who, options), work) for work in workloads.values() for who in names]
+
+
+def _contender(name: str, options: argparse.Namespace) -> Contender:
+    if name != "before":
+        return (CONTENDERS | VARIANTS)[name]
+    if options.before is None:
+        raise SystemExit(
+            "the contender before needs --before DIRECTORY, a checkout of that time"
+        )
+    return before(options.before)
+
+
+async def throughput(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every run with every store; prints a table for each store."""
+    runs = _runs(options)
     figures: list[dict[str, Any]] = []
     for store in options.store or ("sqlite", "none"):
-        results = await _series(contenders, store, options, work)
+        results = await _series(runs, store, options)
         print(f"\n{options.orders:,} orders, store: {store}\n")
         print(report.throughput_table(results))
-        if options.mode == "metrics":
-            print(f"\n{metrics_cost.cost(results)}")
+        if options.pair and results:
+            print("\n".join(["", *pairs.lines(results)]))
         figures += report.as_json(results)
-        if store == "couchbase":
-            share = await sdk.measure(work)
+        if store == "couchbase" and not options.pair:
+            share = await sdk.measure(runs[0][1])
             print(share)
             figures.append({"contender": "sdk alone", "store": store, **share.figures()})
         print()
@@ -133,13 +166,7 @@ async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
         return [await asyncio.to_thread(endurance.memory, options.orders)]
     if options.mode == "durability":
         return await durability.measure(options.orders, options.rounds)
-    if options.mode == "scale":
-        return await throughput((ORDERAPP, TWO_WORKERS), options)
-    if options.mode == "metrics":
-        pairs = (ORDERAPP, metrics_cost.WITHOUT_METRICS) * options.rounds
-        return await throughput(pairs, options)
-    names = options.contender or list(CONTENDERS)
-    return await throughput([CONTENDERS[name] for name in names], options)
+    return await throughput(options)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,8 +1,10 @@
 """The orders of a benchmark: the same for everyone, from a seed."""
 
+import asyncio
+import itertools
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -10,6 +12,7 @@ from functools import cached_property
 from aiokafka.partitioner import murmur2
 
 from orderapp.models import Order, format_time
+from orderapp.order_ids import OrderIds
 from orderapp.services.producer import COUNTRIES
 
 SEED = 20_250_601
@@ -58,10 +61,33 @@ def make_message(order_id: int, rng: random.Random, created_at: str) -> Message:
     )
 
 
-def _messages(count: int) -> Iterator[Message]:
+#: Ids of the measured orders: rising by one; random, as those of other people's systems are and
+#: ours were; and made by orderapp for three workers in turn, which use a block each.
+IDS = ("rising", "random", "made")
+
+
+def _ids(kind: str, count: int) -> Sequence[int]:
+    if kind == "random":
+        return random.Random(SEED).sample(range(2**52, 2**53), count)
+    if kind == "made":
+        return asyncio.run(_made(count))
+    return range(WARM_UP + 1, WARM_UP + count + 1)
+
+
+async def _made(count: int) -> list[int]:
+    numbers = itertools.count(1000)
+
+    async def number() -> int:
+        return next(numbers)
+
+    workers = [OrderIds(number) for _ in range(3)]
+    return [await workers[at % 3].next() for at in range(count)]
+
+
+def _messages(ids: Iterable[int]) -> Iterator[Message]:
     rng = random.Random(SEED)
-    for order_id in range(1, count + 1):
-        created_at = format_time(BEGINNING + timedelta(milliseconds=order_id))
+    for at, order_id in enumerate(ids, 1):
+        created_at = format_time(BEGINNING + timedelta(milliseconds=at))
         yield make_message(order_id, rng, created_at)
 
 
@@ -69,9 +95,10 @@ class Workload:
     """The orders of a run: the first `WARM_UP` before the clock, then `count` that are
     measured."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, ids: str = "rising") -> None:
         self.count = count
-        self.messages = list(_messages(WARM_UP + count))
+        self.kind = ids
+        self.messages = list(_messages([*range(1, WARM_UP + 1), *_ids(ids, count)]))
 
     @property
     def warm_up(self) -> Sequence[Message]:
@@ -94,4 +121,4 @@ class Workload:
         return sum(message.is_risky for message in self.warm_up)
 
 
-assert set(Order._options.fields) == set(json.loads(next(_messages(1)).value))
+assert set(Order._options.fields) == set(json.loads(next(_messages([1])).value))

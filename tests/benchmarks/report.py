@@ -21,9 +21,9 @@ The same work: fraud and payment read every order and send alerts and payments; 
 all three topics and upserts every order, alert and payment into the store. A -direct contender
 stores alerts and payments when it makes them and does not read them back. The clock runs while
 {orders:,} waiting orders are processed, after {warm_up} others; start-up is in no figure but
-the memory. SQLite's synchronous is FULL for orderapp and NORMAL for the others. Checked before
-shown: all payments, alerts, rows and committed offsets. Ratios: the contender's CPU to
-orderapp's."""
+the memory. SQLite's synchronous is FULL for orderapp and loop-full, and NORMAL for the others.
+Checked before shown: all payments, alerts, rows and committed offsets. Ratios: the contender's
+CPU to orderapp's."""
 
 
 def machine() -> dict[str, Any]:
@@ -92,17 +92,17 @@ def throughput_table(results: Sequence[Result]) -> str:
     rows = []
     for result in results:
         if result.problem:
-            rows.append((result.contender, "failed", "", "", ""))
+            rows.append((result.title, "failed", "", "", ""))
             continue
         ratio = f"{result.cpu_us_per_order / ours:.1f}" if ours else ""
         rows.append((
-            result.contender,
+            result.title,
             f"{result.orders_per_second:,.0f}",
             f"{result.cpu_us_per_order:.1f}",
             ratio,
             f"{result.peak_mb:.0f}",
         ))  # fmt: skip
-    failed = [f"{r.contender} failed: {r.problem}" for r in results if r.problem]
+    failed = [f"{r.title} failed: {r.problem}" for r in results if r.problem]
     return "\n".join([render(header, rows), *failed])
 
 

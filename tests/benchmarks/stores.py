@@ -42,14 +42,17 @@ class NoStore:
 
 
 class Sqlite:
-    """One file with orderapp's tables, made before the contender starts."""
+    """One file with orderapp's tables, made before the contender starts, unless it is the
+    orderapp of another checkout, which may have others."""
 
     kind = "sqlite"
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, makes_tables: bool) -> None:
         data_dir.mkdir()
         self._path = data_dir / "orders.db"
         self.environment = {"BENCH_DATABASE": str(self._path)}
+        if makes_tables:
+            return
         with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             schema.create(connection)
@@ -104,10 +107,10 @@ class Couchbase:
 
 
 @contextmanager
-def open_store(kind: str, data_dir: Path) -> Iterator[Store]:
-    """A fresh store of this kind."""
+def open_store(kind: str, data_dir: Path, tree: Path | None = None) -> Iterator[Store]:
+    """A fresh store of this kind, for the orderapp of a checkout when one is named."""
     if kind == "couchbase":
         with couchbase_double() as double:
             yield Couchbase(double)
     else:
-        yield Sqlite(data_dir) if kind == "sqlite" else NoStore()
+        yield Sqlite(data_dir, makes_tables=bool(tree)) if kind == "sqlite" else NoStore()

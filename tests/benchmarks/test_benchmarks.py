@@ -3,16 +3,18 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import sys
 from dataclasses import replace
 
 import psutil
 import pytest
 
-from tests.benchmarks import api, health, latency, listener, metrics_cost, profiler, report
-from tests.benchmarks.contenders import ORDERAPP, WITH_WEB, Contender
+from tests.benchmarks import api, health, latency, listener, pairs, profiler, report
+from tests.benchmarks.contenders import ORDERAPP, VARIANTS, WITH_WEB, Contender, before
 from tests.benchmarks.http_load import AnswerError, most
-from tests.benchmarks.orders import WARM_UP, Workload
+from tests.benchmarks.orders import IDS, WARM_UP, Workload
+from tests.benchmarks.processes import ROOT
 from tests.benchmarks.throughput import Limits, Result, measure, warm
 
 # Pays all orders, apart from one for whose payment it "has no time", and commits all.
@@ -235,22 +237,57 @@ def test_ratios_are_those_of_cpu_to_orderapp():
     assert [one["cpu_to_orderapp"] for one in report.as_json([ours, other])] == [1.0, 5.0]
 
 
-def test_the_cost_of_metrics_is_that_of_the_median_runs():
+def test_the_ratio_of_pairs_leaves_out_what_slows_both():
     def run(who, cpu, seconds, problem=None):
-        return Result(who.name, "none", 1000, problem, seconds=seconds, cpu_seconds=cpu)
+        return Result(
+            who, "none", 1000, problem=problem, seconds=seconds, cpu_seconds=cpu, peak_bytes=1
+        )
 
-    silent = metrics_cost.WITHOUT_METRICS
-    ours = [run(ORDERAPP, 0.30, 9), run(ORDERAPP, 0.11, 2), run(ORDERAPP, 0.09, 1)]
-    good = [*ours, run(silent, 0.10, 1)]
+    quiet, busy, failed = (
+        [run("a", 0.10, 1), run("b", 0.11, 2)],
+        [run("a", 0.20, 2), run("b", 0.21, 8)],
+        [run("a", 0.20, 2), run("b", 9.99, 9, "lost")],
+    )
+    found = pairs.ratios([*quiet, *busy, *failed])[:2]
 
-    assert metrics_cost.cost(good) == "with metrics: +10.0% CPU per order, -50.0% orders/s"
-    assert metrics_cost.cost([*ours, run(silent, 0.1, 1, "lost")]).startswith("no figure")
+    assert [(one.figure, one.ratios) for one in found] == [
+        ("CPU per order", pytest.approx((1.1, 1.05))),
+        ("orders/s", pytest.approx((0.5, 0.25))),
+    ]
+    assert str(found[0]) == "CPU per order: 1.075 (1.050 to 1.100; 1.100 1.050)"
+    assert pairs.lines([*quiet, *busy])[0].startswith("b / a, median of 2 pairs")
+    assert pairs.lines(failed)[0].startswith("no figure")
+
+
+@pytest.mark.parametrize("kind", IDS)
+def test_orders_with_every_kind_of_id_are_the_same_but_for_it(kind):
+    def but_for_ids(work):
+        return [json.loads(m.value) | {"order_id": 0} for m in work.messages]
+
+    work = Workload(1000, kind)
+    own = work.ids - {message.order_id for message in work.warm_up}
+
+    assert len(own) == 1000
+    assert but_for_ids(work) == but_for_ids(Workload(1000))
+    assert (kind == "rising") == (own == set(range(WARM_UP + 1, WARM_UP + 1001)))
 
 
 async def test_orderapp_does_the_same_work_without_its_metrics(work):
-    result = await measure(metrics_cost.WITHOUT_METRICS, "none", work, Limits(60, 30))
+    result = await measure(VARIANTS["without-metrics"], "none", work, Limits(60, 30))
 
     assert result.problem is None
+
+
+async def test_the_package_of_another_checkout_is_measured(work, tmp_path):
+    shutil.copytree(ROOT / "orderapp", tmp_path / "orderapp")
+    app = tmp_path / "orderapp" / "app.py"
+    app.write_text(app.read_text() + "\nraise SystemExit('this one')\n")
+
+    with pytest.raises(SystemExit, match="there is no orderapp/ in it"):
+        before(tmp_path / "orderapp")
+    result = await measure(before(tmp_path), "sqlite", work, Limits(60, 30))
+
+    assert "this one" in result.problem
 
 
 def test_latency_leaves_out_the_warm_up_and_keeps_each_order():

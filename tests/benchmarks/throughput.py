@@ -49,6 +49,8 @@ class Result:
     contender: str
     store: str
     orders: int
+    #: Which ids the orders have; see `orders.IDS`.
+    ids: str = "rising"
     #: Why it has failed; the figures then mean nothing.
     problem: str | None = None
     seconds: float = 0.0
@@ -56,6 +58,11 @@ class Result:
     peak_bytes: int = 0
     #: The top functions, after a run with a profiler.
     profile: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """The contender, with the ids that are not the usual ones."""
+        return self.contender if self.ids == "rising" else f"{self.contender}, {self.ids} ids"
 
     @property
     def orders_per_second(self) -> float:
@@ -145,7 +152,7 @@ async def measure(
     profiler: Profiler | None = None,
 ) -> Result:
     """Run one contender on `work`; a failure is part of the result."""
-    result = Result(who.name, store, work.count)
+    result = Result(who.name, store, work.count, work.kind)
     try:
         async with warm(who, store, work.warm_up, limits) as setting:
             await _run(setting, work, result, profiler)
@@ -193,7 +200,7 @@ async def warm(
         data_dir = directory / "data"
         async with running_kafka(directory / "broker") as kafka:
             with (
-                open_store(store_kind, data_dir) as store,
+                open_store(store_kind, data_dir, who.tree) as store,
                 Processes(
                     who.commands(store_kind),
                     {

@@ -8,12 +8,17 @@ and does not read them back: less work, and no service of its own that owns the 
 
 Each has the settings that its library recommends. Kept equal: `acks=all`, at least once
 (an offset is committed after the work), JSON with orjson, no logging below warnings.
-For the SQLite of the others `synchronous` is NORMAL; orderapp syncs every commit (FULL).
+orderapp syncs every commit of its SQLite (`synchronous` = FULL), and so does loop-full, which
+thereby makes the same promise; the others have NORMAL.
+
+`VARIANTS` of orderapp run when they are asked for: without metrics, two and four workers on the
+same topics, and `before`, the package of another checkout (`--before DIRECTORY`).
 """
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from orderapp.engine.embedded.ports import LOOPBACK
 from tests.ports import free_port
@@ -42,6 +47,8 @@ class Contender:
     copies: int = 1
     #: Whether it has a web server, which needs a port.
     has_web: bool = False
+    #: The checkout whose orderapp it is, when not this one.
+    tree: Path | None = None
 
     def roles(self, store: str) -> Sequence[str]:
         return ROLES if store != "none" else ROLES[:2]
@@ -66,7 +73,9 @@ class Contender:
 
     def environment(self, store: str, kafka: str, data_dir: str) -> Mapping[str, str]:
         """Settings of orderapp and of the other contenders."""
+        tree = {"PYTHONPATH": str(self.tree)} if self.tree else {}
         return {
+            **tree,
             "KAFKA_BOOTSTRAP_SERVERS": kafka,
             "ORDERAPP_DATA_DIR": data_dir,
             "ORDERAPP_SERVICES": ",".join(self.roles(store)),
@@ -103,6 +112,9 @@ CONTENDERS = {
             stores=("sqlite", "couchbase", "none"),
         ),
         Contender(
+            "loop-full", (_ours("loop"), "--full"), "confluent-kafka", stores=("sqlite",)
+        ),
+        Contender(
             "loop-direct",
             (_ours("loop"), "--direct"),
             "confluent-kafka",
@@ -132,3 +144,20 @@ CONTENDERS = {
         Contender("faststream", (_ours("faststream"),), "faststream", groups_by_role=True),
     )
 }
+
+VARIANTS = {
+    "without-metrics": replace(
+        ORDERAPP, name="without-metrics", command=(_ours("without_metrics"), *WORKER)
+    ),
+    # They share the partitions and the store. The broker needs a core too: on a machine with
+    # two cores, two workers have hardly more to share than one has.
+    "two-workers": replace(ORDERAPP, name="two-workers", copies=2),
+    "four-workers": replace(ORDERAPP, name="four-workers", copies=4),
+}
+
+
+def before(tree: Path) -> Contender:
+    """orderapp as it is in another checkout, in the same environment."""
+    if not (tree / "orderapp" / "__init__.py").is_file():
+        raise SystemExit(f"--before {tree}: there is no orderapp/ in it")
+    return replace(ORDERAPP, name="before", tree=tree.resolve())

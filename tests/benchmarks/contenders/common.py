@@ -78,12 +78,12 @@ _UPSERT = {table: _upsert(table, columns) for table, columns in COLUMNS.items()}
 class Database:
     """The SQLite file, with tables and write-ahead log made before."""
 
-    def __init__(self) -> None:
+    def __init__(self, synchronous: str) -> None:
         assert DATABASE is not None
         self._connection = sqlite3.connect(
             DATABASE, timeout=30, isolation_level=None, check_same_thread=False
         )
-        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute(f"PRAGMA synchronous = {synchronous}")
 
     def save(self, table: str, one: Row) -> None:
         """Upsert one row, in a transaction of its own."""
@@ -128,8 +128,8 @@ class Bucket:
             raise next(iter(result.exceptions.values()))
 
 
-def open_store() -> Any:
+def open_store(synchronous: str = "NORMAL") -> Any:
     """A `Database` or a `Bucket`, None in a run without store."""
     if DATABASE:
-        return Database()
+        return Database(synchronous)
     return Bucket() if COUCHBASE else None

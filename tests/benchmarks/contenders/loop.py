@@ -1,9 +1,10 @@
 """A loop written by hand around confluent-kafka: one process, 1,000 records at a time.
 
-    python -m tests.benchmarks.contenders.loop [--direct]
+    python -m tests.benchmarks.contenders.loop [--direct] [--full]
 
 Without `--direct` it has the topology of all: it reads orders, alerts and payments, and stores
-what it reads. With it, alerts and payments are stored in the turn that makes them.
+what it reads. With it, alerts and payments are stored in the turn that makes them. With
+`--full` SQLite has synced what it stored before the offsets are committed.
 """
 
 import signal
@@ -38,9 +39,9 @@ def failed(error: Any, message: Message) -> None:
 class Loop:
     """Fraud, payment and analytics in one loop."""
 
-    def __init__(self, direct: bool) -> None:
+    def __init__(self, direct: bool, full: bool) -> None:
         self.direct = direct
-        self.store = open_store()
+        self.store = open_store("FULL" if full else "NORMAL")
         self.producer = Producer(
             {
                 "bootstrap.servers": KAFKA,
@@ -114,4 +115,4 @@ class Loop:
 
 
 if __name__ == "__main__":
-    Loop(direct="--direct" in sys.argv).run()
+    Loop(direct="--direct" in sys.argv, full="--full" in sys.argv).run()
