@@ -39,6 +39,12 @@ STORE = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
     registry=REGISTRY,
 )
+STORE_DOCUMENTS = Histogram(
+    "orderapp_store_documents",
+    "Documents that were written at one time: in a transaction (SQLite), or side by side.",
+    buckets=(1, 5, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000),
+    registry=REGISTRY,
+)
 HTTP_REQUESTS = Counter(
     "orderapp_http_requests",
     "Requests answered, by the route (not the path).",

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     pairs,
     report,
     sdk,
+    stages,
 )
 from tests.benchmarks.contenders import CONTENDERS, ORDERAPP, VARIANTS, Contender, before
 from tests.benchmarks.orders import IDS, WARM_UP, Workload
@@ -101,8 +102,8 @@ async def _series(runs: Runs, store: str, options: argparse.Namespace) -> list[R
         print(f"... {who.name}", end="", flush=True)
         result = await measure(who, store, work, Limits(total=options.limit), profiler)
         print(f": {result.problem or f'{result.orders_per_second:,.0f} orders/s'}", flush=True)
-        if result.profile:
-            print("\n".join(result.profile))
+        for line in (*stages.lines(result), *result.profile):
+            print(line)
         results.append(result)
     return results
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from tests.benchmarks import api, health, latency, listener, pairs, profiler, report
+from tests.benchmarks import api, health, latency, listener, pairs, profiler, report, stages
 from tests.benchmarks.contenders import ORDERAPP, VARIANTS, WITH_WEB, Contender, before
 from tests.benchmarks.http_load import AnswerError, most
 from tests.benchmarks.orders import IDS, WARM_UP, Workload
@@ -85,6 +85,10 @@ async def test_orderapp_does_the_work_and_has_figures(store):
     assert result.seconds > 0
     assert result.cpu_seconds > 0
     assert result.peak_mb > 20
+    assert result.threads["MainThread"] > 0
+    assert result.stages["records in a batch"][0] >= 2 * work.count
+    written = result.stages["documents in a transaction"][0]
+    assert written >= 2 * work.count if store == "sqlite" else written == 0
 
 
 async def test_a_payment_that_never_comes_is_no_result(tmp_path, work):
@@ -270,6 +274,22 @@ def test_orders_with_every_kind_of_id_are_the_same_but_for_it(kind):
     assert len(own) == 1000
     assert but_for_ids(work) == but_for_ids(Workload(1000))
     assert (kind == "rising") == (own == set(range(WARM_UP + 1, WARM_UP + 1001)))
+
+
+def test_threads_and_stages_are_those_of_the_measured_orders():
+    used, sums = "orderapp_thread_cpu_seconds_total", "orderapp_store_documents"
+    before = {f"{used} main": 1.0, f"{sums}_sum": 600.0, f"{sums}_count": 10.0}
+    after = {f"{used} main": 1.5, f"{used} new": 0.25, f"{sums}_sum": 1600.0}
+    threads, found = stages.told(before, after | {f"{sums}_count": 12.0})
+    result = Result("orderapp", "sqlite", 1000, seconds=1, threads=threads, stages=found)
+
+    assert threads == {"main": 0.5, "new": 0.25}
+    assert found["documents in a transaction"] == (1000.0, 2.0)
+    assert stages.lines(result) == [
+        "    CPU µs per order: main 500.0, new 250.0",
+        "    means: documents in a transaction 500.0",
+    ]
+    assert stages.lines(replace(result, problem="lost")) == []
 
 
 async def test_orderapp_does_the_same_work_without_its_metrics(work):

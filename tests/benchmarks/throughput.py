@@ -24,6 +24,7 @@ from tests.benchmarks.kafka import Kafka, running_kafka
 from tests.benchmarks.orders import Message, Workload
 from tests.benchmarks.processes import Processes
 from tests.benchmarks.profiler import Profiler
+from tests.benchmarks.stages import told, worker_metrics
 from tests.benchmarks.stores import Store, open_store
 
 #: Seconds between two looks at the topics and the processes.
@@ -56,6 +57,10 @@ class Result:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
+    #: CPU seconds of each thread, and sums and counts of each stage, where the contender's own
+    #: metrics tell them; see `stages`.
+    threads: dict[str, float] = field(default_factory=dict)
+    stages: dict[str, tuple[float, float]] = field(default_factory=dict)
     #: The top functions, after a run with a profiler.
     profile: list[str] = field(default_factory=list)
 
@@ -155,7 +160,7 @@ async def measure(
     result = Result(who.name, store, work.count, work.kind)
     try:
         async with warm(who, store, work.warm_up, limits) as setting:
-            await _run(setting, work, result, profiler)
+            await _run(setting, work, result, who, profiler)
             result.problem = await _check(setting, work, who)
     except ContenderError as error:
         result.problem = str(error)
@@ -170,9 +175,10 @@ async def _check(setting: Setting, work: Workload, who: Contender) -> str | None
 
 
 async def _run(
-    setting: Setting, work: Workload, result: Result, profiler: Profiler | None
+    setting: Setting, work: Workload, result: Result, who: Contender, profiler: Profiler | None
 ) -> None:
     processes = setting.processes
+    before = await worker_metrics(setting.port) if who.tells_metrics else None
     await setting.pile_up(work.measured)
     if profiler:
         profiler.start(processes.pids[0])
@@ -183,6 +189,8 @@ async def _run(
     result.seconds = time.monotonic() - started
     result.cpu_seconds = processes.cpu() - used
     result.peak_bytes = processes.peak
+    if before:
+        result.threads, result.stages = told(before, await worker_metrics(setting.port))
     if profiler:
         result.profile = profiler.stop()
 

@@ -70,6 +70,12 @@ def test_orders_are_counted_on_their_way(pipeline):
     assert rise("orderapp_payments_total", status="PAID") == 50
     assert round(rise("orderapp_revenue_total"), 2) == 20 * 350.0 + 30 * 10.0
     assert rise("orderapp_store_seconds_count", operation="upsert", result="ok") >= 1
+    assert rise("orderapp_store_documents_sum") == 50 + 50 + 20
+    for topic in ("fraud-alerts", "payments"):
+        assert rise("orderapp_send_seconds_count", topic=topic) >= 1
+    threads = {"MainThread", "consumer", "sqlite-write_0", "sqlite-read_0"}
+    used = "orderapp_thread_cpu_seconds_total"
+    assert threads <= {s.labels["thread"] for s in Scrape(pipeline).samples if s.name == used}
 
 
 def test_what_is_no_order_is_counted_for_every_service_that_gave_it_up(pipeline):

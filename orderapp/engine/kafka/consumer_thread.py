@@ -45,7 +45,7 @@ class _Thread(WorkerThread):
 
     def __init__(self, service: ServiceThread) -> None:
         super().__init__(service)
-        self.daemon = True
+        self.daemon, self.name = True, "consumer"
 
     def stop(self) -> None:
         """Wait until it has ended."""

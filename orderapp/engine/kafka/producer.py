@@ -11,6 +11,7 @@ from orderapp.engine.delivery.stopping import CLOSING_SECONDS
 from orderapp.engine.kafka.cluster import connect, let_go
 from orderapp.engine.kafka.host import Host
 from orderapp.engine.kafka.writing import Part, write
+from orderapp.engine.observe.metrics import SEND_SECONDS
 from orderapp.engine.observe.trace_headers import Headers
 
 
@@ -75,7 +76,8 @@ class Producer(driver.Producer):
         messages = list(messages)
         own = None if headers is None else [*map(list, headers)]  # aiokafka takes lists only
         part = Part(partition, messages, own, timestamps)
-        await write(self._ensure_producer(), topic, part, current.get())
+        with SEND_SECONDS.labels(topic).time():
+            await write(self._ensure_producer(), topic, part, current.get())
 
     async def send_record(
         self,

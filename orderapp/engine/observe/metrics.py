@@ -26,6 +26,7 @@ from prometheus_client.utils import floatToGoString
 
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.held_up import held_up
+from orderapp.engine.observe.threads import ThreadTimes
 
 # The time when each series began doubles their number, and Prometheus does not need it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -34,6 +35,7 @@ REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
+REGISTRY.register(ThreadTimes())
 
 #: Distinct error classes that are told apart; what comes after them is `other`. They come
 #: from the code, not from records, so this is never reached unless something is very wrong.
@@ -114,6 +116,13 @@ BATCH_SECONDS = Histogram(
     "orderapp_batch_processing_seconds",
     "Seconds from the beginning of the work on a batch until it was done, with retries.",
     _READER,
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+SEND_SECONDS = Histogram(
+    "orderapp_send_seconds",
+    "Seconds until Kafka had confirmed the messages that a batch led to, with new tries.",
+    ("topic",),
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
     registry=REGISTRY,
 )

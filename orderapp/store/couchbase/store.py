@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from orderapp.couchbase_settings import Couchbase
+from orderapp.metrics import STORE_DOCUMENTS
 from orderapp.store import (
     OrderPage,
     OrderQuery,
@@ -151,6 +152,7 @@ class CouchbaseStore:
         """Write one batch in parallel."""
         opened = self._opened()
         if documents:
+            STORE_DOCUMENTS.observe(len(documents))
             await self._within(
                 WRITE_LIMIT, opened.writers.submit(opened.client.upsert, documents)
             )

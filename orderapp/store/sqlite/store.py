@@ -57,10 +57,16 @@ class SQLiteStore:
             return
         try:
             if not self._read_only:
-                thread = await open_connection(self._path, WRITE_LOCK_WAIT, _prepare_writer)
+                thread = await open_connection(
+                    self._path, WRITE_LOCK_WAIT, _prepare_writer, name="sqlite-write"
+                )
                 self._writer, self._changes = Writer(thread), SharedTransactions(thread)
             thread = await open_connection(
-                self._path, READ_LOCK_WAIT, _prepare_reader, create=not self._read_only
+                self._path,
+                READ_LOCK_WAIT,
+                _prepare_reader,
+                name="sqlite-read",
+                create=not self._read_only,
             )
             self._reader = Reader(thread)
         except BaseException:  # also when cancelled: the threads must not stay

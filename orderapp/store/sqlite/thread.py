@@ -75,12 +75,13 @@ async def open_connection(
     lock_wait: float,
     prepare: Callable[[sqlite3.Connection], None],
     *,
+    name: str,
     create: bool = True,
 ) -> ConnectionThread:
-    """Start a thread, and open and prepare its connection there.
+    """Start a thread of this name, and open and prepare its connection there.
 
     Not `create`: only to read, a file that is there."""
-    thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+    thread = ThreadPoolExecutor(1, thread_name_prefix=name)
     try:
         connecting = thread.submit(_connect, path, lock_wait, prepare, create=create)
         async with asyncio.timeout(OPEN_LIMIT):

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+from orderapp.metrics import STORE_DOCUMENTS
 from orderapp.store import StoreRejected
 from orderapp.store.documents import Document
 from orderapp.store.sqlite.thread import ConnectionThread
@@ -72,6 +73,7 @@ class Writer:
 
     def _write(self, batches: list[Batch]) -> None:
         documents = [documents for documents, _ in batches]
+        STORE_DOCUMENTS.observe(sum(map(len, documents)))
         _, error = self._thread.outcome(lambda connection: write(connection, documents))
         if isinstance(error, StoreRejected) and len(batches) > 1:
             # One bad document must not take the batches of other callers with it.

@@ -50,6 +50,11 @@ class Contender:
     #: The checkout whose orderapp it is, when not this one.
     tree: Path | None = None
 
+    @property
+    def tells_metrics(self) -> bool:
+        """Whether one process tells what it does."""
+        return self.has_web and self.copies == 1
+
     def roles(self, store: str) -> Sequence[str]:
         return ROLES if store != "none" else ROLES[:2]
 

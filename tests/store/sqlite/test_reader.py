@@ -29,7 +29,9 @@ class Gate:
 
 @pytest.fixture
 async def reads(tmp_path):
-    reads = Reader(await open_connection(tmp_path / "file.sqlite", 1.0, lambda _: None))
+    reads = Reader(
+        await open_connection(tmp_path / "file.sqlite", 1.0, lambda _: None, name="read")
+    )
     handed_over, submit = [], reads._thread.submit
 
     def count(function):
