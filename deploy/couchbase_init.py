@@ -3,28 +3,30 @@
 It may run again at any time: each step looks by itself whether it is done, so that a set-up
 that ended half-way is finished by the next run.
 
-Only the standard library, and no password on a command line. The administrator's name and
-password are in COUCHBASE_ADMIN_USERNAME and COUCHBASE_ADMIN_PASSWORD; the rest is what orderapp
-itself is given. Ends with status 1 and one line when something is wrong.
+Only the standard library and the files beside it, and no password on a command line. The
+administrator's name and password are in COUCHBASE_ADMIN_USERNAME and COUCHBASE_ADMIN_PASSWORD;
+the rest is what orderapp itself is given, TLS and several nodes too. A port in COUCHBASE_HOST
+is that for documents; the set-up asks those for management and queries, 8091 and 8093, or 18091
+and 18093 with TLS. Ends with status 1 and one line when something is wrong.
 """
 
-import base64
-import http.client
 import json
 import os
-import re
 import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
 
-#: Management and query.
-PORTS = (8091, 8093)
-#: Seconds for the whole set-up, and for one request.
-PATIENCE, REQUEST_SECONDS = 180.0, 20.0
+# `python -I` leaves it out.
+sys.path.insert(0, str(Path(__file__).parent))
+
+import couchbase_access
+from couchbase_access import DEFAULT, SetupError
+from couchbase_rest import QUERY, NotReadyError, Rest, parsed
+
+#: Seconds for the whole set-up.
+PATIENCE = 180.0
 
 #: Megabytes.
 DATA_MEMORY, INDEX_MEMORY, BUCKET_MEMORY = 512, 256, 256
@@ -47,46 +49,22 @@ INDEXES = {
     "orderapp_counts": "(type, kafka_timestamp, country, status, amount)",
 }
 
-NAMES = (
-    "COUCHBASE_HOST",
-    "COUCHBASE_BUCKET",
-    "COUCHBASE_USERNAME",
-    "COUCHBASE_PASSWORD",
-    "COUCHBASE_ADMIN_USERNAME",
-    "COUCHBASE_ADMIN_PASSWORD",
-)
-#: The scope and the collection that every bucket has.
-DEFAULT = "_default"
 #: What a node has to run.
 SERVICES = {"kv", "n1ql", "index"}
-HOST = re.compile(r"(?:couchbase://)?([a-z0-9._-]+|\[[0-9a-f:.]+\])/?", re.IGNORECASE)
-
-
-class SetupError(Exception):
-    """The set-up can't succeed; the text is one line for the log."""
-
-
-class NotReadyError(Exception):
-    """Not there yet, or not ready: worth another try."""
 
 
 class Couchbase:
-    """The REST API of one node."""
+    """What is to be there."""
 
-    def __init__(self, environ: Mapping[str, str], ports: tuple[int, int] = PORTS) -> None:
-        host, self.bucket, *access = (_needed(environ, name) for name in NAMES)
-        match = HOST.fullmatch(host)
-        if not match:
-            raise SetupError(
-                f"COUCHBASE_HOST={host!r}: the set-up takes one host, without TLS and port"
-            )
-        self.host = match[1]
-        self.user, self.admin = (access[0], access[1]), (access[2], access[3])
-        self.scope = environ.get("COUCHBASE_SCOPE") or DEFAULT
-        self.collection = environ.get("COUCHBASE_COLLECTION") or DEFAULT
-        self.ports = ports
-        # Not by a proxy, whatever the environment says.
-        self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+    def __init__(
+        self, environ: Mapping[str, str], ports: Mapping[int, int] | None = None
+    ) -> None:
+        access = couchbase_access.read(environ)
+        self.user, self.admin = access.user, access.admin
+        self.bucket, self.scope = access.bucket, access.scope
+        self.collection = access.collection
+        self._has_several_hosts = len(access.hosts) > 1
+        self._rest = Rest(access, ports)
 
     def set_up(self) -> None:
         """All of it."""
@@ -100,7 +78,7 @@ class Couchbase:
         say("the indexes are there")
 
     def _set_up_cluster(self) -> None:
-        status, text = self._get("/pools/default")
+        status, text = self._rest.get("/pools/default")
         if status in (401, 403):
             raise SetupError(
                 "Couchbase does not accept COUCHBASE_ADMIN_USERNAME and _PASSWORD: they are "
@@ -108,10 +86,15 @@ class Couchbase:
                 "begins anew)"
             )
         if status == 404:
+            if self._has_several_hosts:
+                raise SetupError(
+                    "COUCHBASE_HOST names several nodes, and one of them has no cluster: the "
+                    "set-up makes a cluster of one node only; join them to one first"
+                )
             self._make_cluster()
             say("the cluster is made")
             return
-        nodes = _json(text, "/pools/default").get("nodes", [])
+        nodes = parsed(text, "/pools/default").get("nodes", [])
         missing = SERVICES.difference(*(node.get("services", []) for node in nodes))
         if missing:
             raise SetupError(
@@ -128,41 +111,44 @@ class Couchbase:
             ("/settings/web", {"username": name, "password": password, "port": "SAME"}),
         ]
         for path, form in steps:
-            self._expect_ok("POST", path, form, signed=False)
+            self._rest.expect_ok("POST", path, form, signed=False)
 
     def _set_up_index_storage(self) -> None:
         path = "/settings/indexes"
-        if not self._look(path).get("storageMode"):
+        if not self._rest.look(path).get("storageMode"):
             # The only storage that Community Edition has.
-            self._expect_ok("POST", path, {"storageMode": "forestdb"})
+            self._rest.expect_ok("POST", path, {"storageMode": "forestdb"})
 
     def _set_up_bucket(self) -> None:
-        status, _ = self._get(self._bucket_path())
+        status, _ = self._rest.get(self._bucket_path())
         if status == 404:
-            memory = {"ramQuotaMB": BUCKET_MEMORY, "replicaNumber": 0}
+            # A second copy where there is a second node for it.
+            nodes = self._rest.look("/pools/default")["nodes"]
+            spare = sum("kv" in node.get("services", []) for node in nodes) - 1
+            memory = {"ramQuotaMB": BUCKET_MEMORY, "replicaNumber": min(spare, 1)}
             form = {"name": self.bucket, "bucketType": "couchbase", **memory}
-            self._expect_ok("POST", "/pools/default/buckets", form)
+            self._rest.expect_ok("POST", "/pools/default/buckets", form)
             say(f"the bucket {self.bucket} is made")
 
     def _set_up_collection(self) -> None:
         if self.scope == self.collection == DEFAULT:
             return
         path = f"{self._bucket_path()}/scopes"
-        scopes = {scope["name"]: scope for scope in self._look(path)["scopes"]}
+        scopes = {scope["name"]: scope for scope in self._rest.look(path)["scopes"]}
         if self.scope not in scopes:
-            self._expect_ok("POST", path, {"name": self.scope})
+            self._rest.expect_ok("POST", path, {"name": self.scope})
             say(f"the scope {self.scope} is made")
         collections = scopes.get(self.scope, {}).get("collections", [])
         if self.collection not in {collection["name"] for collection in collections}:
             path = f"{path}/{_quoted(self.scope)}/collections"
-            self._expect_ok("POST", path, {"name": self.collection})
+            self._rest.expect_ok("POST", path, {"name": self.collection})
             say(f"the collection {self.scope}.{self.collection} is made")
 
     def _set_up_user(self) -> None:
         """Also one that exists: the password may be a new one."""
         name, password = self.user
         form = {"password": password, "roles": ROLE.format(self.bucket), "name": "orderapp"}
-        self._expect_ok("PUT", f"/settings/rbac/users/local/{_quoted(name)}", form)
+        self._rest.expect_ok("PUT", f"/settings/rbac/users/local/{_quoted(name)}", form)
         say(f"the user {name} may use the bucket {self.bucket}")
 
     def _bucket_path(self) -> str:
@@ -171,11 +157,11 @@ class Couchbase:
     def _make_index(self, name: str, definition: str) -> None:
         place = self._keyspace()
         statement = f"CREATE INDEX `{name}` IF NOT EXISTS ON {place} {definition}"
-        status, text = self._request(
+        status, text = self._rest.request(
             "POST",
             "/query/service",
             {"statement": statement},
-            port=self.ports[1],
+            port=QUERY,
         )
         if status == 401:
             raise NotReadyError("the query service does not know the administrator yet")
@@ -193,71 +179,9 @@ class Couchbase:
             return f"`{self.bucket}`"
         return f"`{self.bucket}`.`{self.scope}`.`{self.collection}`"
 
-    def _get(self, path: str) -> tuple[int, str]:
-        status, text = self._request("GET", path)
-        if status >= 500:
-            raise NotReadyError(f"{path} answers with {status} {text[:200]}")
-        return status, text
-
-    def _look(self, path: str) -> dict[str, Any]:
-        """What there is; 404 is an error."""
-        status, text = self._get(path)
-        if status >= 400:
-            raise SetupError(f"{path} answers with {status} {' '.join(text.split())[:400]}")
-        return _json(text, path)
-
-    def _expect_ok(
-        self, method: str, path: str, form: dict[str, object], *, signed: bool = True
-    ) -> None:
-        status, text = self._request(method, path, form, signed=signed)
-        if status >= 500:
-            raise NotReadyError(f"{path} answers with {status} {text[:200]}")
-        if status >= 400:
-            raise SetupError(f"{path} answers with {status} {' '.join(text.split())[:400]}")
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        form: Mapping[str, object] | None = None,
-        *,
-        signed: bool = True,
-        port: int | None = None,
-    ) -> tuple[int, str]:
-        url = f"http://{self.host}:{port or self.ports[0]}{path}"
-        body = None if form is None else urllib.parse.urlencode(form).encode()
-        request = urllib.request.Request(url, data=body, method=method)
-        if signed:
-            token = base64.b64encode(":".join(self.admin).encode()).decode()
-            request.add_header("Authorization", f"Basic {token}")
-        try:
-            with self._open(request, timeout=REQUEST_SECONDS) as answer:
-                return answer.status, answer.read().decode(errors="replace")
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode(errors="replace")
-        except (OSError, http.client.HTTPException) as error:
-            raise NotReadyError(f"{self.host}:{port or self.ports[0]}: {error}") from error
-
-
-def _needed(environ: Mapping[str, str], name: str) -> str:
-    value = environ.get(name)
-    if not value:
-        raise SetupError(f"{name} is not set")
-    return value
-
 
 def _quoted(name: str) -> str:
     return urllib.parse.quote(name, safe="")
-
-
-def _json(text: str, path: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise NotReadyError(f"{path} answers with {text[:200]!r}")
-    return found
 
 
 def say(text: str) -> None:

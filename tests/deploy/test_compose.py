@@ -66,6 +66,11 @@ def test_settings_are_those_that_the_code_knows_and_accepts(services, name):
     assert settings.kafka_bootstrap_servers == ("kafka:9092",)
     # Only who needs the store is told where it is.
     assert (settings.couchbase is not None) == (name in known.STORE_SERVICES)
+    # Each setting of it; this Couchbase has no TLS.
+    of_store = {one for one in known.settings() if one.startswith("COUCHBASE_")}
+    of_store -= {"COUCHBASE_CA_FILE", "COUCHBASE_CA_PEM"}
+    given = {one for one in environment if one.startswith("COUCHBASE_")}
+    assert given == (of_store if name in known.STORE_SERVICES else set())
 
 
 def test_what_compose_alone_reads_does_not_keep_a_worker_from_starting():
@@ -218,6 +223,11 @@ BREAKS = {
         "ORDERAPP_PAYMENT_DELAY: ${",
         "ORDERAPP_PAYMENT_WAIT: ${",
         lambda s: test_settings_are_those_that_the_code_knows_and_accepts(s, "payment"),
+    ),
+    "a setting of Couchbase that can not be given": (
+        "  COUCHBASE_EXPIRY_DAYS: ${COUCHBASE_EXPIRY_DAYS:-}\n",
+        "",
+        lambda s: test_settings_are_those_that_the_code_knows_and_accepts(s, "web"),
     ),
     "a service that is missing": (
         "ORDERAPP_SERVICES: fraud",

@@ -8,15 +8,24 @@ for `docker compose up` to show.
 import base64
 import http.server
 import json
+import ssl
+import subprocess
+import sys
 import threading
 import urllib.parse
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
+import trustme
+import yaml
 
 from deploy import couchbase_init
 from deploy.couchbase_init import Couchbase, NotReadyError, SetupError, persist
+from orderapp.couchbase_settings import Couchbase as OfOrderapp
+from orderapp.environ import Environ, SettingsError
 from orderapp.store.couchbase.statements import INDEXES, create
+from tests import test_couchbase_settings as of_settings
+from tests.deploy import known
 
 ENVIRON = {
     "COUCHBASE_HOST": "127.0.0.1",
@@ -76,6 +85,7 @@ class Node:
         self.admin = None
         self.buckets, self.users = {}, {}
         self.storage, self.services, self.memory = "", [], None
+        self.count, self.replicas = 1, None
         self.statements = []
         self.busy = 0  # queries that find the bucket not there yet
         self.writes = []
@@ -93,7 +103,8 @@ class Node:
         if signed != self.admin:
             return 401, b""
         if path == ["pools", "default"]:
-            return 200, json.dumps({"nodes": [{"services": self.services}]}).encode()
+            nodes = [{"services": self.services}] * self.count
+            return 200, json.dumps({"nodes": nodes}).encode()
         if path == ["settings", "indexes"]:
             return 200, json.dumps({"storageMode": self.storage}).encode()
         match path:
@@ -156,6 +167,7 @@ class Node:
         if form["name"] in self.buckets:
             return 400, b'{"errors":{"name":"Bucket with given name already exists"}}'
         self.buckets[form["name"]] = {"_default": ["_default"]}
+        self.replicas = form.get("replicaNumber")
         return 200, b"{}"
 
     def write_collection(self, scopes, rest, name):
@@ -169,6 +181,21 @@ class Node:
         return 200, b"{}"
 
 
+@contextmanager
+def serving(node, certificate=None, address=("127.0.0.1", 0)):
+    """A server of the node's REST API; its port."""
+    httpd = http.server.ThreadingHTTPServer(address, _Api)
+    httpd.node = node
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+    threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
+    yield httpd.server_port
+    httpd.shutdown()
+    httpd.server_close()
+
+
 @pytest.fixture
 def node():
     return Node()
@@ -177,13 +204,8 @@ def node():
 @pytest.fixture
 def make(node):
     """Makes the script's object, as each run of it does."""
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Api)
-    httpd.node = node
-    threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
-    ports = (httpd.server_port, httpd.server_port)
-    yield lambda **changed: Couchbase({**ENVIRON, **changed}, ports)
-    httpd.shutdown()
-    httpd.server_close()
+    with serving(node) as port:
+        yield lambda **changed: Couchbase({**ENVIRON, **changed}, {8091: port, 8093: port})
 
 
 @pytest.fixture
@@ -279,21 +301,154 @@ def test_a_cluster_that_lacks_a_service_is_one_line(node, couchbase):
         couchbase.set_up()
 
 
+# TLS and several nodes
+
+
+@pytest.fixture(scope="module")
+def ca():
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(ca, tmp_path):
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return str(tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize("setting", ["COUCHBASE_CA_FILE", "COUCHBASE_CA_PEM"])
+def test_all_of_it_goes_by_tls(node, ca, ca_file, setting):
+    given = {"COUCHBASE_CA_FILE": ca_file, "COUCHBASE_CA_PEM": ca.cert_pem.bytes().decode()}
+    environ = {**ENVIRON, "COUCHBASE_HOST": "couchbases://localhost", setting: given[setting]}
+    with serving(node, ca.issue_cert("localhost")) as port:
+        Couchbase(environ, {8091: port, 8093: port}).set_up()
+
+    assert node.statements == created("`orders`")
+
+
+def test_with_tls_the_ports_are_those_for_it(ca_file):
+    for host, ports in (("db", (8091, 8093)), ("couchbases://db:11207", (18091, 18093))):
+        rest = Couchbase({**ENVIRON, "COUCHBASE_HOST": host})._rest
+        assert tuple(rest._ports.values()) == ports
+        assert (rest._scheme, rest._hosts) == ("https" if ports[0] > 9000 else "http", ["db"])
+
+
 @pytest.mark.parametrize(
-    "host", ["couchbases://db", "db1,db2", "db:8091", "http://db", "couchbase://a/b", "a b"]
+    ("issuer", "name", "said"),
+    [
+        ("other", "localhost", "the certificate is of an unknown CA"),
+        ("own", "db.example.com", "the certificate is not for localhost"),
+    ],
 )
-def test_a_host_that_it_can_not_set_up_is_one_line(make, host):
-    with pytest.raises(SetupError, match=r"one host, without TLS and port") as refused:
+def test_a_wrong_certificate_ends_it_and_gets_no_password(
+    node, ca, ca_file, issuer, name, said
+):
+    issuer = ca if issuer == "own" else trustme.CA()
+    host = {"COUCHBASE_HOST": "localhost", "COUCHBASE_CA_FILE": ca_file}
+    with serving(node, issuer.issue_cert(name)) as port:
+        absent = Couchbase({**ENVIRON, **host}, {8091: port})
+        with pytest.raises(SetupError, match=f"^localhost:{port}: {said}"):
+            persist(absent.set_up, patience=5, pause=0.01)
+    assert node.writes == []
+
+
+def test_the_next_node_is_asked_when_one_is_away(node):
+    node.admin, node.services, node.count = (
+        ("Administrator", "of the admin"),
+        ["kv", "n1ql", "index"],
+        3,
+    )
+    # Nothing listens at the first two.
+    with serving(node, address=("127.0.0.4", 0)) as port:
+        environ = {**ENVIRON, "COUCHBASE_HOST": "127.0.0.2,127.0.0.3:12000,127.0.0.4"}
+        several = Couchbase(environ, {8091: port, 8093: port})
+        several.set_up()
+
+        assert several._rest._hosts[0] == "127.0.0.4"  # the rest asks it at once
+    assert node.statements == created("`orders`")
+    assert node.replicas == "1"
+    with pytest.raises(NotReadyError, match=r"127\.0\.0\.4:\d+: .*; 127\.0\.0\.2:\d+: "):
+        several.set_up()
+
+
+def test_several_nodes_without_a_cluster_are_not_made_into_several_clusters(node, make):
+    with pytest.raises(SetupError, match="makes a cluster of one node only; join them"):
+        make(COUCHBASE_HOST="127.0.0.1,127.0.0.2").set_up()
+    assert node.writes == []
+
+
+# Its settings are orderapp's: the tables of their own tests are the ones here
+
+
+def table(test):
+    """The rows of a test that has one parametrization."""
+    (mark,) = test.pytestmark
+    return [row if isinstance(row, tuple) else (row,) for row in mark.args[1]]
+
+
+def as_orderapp(environ):
+    """What orderapp makes of these: hosts and TLS, or a line."""
+    try:
+        found = OfOrderapp.from_env(Environ(environ))
+    except SettingsError as error:
+        return str(error)
+    return [name for name, _ in found.hosts], found.tls, found.scope, found.collection
+
+
+def as_set_up(environ):
+    try:
+        found = couchbase_init.couchbase_access.read(environ)
+    except SetupError as error:
+        return str(error)
+    hosts = [host.strip("[]") for host in found.hosts]
+    return hosts, found.tls is not None, found.scope, found.collection
+
+
+GOOD_HOSTS = [row[0] for row in table(of_settings.test_the_address_says_whether_there_is_tls)]
+BAD_HOSTS = [
+    row[0]
+    for row in table(of_settings.test_an_address_that_can_not_work_is_refused_with_a_hint)
+]
+SAME = [
+    *({"HOST": host} for host in GOOD_HOSTS if "cloud" not in host.lower()),
+    *({"HOST": host} for host in BAD_HOSTS),
+    *({name: ""} for name in ("USERNAME", "PASSWORD", "BUCKET")),
+    *(
+        {"BUCKET": row[0]}
+        for row in table(of_settings.test_a_name_that_no_bucket_can_have_is_refused)
+    ),
+    *(
+        {"SCOPE": row[0], "COLLECTION": row[1]}
+        for row in table(of_settings.test_scope_and_collection_are_taken)
+    ),
+    *(
+        {"SCOPE": "shop", "COLLECTION": "orders", row[0]: row[1]}
+        for row in table(of_settings.test_a_name_that_no_collection_can_have_is_refused)
+    ),
+    {"SCOPE": "shop"},
+    {"SCOPE": "shop", "COLLECTION": "_default"},
+    {"CA_FILE": "/nowhere"},
+    {"CA_FILE": "/"},
+    {"CA_FILE": "/dev/null"},
+    {"CA_PEM": "none"},
+    {"CA_PEM": "é"},
+    {"CA_PEM": "none", "CA_FILE": "/nowhere"},
+    {"CA_PEM": "none", "HOST": "couchbase://db"},
+    {"CA_FILE": "/nowhere", "HOST": "couchbase://db"},
+    {"HOST": "x" * 200 + "!"},
+]
+
+
+@pytest.mark.parametrize("changed", SAME, ids=str)
+def test_settings_mean_and_say_the_same_as_in_orderapp(changed):
+    changes = {f"COUCHBASE_{name}": value for name, value in changed.items()}
+    environ = {**ENVIRON, **changes}
+    assert as_set_up(environ) == as_orderapp(environ)
+
+
+@pytest.mark.parametrize("host", [host for host in GOOD_HOSTS if "cloud" in host.lower()])
+def test_capella_is_not_set_up_from_here(make, host):
+    with pytest.raises(SetupError, match="Capella's is set up on its web page"):
         make(COUCHBASE_HOST=host)
-    assert repr(host) in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "couchbase://127.0.0.1/", "COUCHBASE://localhost"]
-)
-def test_a_host_may_have_a_scheme(node, make, host):
-    make(COUCHBASE_HOST=host).set_up()
-    assert [*node.buckets] == ["orders"]
 
 
 def test_a_second_run_makes_nothing_anew_but_takes_over_a_new_password(node, couchbase):
@@ -315,7 +470,7 @@ def test_it_waits_for_a_bucket_that_takes_its_time(node, couchbase):
 
 
 def test_it_waits_for_a_node_that_is_not_up_and_then_says_so(capsys):
-    absent = Couchbase(ENVIRON, (1, 1))
+    absent = Couchbase(ENVIRON, {8091: 1})
     with pytest.raises(SetupError, match=r"gave up after 0\.1 s: 127\.0\.0\.1:1: "):
         persist(absent.set_up, patience=0.1, pause=0.01)
     assert len(capsys.readouterr().out.splitlines()) == 1  # not one for each try
@@ -333,6 +488,27 @@ def test_a_refusal_is_one_line(node, couchbase, monkeypatch):
         couchbase.set_up()
     assert "ramQuotaMB" in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
+
+
+def test_it_runs_where_orderapp_is_not_installed():
+    """As Compose runs it."""
+    command = yaml.safe_load(known.read("docker-compose.yml"))["services"]["couchbase-init"]
+    python, options, script = command["entrypoint"]
+    assert python == "python"
+    (mount,) = command["volumes"]
+    source, target, mode = mount.split(":")
+    assert mode == "ro"
+    script = known.ROOT / source / script.removeprefix(f"{target}/")
+    ran = subprocess.run(
+        [sys.executable, options, script],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert ran.stdout == "couchbase-init: COUCHBASE_HOST is not set\n"
 
 
 def test_a_variable_that_is_missing_is_named(monkeypatch, capsys):
