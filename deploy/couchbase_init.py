@@ -35,18 +35,28 @@ DATA_MEMORY, INDEX_MEMORY, BUCKET_MEMORY = 512, 256, 256
 # the Enterprise Edition's. It reaches this bucket's documents, queries and indexes only.
 ROLE = "bucket_full_access[{}]"
 
+# The order id, and the type, of documents whose ids are orderapp's.
+OWN_ORDER = "CASE META().id WHEN TO_STRING(order_id) THEN order_id END"
+OWN_ALERT = (
+    'CASE META().id WHEN "alert::" || TO_STRING(order_id) THEN order_id '
+    'WHEN "alert::" || TO_STRING(order_id) || "::" || reason THEN order_id END'
+)
+OWN_PAYMENT = 'CASE META().id WHEN "payment::" || TO_STRING(order_id) THEN order_id END'
+OWN_TYPE = (
+    'CASE META().id WHEN CASE type WHEN "order" THEN TO_STRING(order_id) '
+    'ELSE type || "::" || TO_STRING(order_id) END THEN type '
+    'WHEN type || "::" || TO_STRING(order_id) || "::" || reason THEN type ELSE MISSING END'
+)
 # What orderapp would create itself when it first needs them.
 INDEXES = {
-    "orderapp_orders_by_time": '(created_at DESC, order_id DESC) WHERE type = "order"',
-    "orderapp_orders_by_country": (
-        '(country, created_at DESC, order_id DESC) WHERE type = "order"'
+    "orderapp_orders": f'(created_at DESC, {OWN_ORDER} DESC) WHERE type = "order"',
+    "orderapp_countries": f'(country, created_at DESC, {OWN_ORDER} DESC) WHERE type = "order"',
+    "orderapp_alerts": f'(created_at DESC, {OWN_ALERT} DESC) WHERE type = "alert"',
+    "orderapp_declined": (
+        f'(created_at DESC, {OWN_PAYMENT} DESC) WHERE type = "payment" AND status = "DECLINED"'
     ),
-    "orderapp_alerts_by_time": '(created_at DESC, order_id DESC) WHERE type = "alert"',
-    "orderapp_declined_by_time": (
-        '(created_at DESC, order_id DESC) WHERE type = "payment" AND status = "DECLINED"'
-    ),
-    "orderapp_by_id": "(type, order_id)",
-    "orderapp_counts": "(type, kafka_timestamp, country, status, amount)",
+    "orderapp_ids": f"({OWN_TYPE}, order_id)",
+    "orderapp_sums": f"({OWN_TYPE}, kafka_timestamp, country, status, amount)",
 }
 
 #: What a node has to run.

@@ -36,7 +36,7 @@ class reconcile(AppCommand):  # noqa: N801 - the name of the command
     """Check that every order is stored, judged and charged once.
 
     Reads the topics and the store as they are now, and changes nothing; in Couchbase it reads
-    by the index orderapp_by_id, and makes it if it is missing. Exit status: 0 when all agree
+    by the index orderapp_ids, and makes it if it is missing. Exit status: 0 when all agree
     and nothing was lost or is an open dead letter, 1 when something disagrees, was deleted
     unread, waits as a dead letter or can't be read, 2 for wrong arguments."""
 

@@ -107,7 +107,10 @@ class Double:
         looks = {
             "count": lambda: len(cluster.copies.documents),
             "requests": lambda: cluster.requests,
-            "indexes": lambda: {n: asdict(i) for n, i in cluster.queries.indexes.items()},
+            "indexes": lambda: {
+                name: {"state": index.state, "replicas": index.replicas}
+                for name, index in cluster.queries.indexes.items()
+            },
             "scans": lambda: [asdict(scan) for scan in cluster.queries.scans],
             "expiry_fields": lambda: cluster.expiry_fields,
             "logins": lambda: cluster.logins,

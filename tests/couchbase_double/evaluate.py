@@ -55,9 +55,11 @@ def _combined(kind: str, expression: Expression, parameters: Mapping[str, Any]) 
         value, low, high = (compiled(e, parameters) for e in expression[1:])
         above, below = _compared(">=", value, low), _compared("<=", value, high)
         return lambda row: above(row) is True and below(row) is True
-    if kind == "/":
-        above, below = (compiled(e, parameters) for e in expression[1:])
-        return lambda row: _quotient(above(row), below(row))
+    if kind in _OF_TWO:
+        a, b = (compiled(e, parameters) for e in expression[1:])
+        return lambda row: _OF_TWO[kind](a(row), b(row))
+    if kind == "case":
+        return _case(expression)
     parts = [compiled(e, parameters) for e in expression[1]]
     # Nobody asks what an AND or OR is that is not true.
     if kind == "all":
@@ -96,10 +98,49 @@ def _quotient(above: Any, below: Any) -> Any:
     return above / below if is_number(above) and is_number(below) and below else None
 
 
+def _joined(a: Any, b: Any) -> Any:
+    if msgspec.UNSET in (a, b):
+        return msgspec.UNSET
+    return a + b if isinstance(a, str) and isinstance(b, str) else None
+
+
+_OF_TWO: dict[str, Callable[[Any, Any], Any]] = {"/": _quotient, "||": _joined}
+
+
+def _case(expression: Expression) -> Function:
+    """Without parameters, so that each row keeps its value: it is the key of indexes."""
+    _, value, arms, other = expression
+    asked, default = compiled(value, {}), compiled(other, {})
+    pairs = [tuple(compiled(e, {}) for e in arm) for arm in arms]
+    tests = [(_compared("=", asked, wanted), found) for wanted, found in pairs]
+    name = repr(expression)
+
+    def case(row: Row) -> Any:
+        kept: dict[str, Any] = getattr(row, "kept", {})
+        if name not in kept:
+            found = (found for test, found in tests if test(row) is True)
+            kept[name] = next(found, default)(row)
+        return kept[name]
+
+    return case
+
+
 def _call(name: str, argument: Function) -> Function:
     if name == "FLOOR":
         return lambda row: math.floor(v) if is_number(v := argument(row)) else None
+    if name == "TO_STRING":
+        return lambda row: _text(argument(row))
     raise ValueError(name)
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, str) or value is msgspec.UNSET:
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if is_number(value) else None
 
 
 def aggregate(name: str, values: Iterable[Any]) -> Any:

@@ -144,7 +144,7 @@ class Queries:
         if "query_select" not in self.roles:
             return
         for index in self.indexes.values():
-            keys = [f"`{key}`{' DESC' if desc else ''}" for key, desc in index.keys]
+            keys = [f"{_named(key)}{' DESC' if desc else ''}" for key, desc in index.keys]
             place = {"keyspace_id": self.bucket}
             if index.keyspace[1:] not in ((), ("_default", "_default")):
                 names = ("bucket_id", "scope_id", "keyspace_id")
@@ -159,11 +159,12 @@ class Queries:
             raise QueryError(4000, text, 404)
         spans = [compiled(c, values) for c in chosen.spans]
         own = [compiled(c, values) for c in conjuncts(chosen.index.where)]
-        first = chosen.index.keys[0][0]
+        first = compiled(chosen.index.keys[0][0], {})
+        restricting = [*chosen.spans, *conjuncts(chosen.index.where)]
         entries = [
             row
-            for row in self._of_type([*chosen.spans, *conjuncts(chosen.index.where)], values)
-            if row(first) is not msgspec.UNSET
+            for row in self._of_texts(restricting, values)
+            if first(row) is not msgspec.UNSET
             and all(c(row) is True for c in own)
             and all(c(row) is True for c in spans)
         ]
@@ -178,13 +179,17 @@ class Queries:
         matches = compiled(asked.where, values) if asked.where else lambda row: True
         return [row for row in entries if matches(row) is True]
 
-    def _of_type(
+    def _of_texts(
         self, conditions: Iterable[sql.Expression], values: dict[str, Any]
-    ) -> Iterator[Row]:
+    ) -> Iterable[Row]:
+        """The rows for which the first condition holds that something is a text."""
         for condition in conditions:
-            if condition[:2] == ("=", ("path", "type")):
-                return self.rows.of(compiled(condition[2], values)(_of({})))
-        return self.rows.of()
+            if condition[0] == "=" and condition[2][0] in ("value", "parameter"):
+                wanted = compiled(condition[2], values)(_of({}))
+                if isinstance(wanted, str):
+                    left = condition[1]
+                    return self.rows.where(repr(left), compiled(left, {}), wanted)
+        return self.rows.all()
 
     def _encoded(
         self, asked: sql.Select, rows: Iterator[Any], values: dict[str, Any]
@@ -224,6 +229,10 @@ class Queries:
                 else:
                     found[name] = compiled(expression, values)(members[0])
             yield found
+
+
+def _named(key: sql.Expression) -> str:
+    return f"`{key[1]}`" if key[0] == "path" else "(an expression)"
 
 
 def _of(fields: dict[str, Any]) -> Callable[[str], Any]:

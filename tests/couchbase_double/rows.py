@@ -1,9 +1,11 @@
-"""The documents as indexes see them: by type, with the fields that any index has."""
+"""The documents as indexes see them: with the fields that any has, by their first keys."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
+
+from tests.couchbase_double.sql import ID
 
 _FIELDS = ("type", "created_at", "order_id", "country", "status", "amount", "kafka_timestamp")
 
@@ -26,14 +28,18 @@ _decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class Row:
     """One document; called with a field's name it gives its value."""
 
-    __slots__ = ("known", "raw")
+    __slots__ = ("kept", "key", "known", "raw")
 
-    def __init__(self, raw: bytes) -> None:
-        self.raw, self.known = raw, _decode(raw)
+    def __init__(self, key: bytes, raw: bytes) -> None:
+        self.key, self.raw, self.known = key.decode(), raw, _decode(raw)
+        #: What expressions are worth that are evaluated again and again.
+        self.kept: dict[str, Any] = {}
 
     def __call__(self, name: str) -> Any:
         if name in _FIELDS:
             return getattr(self.known, name)
+        if name == ID[1]:
+            return self.key
         return _decode_all(self.raw).get(name, msgspec.UNSET)
 
     def only(self, names: Iterable[str]) -> bytes:
@@ -43,12 +49,13 @@ class Row:
 
 
 class Rows:
-    """All documents by type, brought up to date when somebody asks."""
+    """All documents, brought up to date when somebody asks."""
 
     def __init__(self, documents: Callable[[], dict[bytes, bytes]]) -> None:
         self._documents = documents
-        self._types: dict[bytes, Any] = {}
-        self._rows: dict[Any, dict[bytes, Row]] = {}
+        self._rows: dict[bytes, Row] = {}
+        #: By expression, and by its value if that is a text.
+        self._groups: dict[str, _Groups] = {}
         self._changed: set[bytes] = set()
         self._is_new = True
 
@@ -60,23 +67,47 @@ class Rows:
         """Read all documents again."""
         self._is_new = True
 
-    def of(self, *types: Any) -> Iterator[Row]:
-        """The rows of these types; of all types without any."""
+    def all(self) -> Iterable[Row]:
+        """Every row."""
         self._refresh()
-        for kind in types or [*self._rows]:
-            yield from self._rows.get(kind, {}).values()
+        return self._rows.values()
+
+    def where(self, name: str, value_of: Callable[[Row], Any], wanted: str) -> Iterable[Row]:
+        """The rows for which an expression with this name is a text."""
+        self._refresh()
+        if name not in self._groups:
+            self._groups[name] = _Groups(value_of)
+            for key, row in self._rows.items():
+                self._groups[name].put(key, row)
+        return self._groups[name].rows.get(wanted, {}).values()
 
     def _refresh(self) -> None:
         documents = self._documents()
         if self._is_new:
-            self._types, self._rows, self._is_new = {}, {}, False
+            self._rows, self._groups, self._is_new = {}, {}, False
             self._changed = set(documents)
         for key in self._changed:
-            if key in self._types:
-                del self._rows[self._types.pop(key)][key]
+            if old := self._rows.pop(key, None):
+                for group in self._groups.values():
+                    group.remove(key, old)
             if key in documents:
-                row = Row(documents[key])
-                kind = row.known.type if isinstance(row.known.type, str) else None
-                self._types[key] = kind
-                self._rows.setdefault(kind, {})[key] = row
+                self._rows[key] = row = Row(key, documents[key])
+                for group in self._groups.values():
+                    group.put(key, row)
         self._changed.clear()
+
+
+class _Groups:
+    def __init__(self, value_of: Callable[[Row], Any]) -> None:
+        self._value_of = value_of
+        self.rows: dict[str | None, dict[bytes, Row]] = {}
+
+    def put(self, key: bytes, row: Row) -> None:
+        self.rows.setdefault(self._name(row), {})[key] = row
+
+    def remove(self, key: bytes, row: Row) -> None:
+        del self.rows[self._name(row)][key]
+
+    def _name(self, row: Row) -> str | None:
+        value = self._value_of(row)
+        return value if isinstance(value, str) else None

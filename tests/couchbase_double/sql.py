@@ -2,8 +2,9 @@
 
 Expressions: `("path", name)`, `("value", v)`, `("parameter", name)`, `("all", [e, …])`,
 `("any", [e, …])`, `(op, a, b)` for comparisons, `("in", a, [b, …])` or `("in", a, b)`,
-`("between", a, b, c)`, `("is", a, what, negated)`, `("/", a, b)`, and
-`("call", name, argument)` with None for `*`.
+`("between", a, b, c)`, `("is", a, what, negated)`, `("/", a, b)`, `("||", a, b)`,
+`("call", name, argument)` with None for `*`, and `("case", a, ((b, c), …), d)`, with MISSING a
+value. The document's id is a path too (`ID`), which no field can have.
 """
 
 import json
@@ -11,14 +12,17 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 Expression = tuple[Any, ...]
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<name>`[^`]+`|[A-Za-z_]\w*)|(?P<parameter>\$\w+)|(?P<text>"(?:[^"\\]|\\.)*")
-    |(?P<number>\d+(?:\.\d+)?)|(?P<mark><=|>=|!=|[<>=(),.*/:{}\[\]]))""",
+    |(?P<number>\d+(?:\.\d+)?)|(?P<mark><=|>=|!=|\|\||[<>=(),.*/:{}\[\]]))""",
     re.VERBOSE,
 )
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
+ID = ("path", "META().id")
 
 
 class SqlError(Exception):
@@ -44,11 +48,11 @@ class Select:
 
 @dataclass
 class CreateIndex:
-    """Keys are fields, each ascending or descending."""
+    """Keys are expressions, each ascending or descending."""
 
     name: str
     keyspace: tuple[str, ...]
-    keys: list[tuple[str, bool]]
+    keys: list[tuple[Expression, bool]]
     where: Expression | None = None
     may_exist: bool = False
     options: dict[str, Any] = field(default_factory=dict)
@@ -148,8 +152,8 @@ class Parser:
             found.options = self._object()
         return found
 
-    def _key(self) -> tuple[str, bool]:
-        return self._name(), self._direction()
+    def _key(self) -> tuple[Expression, bool]:
+        return self._quotient(), self._direction()
 
     def _direction(self) -> bool:
         return self._take("DESC") or (self._take("ASC") and False)
@@ -240,8 +244,9 @@ class Parser:
 
     def _quotient(self) -> Expression:
         left = self._operand()
-        while self._take("/"):
-            left = ("/", left, self._operand())
+        while self._peek("/") or self._peek("||"):
+            operator = self._next("mark")
+            left = (operator, left, self._operand())
         return left
 
     def _operand(self) -> Expression:
@@ -258,6 +263,17 @@ class Parser:
         if kind == "parameter":
             self._at += 1
             return "parameter", word[1:]
+        if self._take("MISSING"):
+            return "value", msgspec.UNSET
+        if self._take("CASE"):
+            return self._case()
+        if self._take("META"):
+            self._need("(")
+            if not self._take(")"):
+                self._name()
+                self._need(")")
+            self._need(".", "ID")
+            return ID
         name = self._name()
         if self._take("("):
             argument = None if self._take("*") else self._expression()
@@ -265,3 +281,13 @@ class Parser:
             return "call", name.upper(), argument
         # The alias says nothing here: there is one source.
         return "path", (self._name() if self._take(".") else name)
+
+    def _case(self) -> Expression:
+        value, arms = self._quotient(), []
+        while self._take("WHEN"):
+            wanted = self._quotient()
+            self._need("THEN")
+            arms.append((wanted, self._quotient()))
+        other = self._quotient() if self._take("ELSE") else ("value", None)
+        self._need("END")
+        return "case", value, tuple(arms), other

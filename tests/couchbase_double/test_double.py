@@ -193,6 +193,47 @@ def test_query_filters_sorts_and_limits(limit, ids):
     assert [b'{"order_id":%s}' % i for i in ids] == rows
 
 
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("META(b).id", b'"7"'),
+        ("META().id", b'"7"'),
+        ("TO_STRING(b.order_id)", b'"7"'),
+        ("TO_STRING(b.half)", b'"0.5"'),
+        ("TO_STRING(b.whole)", b'"2"'),
+        ("TO_STRING(b.list)", b"null"),
+        ("TO_STRING(b.nothing)", None),
+        ('b.type || "::" || TO_STRING(b.order_id)', b'"order::7"'),
+        ("b.type || b.order_id", b"null"),
+        ("b.type || b.nothing", None),
+        ('CASE b.type WHEN "x" THEN 1 WHEN "order" THEN 2 ELSE 3 END', b"2"),
+        ('CASE b.type WHEN "x" THEN 1 END', b"null"),
+        ("CASE b.type WHEN b.nothing THEN 1 ELSE MISSING END", None),
+    ],
+)
+def test_expressions_have_the_values_of_sql(expression, value):
+    document = b'{"type":"order","order_id":7,"half":0.5,"whole":2.0,"list":[1]}'
+    queries = Queries("orders", lambda: {b"7": document})
+    queries.answer({"statement": "CREATE INDEX `i` ON `orders` (type)"})
+    text = f'SELECT RAW {expression} FROM `orders` AS b WHERE b.type = "order"'
+
+    assert queries.answer({"statement": text}) == ([] if value is None else [value])
+
+
+def test_index_of_an_expression_serves_the_same_expression_and_has_no_missing_ones():
+    queries = Queries("orders", lambda: ORDERS)
+    key = 'CASE META({}).id WHEN "2" THEN {}type ELSE MISSING END'
+    create = f"CREATE INDEX `i` ON `orders` ({key.format('', '')}, created_at)"
+    queries.answer({"statement": create})
+    select = "SELECT RAW META(b).id FROM `orders` AS b WHERE {} IS NOT MISSING"
+    found = queries.answer({"statement": select.format(key.format("b", "b."))})
+
+    assert found == [b'"2"']
+    assert queries.scans[-1] == Scan("i", 1, 0)
+    with pytest.raises(QueryError, match="No index"):
+        queries.answer({"statement": select.format(key.format("b", "b.").replace("2", "3"))})
+
+
 def test_values_of_any_type_have_an_order():
     values = [msgspec.UNSET, None, False, True, -1, 2.5, 2**60, "", "2", "a", [1], {"a": 1}]
 

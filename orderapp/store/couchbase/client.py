@@ -23,7 +23,7 @@ from orderapp.store.couchbase.durability import check, write_options
 from orderapp.store.couchbase.errors import translating, worst
 from orderapp.store.couchbase.indexes import Indexes
 from orderapp.store.couchbase.keyspace import keyspace
-from orderapp.store.couchbase.statements import LATEST, Statement
+from orderapp.store.couchbase.statements import ORDERS, Statement
 from orderapp.store.documents import DeadLetterDocument, Document
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Client:
     def try_index(self) -> None:
         """Create the first index, or warn: orders can be written without it."""
         try:
-            self._indexes.require(LATEST.needs, INDEX_LIMIT)
+            self._indexes.require(ORDERS.needs, INDEX_LIMIT)
         except StoreError as error:
             log.warning("No index for the latest orders yet: %s", error)
 

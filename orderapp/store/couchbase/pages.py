@@ -32,12 +32,25 @@ def page(client: "Client", query: OrderQuery) -> OrderPage:
         # They have no index by the order's time. A few are sorted; many are found among the
         # orders.
         if len(rows) <= WALK:
-            found = dict.fromkeys(d.order_id for d in converted(rows, DeadLetterDocument))
-            return _page_of(client, query, [*found], end)
+            order_ids = [d.order_id for d in converted(rows, DeadLetterDocument)]
+            return _page_of(client, query, order_ids, end)
+    return _walk(client, query, _keys(client, query, WALK + 1, end), end)
+
+
+def latest(client: "Client", limit: int) -> list[OrderStory]:
+    """The newest orders."""
+    end = time.monotonic() + LIMIT
+    newest = _keys(client, OrderQuery(), max(limit, 0), end)
+    found = stories(client, [order_id for _, order_id in newest], end)
+    return [story for story in found if story is not None]
+
+
+def _keys(client: "Client", query: OrderQuery, count: int, end: float) -> list[tuple[str, int]]:
+    """Where the orders are in the list that may match, newest first."""
     statement, parameters = keys(query)
-    rows = client.ask(statement, parameters | {"count": WALK + 1}, end)
-    walk = list(dict.fromkeys((k.created_at, k.order_id) for k in converted(rows, _Key)))
-    return _walk(client, query, walk, end)
+    rows = client.ask(statement, parameters | {"count": count}, end)
+    # An order may have several alerts.
+    return list(dict.fromkeys((k.created_at, k.order_id) for k in converted(rows, _Key)))
 
 
 def _page_of(
@@ -61,9 +74,7 @@ def _walk(
         part = walk[looked_at : min(looked_at + max(query.limit, 100), WALK)]
         for story in stories(client, [order_id for _, order_id in part], end):
             looked_at += 1
-            if story is None or _indexed(story, query) != walk[looked_at - 1][0]:
-                continue  # the key is that of another program's document
-            if _matches(story, query):
+            if story is not None and _matches(story, query):
                 found.append(story)
                 if len(found) == query.limit:
                     break
@@ -73,15 +84,6 @@ def _walk(
 
 def _key(story: OrderStory) -> tuple[str, int]:
     return story.order.created_at, story.order.order_id
-
-
-def _indexed(story: OrderStory, query: OrderQuery) -> str | None:
-    """The time under which the walk's index has our document."""
-    if query.status == "alert":
-        return story.alerts[0].created_at if story.alerts else None
-    if query.status == "declined":
-        return story.payment.created_at if story.payment else None
-    return story.order.created_at
 
 
 def _matches(story: OrderStory, query: OrderQuery) -> bool:

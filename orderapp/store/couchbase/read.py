@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from orderapp.store import OrderStory, StoreRejected
-from orderapp.store.couchbase.statements import BY_ID, LATEST
+from orderapp.store.couchbase.statements import BY_ID
 from orderapp.store.documents import (
     AlertDocument,
     DeadLetterDocument,
@@ -46,20 +46,6 @@ def story(client: "Client", order_id: int) -> OrderStory | None:
         return _to_story(order_id, found)
     except msgspec.MsgspecError as error:
         raise StoreRejected(f"{client.where}: {error}") from error
-
-
-def latest(client: "Client", limit: int) -> list[OrderStory]:
-    """The newest orders: a query for them, then a get by their ids. Another program's document
-    that looks like an order has another id."""
-    end = time.monotonic() + LIMIT
-    rows = client.ask(LATEST, {"count": max(limit, 0)}, end)
-    keys = dict.fromkeys((o.created_at, o.order_id) for o in converted(rows, OrderDocument))
-    found = stories(client, [order_id for _, order_id in keys], end)
-    return [
-        story
-        for (created_at, _), story in zip(keys, found, strict=True)
-        if story is not None and story.order.created_at == created_at
-    ]
 
 
 def scan(client: "Client", kind: type[D], after: int, limit: int) -> list[D]:

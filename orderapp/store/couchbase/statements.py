@@ -3,11 +3,16 @@
 Every statement needs one index, created when it is first asked, so that a bucket has none that
 nobody uses, and names it: beside an index of another program the planner would read both.
 Values are parameters; {} stands for the quoted name of the keyspace, which was checked.
+
+Other programs' documents may have our types and fields, but not our ids. So each index has
+among its keys an expression that tells ours apart: their type (`_own_type`) or their order id
+(`_own_id`). A condition on it is one on a key of the index, like any other: limits, ranges and
+sums reach the index, while one that compares ids beside the keys has every entry read.
 """
 
 from typing import NamedTuple
 
-from orderapp.store.documents import KINDS, Document, OrderDocument
+from orderapp.store.documents import KINDS
 from orderapp.store.queries import OrderQuery
 
 
@@ -18,17 +23,40 @@ class Statement(NamedTuple):
     needs: str
 
 
+def _own_id(kind: str, of: str = "") -> str:
+    """The order id of a document of this type if its id is ours, else null. `of`: what the
+    document is called in the statement, and a dot."""
+    order_id = f"TO_STRING({of}order_id)"
+    own = order_id if kind == "order" else f'"{kind}::" || {order_id}'
+    # An order may have several alerts.
+    more = f' WHEN {own} || "::" || {of}reason THEN {of}order_id' if kind == "alert" else ""
+    return f"CASE META({of[:-1]}).id WHEN {own} THEN {of}order_id{more} END"
+
+
+def _own_type(of: str = "") -> str:
+    """The type of a document if its id is ours, else MISSING: an index that begins with it has
+    no others."""
+    order_id = f"TO_STRING({of}order_id)"
+    own = f'{of}type || "::" || {order_id}'
+    return (
+        f"CASE META({of[:-1]}).id "
+        f'WHEN CASE {of}type WHEN "order" THEN {order_id} ELSE {own} END THEN {of}type '
+        f'WHEN {own} || "::" || {of}reason THEN {of}type ELSE MISSING END'
+    )
+
+
 INDEXES = {
-    "orderapp_orders_by_time": '(created_at DESC, order_id DESC) WHERE type = "order"',
-    "orderapp_orders_by_country": (
-        '(country, created_at DESC, order_id DESC) WHERE type = "order"'
+    "orderapp_orders": f'(created_at DESC, {_own_id("order")} DESC) WHERE type = "order"',
+    "orderapp_countries": (
+        f'(country, created_at DESC, {_own_id("order")} DESC) WHERE type = "order"'
     ),
-    "orderapp_alerts_by_time": '(created_at DESC, order_id DESC) WHERE type = "alert"',
-    "orderapp_declined_by_time": (
-        '(created_at DESC, order_id DESC) WHERE type = "payment" AND status = "DECLINED"'
+    "orderapp_alerts": f'(created_at DESC, {_own_id("alert")} DESC) WHERE type = "alert"',
+    "orderapp_declined": (
+        f"(created_at DESC, {_own_id('payment')} DESC) "
+        'WHERE type = "payment" AND status = "DECLINED"'
     ),
-    "orderapp_by_id": "(type, order_id)",
-    "orderapp_counts": "(type, kafka_timestamp, country, status, amount)",
+    "orderapp_ids": f"({_own_type()}, order_id)",
+    "orderapp_sums": f"({_own_type()}, kafka_timestamp, country, status, amount)",
 }
 
 
@@ -56,42 +84,36 @@ def _select(what: str, index: str, rest: str) -> Statement:
     return Statement(f"SELECT {what} FROM {{}} AS b {hint} WHERE {rest}", index)  # noqa: S608 - our own names
 
 
-def _documents(kind: type[Document], rest: str, index: str) -> Statement:
-    # The type is no parameter, since an index with a WHERE serves only a query that repeats it.
-    fields = ", ".join(f"b.{name}" for name in kind.__struct_fields__)
-    return _select(fields, index, f'b.type = "{kind.__struct_config__.tag}" AND {rest}')
-
-
-LATEST = _documents(
-    OrderDocument,
-    "b.created_at IS NOT MISSING ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",
-    "orderapp_orders_by_time",
-)
 BY_ID = {
-    kind: _documents(
-        kind, "b.order_id > $after ORDER BY b.order_id LIMIT $count", "orderapp_by_id"
+    kind: _select(
+        ", ".join(f"b.{name}" for name in kind.__struct_fields__),
+        "orderapp_ids",
+        f'{_own_type("b.")} = "{kind.__struct_config__.tag}" AND b.order_id > $after '
+        "ORDER BY b.order_id LIMIT $count",
     )
     for kind in KINDS
 }
 
 _SPAN = "FLOOR(b.kafka_timestamp / 10000)"
-_SLICE = "b.type = $type AND b.kafka_timestamp >= $start AND b.kafka_timestamp < $end"
+_SLICE = (
+    f"{_own_type('b.')} = $type AND b.kafka_timestamp >= $start AND b.kafka_timestamp < $end"
+)
 _SUMS = "COUNT(*) AS documents, SUM(b.amount) AS amount"
 #: Where a slice of time ends that begins at `start` and has so many entries; no row: it has
 #: fewer.
 EDGE = _select(
     "RAW b.kafka_timestamp",
-    "orderapp_counts",
+    "orderapp_sums",
     f"{_SLICE} ORDER BY b.kafka_timestamp LIMIT 1 OFFSET $entries",
 )
 #: What is in a slice. All of these are answered by their index alone.
 COUNTS = _select(
-    f"b.country, b.status, {_SUMS}", "orderapp_counts", f"{_SLICE} GROUP BY b.country, b.status"
+    f"b.country, b.status, {_SUMS}", "orderapp_sums", f"{_SLICE} GROUP BY b.country, b.status"
 )
 #: The same, in spans of 10 s.
 SPANS = _select(
     f"b.country, b.status, {_SPAN} AS span, {_SUMS}",
-    "orderapp_counts",
+    "orderapp_sums",
     f"{_SLICE} GROUP BY b.country, b.status, {_SPAN}",
 )
 
@@ -100,35 +122,26 @@ SPANS = _select(
 LARGEST_ID = 2**53 - 1
 
 
-def _keys(where: str, index: str) -> Statement:
+def _keys(kind: str, index: str, where: str = "") -> Statement:
     # In this form the index finds exactly the entries of the page, also among many with equal
-    # times. The bounds leave out orders of other programs, whose ids may be texts or missing:
-    # nobody could page past them.
+    # times. The type is no parameter, since an index with a WHERE serves only a query that
+    # repeats it.
+    own = _own_id(kind, "b.")
     return _select(
-        "b.created_at, b.order_id",
+        f"b.created_at, {own} AS order_id",
         index,
-        f"{where} AND ((b.created_at = $at AND b.order_id >= 0 AND b.order_id < $id) "
-        f"OR (b.created_at < $at AND b.order_id BETWEEN 0 AND {LARGEST_ID})) "
-        "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count",
+        f'b.type = "{kind}"{where} AND ((b.created_at = $at AND {own} >= 0 AND {own} < $id) '
+        f"OR (b.created_at < $at AND {own} BETWEEN 0 AND {LARGEST_ID})) "
+        f"ORDER BY b.created_at DESC, {own} DESC LIMIT $count",
     )
 
 
-_ORDERS = _keys('b.type = "order"', "orderapp_orders_by_time")
-_COUNTRY = _keys('b.type = "order" AND b.country = $country', "orderapp_orders_by_country")
-_ALERTS = _keys('b.type = "alert"', "orderapp_alerts_by_time")
-_DECLINED = _keys('b.type = "payment" AND b.status = "DECLINED"', "orderapp_declined_by_time")
+ORDERS = _keys("order", "orderapp_orders")
+_COUNTRY = _keys("order", "orderapp_countries", " AND b.country = $country")
+_ALERTS = _keys("alert", "orderapp_alerts")
+_DECLINED = _keys("payment", "orderapp_declined", ' AND b.status = "DECLINED"')
 
-ALL = (
-    LATEST,
-    *BY_ID.values(),
-    EDGE,
-    COUNTS,
-    SPANS,
-    _ORDERS,
-    _COUNTRY,
-    _ALERTS,
-    _DECLINED,
-)
+ALL = (*BY_ID.values(), EDGE, COUNTS, SPANS, ORDERS, _COUNTRY, _ALERTS, _DECLINED)
 
 #: Sorts after every time.
 TOP = ("\uffff", 0)
@@ -144,4 +157,4 @@ def keys(query: OrderQuery) -> tuple[Statement, dict[str, str | int]]:
         return _ALERTS, parameters
     if query.country is not None:
         return _COUNTRY, parameters | {"country": query.country}
-    return _ORDERS, parameters
+    return ORDERS, parameters

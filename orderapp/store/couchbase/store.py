@@ -25,7 +25,7 @@ from orderapp.store.couchbase import read
 from orderapp.store.couchbase.connection import Connection, in_thread
 from orderapp.store.couchbase.count import SharedCount
 from orderapp.store.couchbase.keyspace import keyspace
-from orderapp.store.couchbase.pages import page
+from orderapp.store.couchbase.pages import latest, page
 from orderapp.store.couchbase.totals import Totals
 from orderapp.store.documents import Document
 
@@ -117,7 +117,7 @@ class CouchbaseStore:
 
     async def latest(self, limit: int) -> list[OrderStory]:
         """The newest orders that the index knows of: it follows writes within moments."""
-        return await self._read(lambda client: read.latest(client, limit))
+        return await self._read(lambda client: latest(client, limit))
 
     async def page(self, query: OrderQuery) -> OrderPage:
         """A page of the orders that the indexes know of; one answer looks at 500 at most."""

@@ -1,7 +1,7 @@
 """Totals from what the query service counts, a slice of time at a time.
 
-Documents of other programs are counted as well where nothing in the index tells them apart;
-rows with fields of other types are left out.
+What another program has put in the place of one of our documents is left out where its fields
+are of other types.
 """
 
 import time

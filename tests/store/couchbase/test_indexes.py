@@ -12,7 +12,7 @@ from tests.couchbase_double.planner import Index
 from tests.couchbase_double.query import Queries
 from tests.store.examples import order
 
-BY_TIME = "orderapp_orders_by_time"
+BY_TIME = "orderapp_orders"
 #: Another program's, which serves most of our statements.
 THEIRS = "CREATE INDEX `theirs` ON `orders` (type, status)"
 
@@ -68,7 +68,7 @@ async def test_index_that_is_not_online_is_waited_for_and_no_other_is_used(
 
 async def test_index_whose_building_was_put_off_is_built(double, store):
     double.put_index(create(BY_TIME), "deferred")
-    with pytest.raises(StoreUnavailable, match="orders_by_time is being built"):
+    with pytest.raises(StoreUnavailable, match="orders is being built"):
         await store.latest(1)
 
     assert double.index_states()[BY_TIME] == "online"
@@ -159,20 +159,29 @@ def test_indexes_of_other_keyspaces_are_not_ours():
 # The statements as they were, and as they are
 
 
-def old_keys(where):
+def old_keys(where, document_id):
     return (
         f"SELECT b.created_at, b.order_id FROM `orders` AS b WHERE {where} "
+        f"AND META(b).id = {document_id} "
         "AND b.created_at <= $at AND (b.created_at < $at OR b.order_id < $id) "
         "AND b.order_id BETWEEN 0 AND 9007199254740991 "
         "ORDER BY b.created_at DESC, b.order_id DESC LIMIT $count"
     )
 
 
+OWN_ID = {
+    "order": "TO_STRING(b.order_id)",
+    "alert": '"alert::" || TO_STRING(b.order_id)',
+    "payment": '"payment::" || TO_STRING(b.order_id)',
+    "dead-letter": '"dead-letter::" || TO_STRING(b.order_id)',
+}
 OLD_PAGES = {
-    (None, None): 'b.type = "order"',
-    ("IN", None): 'b.type = "order" AND b.country = $country',
-    (None, "alert"): 'b.type = "alert"',
-    (None, "declined"): 'b.type = "payment" AND b.status = "DECLINED"',
+    (None, None): old_keys('b.type = "order"', OWN_ID["order"]),
+    ("IN", None): old_keys('b.type = "order" AND b.country = $country', OWN_ID["order"]),
+    (None, "alert"): old_keys('b.type = "alert"', OWN_ID["alert"]),
+    (None, "declined"): old_keys(
+        'b.type = "payment" AND b.status = "DECLINED"', OWN_ID["payment"]
+    ),
 }
 
 
@@ -183,7 +192,7 @@ def documents(seed, count=400):
     for number in range(count):
         strange = chance.random() < 0.15
         value = {
-            "type": chance.choice(["order", "order", "alert", "payment"]),
+            "type": chance.choice(["order", "order", "alert", "payment", "dead-letter"]),
             "created_at": chance.choice(["2025-01", "2025-02", "2025-03", None, 7]),
             "order_id": chance.randrange(60) if not strange else chance.choice(ODD),
             "country": chance.choice(["IN", "DE"]),
@@ -193,7 +202,10 @@ def documents(seed, count=400):
         }
         if strange:
             del value[chance.choice(["created_at", "order_id", "country"])]
-        found[b"%d" % number] = msgspec.json.encode(value)
+        key = f"{value['type']}::{value.get('order_id')}".removeprefix("order::")
+        if chance.random() < 0.3:
+            key = f"theirs {number}"
+        found[key.encode()] = msgspec.json.encode(value)
     return found
 
 
@@ -221,7 +233,7 @@ def test_pages_are_those_of_the_old_statement(seed, asked):
         statement, values = keys(query)
         values = {f"${k}": v for k, v in values.items()} | {"$count": chance.randrange(1, 40)}
         new = queries.answer({"statement": statement.text.format("`orders`"), **values})
-        old = queries.answer({"statement": old_keys(OLD_PAGES[asked]), **values})
+        old = queries.answer({"statement": OLD_PAGES[asked], **values})
         # With equal times and ids the order is anybody's.
         assert old == new
 
@@ -231,17 +243,51 @@ TIMES = ["2025-01", "2025-02", "2025-03", "2024", "2026", ""]
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("kind", BY_ID)
-def test_scan_finds_what_the_old_statement_found(seed, kind):
-    queries = service(documents(seed))
+def test_scan_finds_what_the_old_statement_found_and_is_ours(seed, kind):
+    stored = documents(seed)
+    queries = service(stored)
+    queries.answer({"statement": "CREATE INDEX `orderapp_by_id` ON `orders` (type, order_id)"})
     text = BY_ID[kind].text.format("`orders`")
-    hint = " USE INDEX (`orderapp_by_id` USING GSI)"
+    tag = kind.__struct_config__.tag
+    plain = (
+        f"{text.partition(' USE ')[0]} USE INDEX (`orderapp_by_id` USING GSI) "
+        f'WHERE b.type = "{tag}" AND META(b).id = {OWN_ID[tag]} '
+        "AND b.order_id > $after ORDER BY b.order_id LIMIT $count"
+    )
     for after in (-1, 5, 70):
         values = {"$after": after, "$count": 30}
-        found = [
-            queries.answer({"statement": t, **values}) for t in (text, text.replace(hint, ""))
-        ]
-        assert hint in text
+        found = [queries.answer({"statement": t, **values}) for t in (text, plain)]
+        assert [scan.index for scan in queries.scans[-2:]] == ["orderapp_ids", "orderapp_by_id"]
         assert found[0] == found[1]
+
+
+def test_condition_on_the_id_reaches_the_index_as_one_of_its_keys():
+    """Beside the key, it would not: then every entry is read, whatever the limit."""
+    stored = {b"%d" % n: b'{"type":"order","order_id":%d}' % n for n in range(900)}
+    stored |= {b"theirs %d" % n: stored[b"%d" % n] for n in range(900)}
+    queries = service(stored)
+    queries.answer({"statement": "CREATE INDEX `plain` ON `orders` (type, order_id)"})
+    plain = (
+        "SELECT b.amount FROM `orders` AS b USE INDEX (`plain` USING GSI) "
+        'WHERE b.type = "order" AND META(b).id = TO_STRING(b.order_id) '
+        "AND b.order_id > $after ORDER BY b.order_id LIMIT $count"
+    )
+    read = []
+    for text in (BY_ID[OrderDocument].text.format("`orders`"), plain):
+        assert len(queries.answer({"statement": text, "$after": 99, "$count": 50})) == 50
+        read.append(queries.scans[-1].entries)
+
+    assert read == [50, 1600]
+
+
+def test_totals_are_answered_by_their_index_alone():
+    stored = documents(1)
+    queries = service(stored)
+    values = {"$type": "order", "$start": 0, "$end": 90_000, "$entries": 3}
+    for statement in (statements.EDGE, statements.COUNTS, statements.SPANS):
+        queries.answer({"statement": statement.text.format("`orders`"), **values})
+        assert queries.scans[-1].documents == 0
+        assert 0 < queries.scans[-1].entries < len(stored) / 2
 
 
 def test_page_reads_its_own_entries_and_no_more_also_among_equal_times():
@@ -252,7 +298,7 @@ def test_page_reads_its_own_entries_and_no_more_also_among_equal_times():
     statement, _ = keys(OrderQuery(after=("2025", 500)))
     values = {"$at": "2025", "$id": 500, "$count": 50}
     read = []
-    for text in (statement.text.format("`orders`"), old_keys(OLD_PAGES[None, None])):
+    for text in (statement.text.format("`orders`"), OLD_PAGES[None, None]):
         queries.answer({"statement": text, **values})
         read.append(queries.scans[-1].entries)
 
@@ -262,7 +308,9 @@ def test_page_reads_its_own_entries_and_no_more_also_among_equal_times():
 def test_scan_keeps_its_limit_beside_an_index_of_another_program():
     stored = {b"%d" % n: b'{"type":"order","order_id":%d}' % n for n in range(900)}
     queries = service(stored)
-    queries.indexes["theirs"] = Index("theirs", [("order_id", False), ("created_at", False)])
+    queries.indexes["theirs"] = Index(
+        "theirs", [(("path", "order_id"), False), (("path", "created_at"), False)]
+    )
     values = {"$after": 99, "$count": 50}
     queries.answer({"statement": BY_ID[OrderDocument].text.format("`orders`"), **values})
 

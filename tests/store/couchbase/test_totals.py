@@ -36,7 +36,7 @@ class Client:
     def __init__(self, moment, cost=0.0):
         self.documents, self.moment, self.cost = {}, moment, cost
         self.queries = Queries("orders", lambda: self.documents)
-        create = statements.create("orderapp_counts").format("`orders`")
+        create = statements.create("orderapp_sums").format("`orders`")
         self.queries.answer({"statement": create})
         self.read = []
 
@@ -148,6 +148,18 @@ OLD_TOTALS = (
     'FROM `orders` AS b WHERE b.type IN ["order", "alert", "payment"] '
     "GROUP BY b.type, b.country, b.status"
 )
+
+
+def test_documents_with_other_ids_than_ours_are_not_counted(client):
+    documents = [*stored(100)]
+    client.put(*documents)
+    expected = counted(Totals(), client)
+    for document in documents:
+        client.documents[b"copy of %s" % document.id.encode()] = msgspec.json.encode(document)
+    client.queries.rows.forget()
+
+    assert expected == counted(Totals(), client)
+    assert truth(documents) == seen(expected)
 
 
 def test_many_documents_of_one_moment_are_counted(monkeypatch, client):
