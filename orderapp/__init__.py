@@ -10,18 +10,21 @@ from orderapp.app import MODULES, SERVICES, app
 from orderapp.app import settings as _settings
 from orderapp.engine.observe.texts import complaint
 from orderapp.engine.services import DeclarationError
-from orderapp.services import ServicesError, load
+from orderapp.plugins import PluginError
+from orderapp.rules import load_all
+from orderapp.services import load
 
-# Importing a module registers its agents and views. Services that this worker does not run are
-# imported too: what they declare is known, and nothing of it is started.
+# Importing a module registers its rules, agents and views. Services that this worker does not
+# run are imported too: what they declare is known, and nothing of it is started.
 try:
+    load_all()
     for _name, _module in SERVICES.items():
         if _name != "web" or _name in _settings.services:
             with app.services.declaring(_name):
                 load(_module)
     for _module in MODULES:
         load(_module)
-except (DeclarationError, ServicesError) as _error:
+except (DeclarationError, PluginError) as _error:
     sys.exit(complaint(_error))
 
 __all__ = ["app"]

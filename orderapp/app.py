@@ -12,7 +12,8 @@ from orderapp.engine.observe.texts import complaint
 from orderapp.engine.private import PrivateDirectory
 from orderapp.environ import SettingsError
 from orderapp.gateways.keeper import GatewayKeeper, gateway_for
-from orderapp.services import ServicesError, known
+from orderapp.plugins import PluginError
+from orderapp.services import known
 from orderapp.settings import Settings
 from orderapp.store.adapters import FILES, store_for
 from orderapp.store.keeper import StoreKeeper
@@ -27,7 +28,7 @@ try:
     #: What may run, and the module of each.
     SERVICES = {**known(), "web": "orderapp.web.service"}
     settings = Settings.from_env(os.environ, tuple(SERVICES))
-except (ServicesError, SettingsError) as _error:
+except (PluginError, SettingsError) as _error:
     sys.exit(complaint(_error))
 cluster = Cluster(
     settings.kafka_bootstrap_servers, settings.confluent_api_key, settings.confluent_api_secret

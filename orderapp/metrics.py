@@ -11,11 +11,23 @@ from importlib.metadata import version
 from prometheus_client import Counter, Gauge, Histogram, Info
 
 from orderapp.engine.observe.metrics import REGISTRY
-from orderapp.models import FraudAlert, Payment
+from orderapp.models import Payment
 from orderapp.settings import Settings
 
 VERDICTS = Counter(
     "orderapp_fraud_verdicts", "Orders judged: alert or clear.", ("verdict",), registry=REGISTRY
+)
+RULE_HITS = Counter(
+    "orderapp_rule_hits",
+    "Orders that a rule found, by the state that it was in: active or shadow.",
+    ("rule", "state"),
+    registry=REGISTRY,
+)
+RULE_FAILURES = Counter(
+    "orderapp_rule_failures",
+    "Orders that a rule could not judge.",
+    ("rule",),
+    registry=REGISTRY,
 )
 PAYMENTS = Counter(
     "orderapp_payments", "Payments reported: PAID or DECLINED.", ("status",), registry=REGISTRY
@@ -71,10 +83,10 @@ _asked = {
 _paid, _declined = PAYMENTS.labels("PAID"), PAYMENTS.labels("DECLINED")
 
 
-def judged(alerts: Sequence[FraudAlert], orders: int) -> None:
-    """So many orders were judged, and these alerts are sent."""
-    _alert.inc(len(alerts))
-    _clear.inc(orders - len(alerts))
+def judged(found: int, orders: int) -> None:
+    """So many orders were judged, and so many of them found by a rule."""
+    _alert.inc(found)
+    _clear.inc(orders - found)
 
 
 def charged(payments: Sequence[Payment], orders: int) -> None:

@@ -65,7 +65,6 @@ fraud_alerts = app.batched_topic(
     FraudAlert,
     partitions=PARTITIONS,
     key="order_id",
-    told=metrics.judged,
     says=lambda alert: (
         f"order {alert.order_id} is risky: {alert.reason}, "
         f"{alert.amount:.2f} from {alert.country}"

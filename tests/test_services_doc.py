@@ -42,13 +42,13 @@ def python(tree, *arguments):
 
 
 def test_every_example_is_found():
-    assert len(EXAMPLES) == read("docs/services.md").count("```python") == 7
+    assert len(EXAMPLES) == read("docs/services.md").count("```python") == 9
 
 
 def test_the_tests_of_the_examples_pass(tree):
     tests = [name for name in EXAMPLES if name.startswith("test_")]
 
-    assert "3 passed" in python(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    assert "4 passed" in python(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
 
 
 def test_all_of_them_are_services(tree):

@@ -9,10 +9,10 @@ from orderapp.app import app
 from orderapp.engine.batches.records import is_for, is_replay
 from orderapp.engine.observe.times import parse_time
 from orderapp.gateways import DECLINED, PAID
+from orderapp.judging import rules
 from orderapp.models import DAY_MS, FraudAlert, Order, Payment
 from orderapp.reconcile import case
 from orderapp.reconcile.case import Fact
-from orderapp.services.fraud import REASON, is_risky
 from orderapp.store import AlertDocument, Document, OrderDocument, PaymentDocument
 
 SERVICES = {"fraud": case.FRAUD, "payment": case.PAYING, "analytics": case.ANALYTICS}
@@ -39,7 +39,7 @@ def facts_of(
 
 def _order_fact(order: Order, record: ConsumerRecord) -> Fact:
     state = _addressed_to(record) if is_replay(record.headers) else case.EVERYONE
-    if is_risky(order):
+    if rules.hits([order]):
         state |= case.RISKY
     content, digest = _order_hashes(order)
     place = (record.partition, record.offset)
@@ -52,7 +52,7 @@ def _addressed_to(record: ConsumerRecord) -> int:
 
 def _alert_fact(alert: FraudAlert, record: ConsumerRecord) -> Fact:
     content, digest = _alert_hashes(alert)
-    state = 0 if alert.reason == REASON else case.NO_REASON
+    state = 0 if alert.reason in rules.all else case.NO_REASON
     place = (record.partition, record.offset)
     return Fact(alert.order_id, case.ALERT, *place, state, 0.0, content, digest)
 

@@ -1,28 +1,26 @@
-"""Fraud: large orders from countries that are not known to be safe."""
+"""Fraud: an alert for each active rule (`orderapp.rules`) that finds an order."""
 
 from orderapp import topics
 from orderapp.app import app
+from orderapp.engine import Batch
+from orderapp.judging import rules
 from orderapp.models import FraudAlert, Order, now
-
-HIGH_AMOUNT = 300
-SAFE_COUNTRIES = frozenset({"US", "CA"})
-#: The one reason for an alert.
-REASON = "HIGH_AMOUNT_RISKY_COUNTRY"
+from orderapp.rule import Rule
 
 
-def is_risky(order: Order) -> bool:
-    """Whether an order is above 300 and not from the US or Canada."""
-    return order.amount > HIGH_AMOUNT and order.country not in SAFE_COUNTRIES
+@app.batches(topics.orders, sends=topics.fraud_alerts)
+async def fraud(orders: Batch[Order]) -> None:
+    """Judge each order by all active rules."""
+    hits = rules.judge(orders.values)
+    alerts = [alert(orders.values[at], rule) for at, rule, _ in hits]
+    await topics.fraud_alerts.send_all(alerts, of=orders, at=[at for at, _, _ in hits])
 
 
-@app.each(topics.orders, sends=topics.fraud_alerts)
-def fraud(order: Order) -> FraudAlert | None:
-    """Raise an alert for each risky order."""
-    if not is_risky(order):
-        return None
+def alert(order: Order, rule: Rule) -> FraudAlert:
+    """What is sent when a rule has found an order."""
     return topics.fraud_alerts.message(
         order_id=order.order_id,
-        reason=REASON,
+        reason=rule.id,
         amount=order.amount,
         country=order.country,
         customer_id=order.customer_id,

@@ -30,6 +30,19 @@ def echo(order: Order) -> FraudAlert | None:
     ) if order.amount > 400 else None
 '''
 
+#: And for a rule.
+ODD = '''"""Odd: finds orders with an odd id."""
+
+from orderapp.models import Order
+from orderapp.rules import rule
+
+
+@rule("active")
+def odd(order: Order) -> bool:
+    """An order with an odd id."""
+    return order.order_id % 2 == 1
+'''
+
 
 def seen(worker, data_dir, service, **settings):
     """Where a service has to be, and whether it is there."""
@@ -57,21 +70,28 @@ def seen(worker, data_dir, service, **settings):
     }
 
 
-async def test_one_file_is_a_service_everywhere(start, tmp_path, open_page):
+async def test_one_file_is_a_service_everywhere_and_one_a_rule(start, tmp_path, open_page):
     copy = tmp_path / "copy"
     shutil.copytree(
         ROOT / "orderapp", copy / "orderapp", ignore=shutil.ignore_patterns("__pycache__")
     )
     (copy / "orderapp/services/echo.py").write_text(ECHO)
+    (copy / "orderapp/rules/odd.py").write_text(ODD)
     path = {"PYTHONPATH": str(copy)}
 
     wrong = faust(tmp_path / "data", "agents", **path, ORDERAPP_SERVICES="echo,nothing")
     worker = start(**path).wait_ready()
     orders = [records.order(1, 450.0, "US"), records.order(2, 5.0, "US")]
     await asyncio.to_thread(records.send, worker.kafka, orders)
-    order = eventually(lambda: (o := worker.order(1)) and o["alerts"] and o, "an alert of 1")
 
-    assert [alert["reason"] for alert in order["alerts"]] == ["LARGE"]
+    def sent():
+        found = [json.loads(r.value) for r in records.read(worker.kafka, "fraud-alerts")]
+        return sorted((alert["order_id"], alert["reason"]) for alert in found)
+
+    both = [(1, "LARGE"), (1, "ODD")]
+    await asyncio.to_thread(
+        eventually, lambda: sent() == both, "alerts of the service and rule"
+    )
     assert ",".join([*SERVICES[:-1], "echo", "web"]) in wrong.stderr
     settings = {**path, "KAFKA_BOOTSTRAP_SERVERS": worker.kafka}
     assert seen(worker, tmp_path / "data", "echo", **settings) == {
@@ -112,6 +132,7 @@ def test_a_package_beside_the_wheel_is_a_service_everywhere(start, tmp_path, ins
     worker = start(**path).wait_ready()
     # In a group of its own, it comes to all that was paid before.
     records.send(worker.kafka, [records.order(n, 100.0 + n, "US") for n in range(1, 31)])
+    records.send(worker.kafka, [records.order(31, 400.0, "US")])
     alone = start(**path, KAFKA_BOOTSTRAP_SERVERS=worker.kafka, ORDERAPP_SERVICES="loyalty")
     alone.wait_ready()
 
@@ -119,7 +140,7 @@ def test_a_package_beside_the_wheel_is_a_service_everywhere(start, tmp_path, ins
         found = records.read(worker.kafka, "loyalty-points")
         return {json.loads(r.value)["order_id"]: json.loads(r.value)["points"] for r in found}
 
-    expected = {n: 100 + n for n in range(1, 31)}
+    expected = {n: 100 + n for n in range(1, 31)} | {31: 400}
     eventually(lambda: points() == expected, "all points are given")
     assert "group loyalty-group: this worker reads payments" in alone.log
     settings = {**path, "KAFKA_BOOTSTRAP_SERVERS": worker.kafka}
@@ -128,6 +149,10 @@ def test_a_package_beside_the_wheel_is_a_service_everywhere(start, tmp_path, ins
     assert found["asyncapi"] == ["receive-payments", "send-loyalty-points"]
     assert "create topic loyalty-points" not in found["acls"]
     assert {"read topic payments", "write topic loyalty-points"} <= {*found["acls"]}
+    # The package has a rule too.
+    order = eventually(lambda: (o := worker.order(31)) and o["alerts"] and o, "an alert of 31")
+    assert [alert["reason"] for alert in order["alerts"]] == ["WHOLE_HUNDRED"]
+    assert not worker.order(30)["alerts"]
     for one in (alone, worker):
         assert one.terminate() == 0
 
@@ -144,7 +169,7 @@ def test_the_tests_of_the_example_pass_where_it_is_installed(installed, tmp_path
         check=False,
     )
 
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert "8 passed" in done.stdout, done.stdout + done.stderr
 
 
 def counts_of(server):

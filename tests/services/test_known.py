@@ -8,7 +8,8 @@ import pytest
 
 from orderapp import services
 from orderapp.environ import SettingsError
-from orderapp.services import ServicesError, known
+from orderapp.plugins import PluginError
+from orderapp.services import known
 from orderapp.settings import SERVICES, Settings
 
 SHIPPED = {
@@ -75,7 +76,7 @@ def test_a_service_from_outside_can_be_chosen():
 def test_a_file_whose_name_is_no_services_name_is_refused(put, name):
     put(name)
 
-    with pytest.raises(ServicesError, match=rf"\(orderapp\.services\.{name[:-3]}\)") as error:
+    with pytest.raises(PluginError, match=rf"\(orderapp\.services\.{name[:-3]}\)") as error:
         known()
 
     assert "small letters, digits and -" in str(error.value)
@@ -85,7 +86,7 @@ def test_a_file_whose_name_is_no_services_name_is_refused(put, name):
 def test_an_entry_point_whose_name_is_no_services_name_is_refused(declare, line):
     declare("more", line)
 
-    with pytest.raises(ServicesError, match=rf"\(the entry point {line} of more\)"):
+    with pytest.raises(PluginError, match=rf"\(the entry point {line} of more\)"):
         known()
 
 
@@ -93,7 +94,7 @@ def test_an_entry_point_whose_name_is_no_services_name_is_refused(declare, line)
 def test_an_entry_point_that_is_no_module_is_refused(declare, value):
     declare("more", f"loyalty = {value}")
 
-    with pytest.raises(ServicesError) as error:
+    with pytest.raises(PluginError) as error:
         known()
 
     assert str(error.value) == (
@@ -117,7 +118,7 @@ def test_a_service_declared_twice_is_refused_with_both_places(put, declare, name
     declare("less", "loyalty = less")
     declare("more", f"{name} = more.module")
 
-    with pytest.raises(ServicesError) as error:
+    with pytest.raises(PluginError) as error:
         known()
 
     assert str(error.value) == (

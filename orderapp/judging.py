@@ -1,0 +1,118 @@
+"""Orders are judged by the rules that are not off."""
+
+import logging
+from collections.abc import Sequence
+from itertools import chain, compress
+from operator import itemgetter
+
+from orderapp import metrics
+from orderapp.engine.observe.logs import Few
+from orderapp.engine.observe.texts import text_or_class
+from orderapp.models import Order
+from orderapp.plugins import PluginError
+from orderapp.rule import Rule, Verdict
+
+logger = logging.getLogger(__name__)
+_few = Few(logger, logging.ERROR, "orders that a rule could not judge")
+
+#: The index of an order, the rule that has found it, and a detail for people.
+Hit = tuple[int, Rule, str]
+
+
+class Rules:
+    """All rules, by id."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, Rule] = {}
+        # What is asked of each order, and no more than that.
+        self._active: tuple[_Asked, ...] = ()
+        self._shadow: tuple[_Asked, ...] = ()
+
+    def add(self, rule: Rule) -> None:
+        """Take a rule; raise `PluginError` if there is one of its id."""
+        if rule.id in self.all:
+            places = f"{self.all[rule.id].place}, and {rule.place}"
+            raise PluginError(f"there are two rules {rule.id}: {places}; rename one")
+        self.all[rule.id] = rule
+        asked = [_Asked(self.all[rule_id]) for rule_id in sorted(self.all)]
+        self._active = tuple(one for one in asked if one.rule.state == "active")
+        self._shadow = tuple(one for one in asked if one.rule.state == "shadow")
+
+    def hits(self, orders: Sequence[Order]) -> list[Hit]:
+        """What the active rules find, in the sequence of the orders."""
+        return _merged([one.hits(orders) for one in self._active])
+
+    def judge(self, orders: Sequence[Order]) -> list[Hit]:
+        """The same, counted, and beside it what the rules in the shadow would find."""
+        hits = _merged([one.judge(orders) for one in self._active])
+        several = len(self._active) > 1
+        metrics.judged(len({at for at, _, _ in hits}) if several else len(hits), len(orders))
+        for one in self._shadow:
+            one.judge(orders)
+        return hits
+
+
+def _merged(found: list[list[Hit]]) -> list[Hit]:
+    return found[0] if len(found) == 1 else sorted(chain(*found), key=itemgetter(0))
+
+
+class _Asked:
+    """A rule with its parameters, ready to be asked."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self._check = rule.bound()
+        self._found = metrics.RULE_HITS.labels(rule.id, rule.state)
+        self._failures = metrics.RULE_FAILURES.labels(rule.id)
+
+    def judge(self, orders: Sequence[Order]) -> list[Hit]:
+        hits = self.hits(orders)
+        if hits:
+            self._found.inc(len(hits))
+        return hits
+
+    def hits(self, orders: Sequence[Order]) -> list[Hit]:
+        try:
+            # In C, a batch at a time: most orders are clear, and cost the rule's own call.
+            verdicts = list(map(self._check, orders))
+            is_good = _KINDS.issuperset(map(type, compress(verdicts, verdicts)))
+        except Exception:
+            is_good = False
+        if not is_good:
+            # A rule is pure, so it may be asked again: who made it fail is to be found.
+            verdicts = list(map(self._verdict, orders))
+        at = compress(range(len(verdicts)), verdicts)
+        return [(index, self.rule, _detail(verdicts[index])) for index in at]
+
+    def _verdict(self, order: Order) -> Verdict:
+        """The verdict of a rule that may fail: that costs its own verdict, and nothing else."""
+        try:
+            return _right(self._check(order))
+        except Exception as error:
+            self._fail(order, error)
+            return None
+
+    def _fail(self, order: Order, error: Exception) -> None:
+        self._failures.inc()
+        if _few.room():
+            line = "the rule %s could not judge order %d: %s"
+            about = {"key": order.order_id, "service": "fraud", "error": type(error).__name__}
+            text = text_or_class(error)
+            logger.error(line, self.rule.id, order.order_id, text, extra=about)
+
+
+_KINDS = {bool, str, type(None)}
+
+
+def _right(verdict: Verdict) -> Verdict:
+    if type(verdict) not in _KINDS:
+        raise TypeError(f"a {type(verdict).__name__} is no verdict")
+    return verdict
+
+
+def _detail(verdict: Verdict) -> str:
+    return verdict if isinstance(verdict, str) else ""
+
+
+#: Those that this process knows.
+rules = Rules()

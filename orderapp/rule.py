@@ -1,0 +1,131 @@
+"""A rule: a function of an order and of parameters, and what is known of it."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from orderapp.engine.observe.texts import one_line
+from orderapp.engine.services import where
+from orderapp.plugins import PluginError
+
+#: `off`: not asked; `shadow`: asked and counted, and nothing comes of it; `active`: alerts.
+State = Literal["off", "shadow", "active"]
+STATES: tuple[str, ...] = get_args(State)
+
+#: Yes, no, or yes with a detail for people: "4 orders in 60 s".
+Verdict = bool | str | None
+#: Takes an order, and each parameter by its name.
+RuleFunction = Callable[..., Verdict]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What can be set of a rule."""
+
+    #: With its bounds, as msgspec has them: `Annotated[float, Meta(ge=0)]`.
+    type: Any
+    default: Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule as its file declares it."""
+
+    #: The reason of its alerts.
+    id: str
+    text: str
+    state: State
+    function: RuleFunction
+    parameters: Mapping[str, Parameter]
+    #: Where it is declared, for errors.
+    place: str
+
+    @classmethod
+    def of(cls, function: RuleFunction, state: State) -> "Rule":
+        """The rule that a function is; raises `PluginError` when it is none."""
+        place, name = where(function), getattr(function, "__name__", "")
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+            raise PluginError(
+                f"{place} is not allowed as the name of a rule: "
+                "small letters, digits and _, a letter first, 63 at most"
+            )
+        if state not in STATES:
+            raise PluginError(f"{place}: the state {state!r} is not one of {', '.join(STATES)}")
+        text = (inspect.getdoc(function) or "").partition("\n")[0]
+        if not text:
+            raise PluginError(f"{place} has no docstring: say in a line what the rule finds")
+        return cls(name.upper(), text, state, function, _parameters(function, place), place)
+
+    def bound(self, **values: Any) -> Callable[[Any], Verdict]:
+        """The function of an order alone, with these parameters instead of the defaults.
+
+        Raises ValueError, which names the parameter, for what is unknown or out of bounds."""
+        for name, value in values.items():
+            if name not in self.parameters:
+                allowed = ", ".join(self.parameters) or "none"
+                raise ValueError(f"{self.id} has no parameter {name}; it has {allowed}")
+            values[name] = _checked(f"{self.id}: {name}", self.parameters[name].type, value)
+        # The function itself costs an order nothing; a `partial` some 50 ns.
+        return partial(self.function, **values) if values else self.function
+
+
+_WANTED = "is not `def rule(order: Order, limit: float = 1.0) -> bool`"
+
+
+def _parameters(function: RuleFunction, place: str) -> dict[str, Parameter]:
+    try:
+        found = [*inspect.signature(function, eval_str=True).parameters.values()]
+    except Exception as error:  # an annotation may be any expression
+        raise PluginError(f"{place} {_WANTED}: {one_line(error)}") from error
+    if not found or not _takes_order(found[0]) or _is_lazy(function):
+        raise PluginError(f"{place} {_WANTED}")
+    parameters = {}
+    for one in found[1:]:
+        lacks = "no type" if one.annotation is one.empty else "no default"
+        if one.kind not in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD):
+            lacks = "no name to give it by"
+        elif one.annotation is not one.empty and one.default is not one.empty:
+            name = f"{place}: {one.name}"
+            parameters[one.name] = _parameter(name, one.annotation, one.default)
+            continue
+        raise PluginError(f"{place} {_WANTED}: {one.name} has {lacks}")
+    return parameters
+
+
+def _takes_order(first: inspect.Parameter) -> bool:
+    places = (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD)
+    return first.kind in places and first.default is first.empty
+
+
+def _is_lazy(function: RuleFunction) -> bool:
+    """Whether a call does nothing by itself."""
+    kinds = (
+        inspect.iscoroutinefunction,
+        inspect.isgeneratorfunction,
+        inspect.isasyncgenfunction,
+    )
+    return any(is_kind(function) for is_kind in kinds)
+
+
+def _parameter(place: str, kind: Any, default: Any) -> Parameter:
+    try:
+        msgspec.json.schema(kind)
+    except TypeError as error:
+        text = "has a type that JSON can't hold: give it numbers, texts, lists or sets"
+        raise PluginError(f"{place} {text}") from error
+    try:
+        return Parameter(kind, _checked(place, kind, default))
+    except ValueError as error:
+        raise PluginError(str(error)) from error
+
+
+def _checked(name: str, kind: Any, value: Any) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{name}={value!r} is not allowed: {one_line(error)}") from error
