@@ -21,7 +21,10 @@ resource "aws_lb" "web" {
     prefix  = var.name
   }
 
-  depends_on = [aws_s3_bucket_policy.access_logs]
+  depends_on = [
+    aws_s3_bucket_policy.access_logs,
+    aws_route.internet, # a load balancer for the Internet is refused without a gateway to it
+  ]
 }
 
 resource "aws_lb_target_group" "web" {

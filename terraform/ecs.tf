@@ -46,6 +46,8 @@ resource "aws_ecs_task_definition" "service" {
   memory                   = each.value.memory
   execution_role_arn       = aws_iam_role.execution.arn
   task_role_arn            = aws_iam_role.task.arn
+  # Old ones stay, for tasks that still run them and for a rollback.
+  skip_destroy = true
 
   runtime_platform {
     operating_system_family = "LINUX"
@@ -156,5 +158,18 @@ resource "aws_ecs_service" "service" {
     aws_iam_role_policy.api,
     aws_lb_listener.https,
     aws_lb_listener.plain,
+    # Its way to the image, the secrets, Kafka and Couchbase. Also when all is destroyed: tasks
+    # that finish their work keep it.
+    aws_route.internet,
+    aws_route.outbound,
+    aws_route_table_association.public,
+    aws_route_table_association.private,
+    aws_vpc_endpoint.s3,
+    aws_vpc_endpoint.aws,
+    aws_vpc_security_group_ingress_rule.endpoints_from_tasks,
+    aws_vpc_security_group_ingress_rule.tasks_from_alb,
+    aws_vpc_security_group_egress_rule.alb_to_tasks,
+    aws_vpc_security_group_egress_rule.tasks_to_clusters,
+    aws_vpc_security_group_egress_rule.tasks_to_aws,
   ]
 }

@@ -8,6 +8,13 @@ data "aws_availability_zones" "available" {
     name   = "opt-in-status"
     values = ["opt-in-not-required"]
   }
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.names) >= var.zone_count
+      error_message = "zone_count must not be above the number of zones that ${var.region} has: ${length(self.names)}."
+    }
+  }
 }
 
 locals {

@@ -39,7 +39,7 @@ resource "aws_secretsmanager_secret" "api" {
 
   name                    = "${var.name}/api"
   description             = "API of ${var.name}: token"
-  recovery_window_in_days = 7
+  recovery_window_in_days = 0 # take_orders may be switched off and on again at once
 }
 
 resource "aws_secretsmanager_secret_version" "api" {

@@ -31,6 +31,11 @@ variable "name" {
     condition     = can(regex("^[a-z][a-z0-9-]{0,18}[a-z0-9]$", var.name))
     error_message = "name must be 2 to 20 lower-case letters, digits and dashes, beginning with a letter."
   }
+
+  validation {
+    condition     = !can(regex("^(internal|sthree)-|--", var.name))
+    error_message = "name must not have two dashes side by side, nor begin with internal- or sthree-: no registry, load balancer or bucket can be called so."
+  }
 }
 
 variable "tags" {
@@ -76,6 +81,21 @@ variable "services" {
       floor(service.desired_count) == service.desired_count && floor(service.max_count) == service.max_count
     ])
     error_message = "services: desired_count must be a whole number from 0 to max_count, and max_count at least 1."
+  }
+
+  validation {
+    condition = alltrue([
+      for service in values(var.services) : contains(lookup({
+        256   = [512, 1024, 2048]
+        512   = range(1024, 4097, 1024)
+        1024  = range(2048, 8193, 1024)
+        2048  = range(4096, 16385, 1024)
+        4096  = range(8192, 30721, 1024)
+        8192  = range(16384, 61441, 4096)
+        16384 = range(32768, 122881, 8192)
+      }, service.cpu, []), service.memory)
+    ])
+    error_message = "services: cpu and memory must be a pair that Fargate has: 256 with 512, 1024 or 2048; 512 with 1024 to 4096; 1024 with 2048 to 8192; 2048 with 4096 to 16384; 4096 with 8192 to 30720, each in steps of 1024; 8192 with 16384 to 61440 in steps of 4096; 16384 with 32768 to 122880 in steps of 8192."
   }
 
   validation {
@@ -175,8 +195,8 @@ variable "vpc_cidr" {
   default     = "10.42.0.0/16"
 
   validation {
-    condition     = can(cidrhost(var.vpc_cidr, 0)) && try(tonumber(split("/", var.vpc_cidr)[1]) >= 16 && tonumber(split("/", var.vpc_cidr)[1]) <= 20, false)
-    error_message = "vpc_cidr must be an IPv4 range from /16 to /20, such as 10.42.0.0/16."
+    condition     = can(regex("^[0-9.]+/(1[6-9]|20)$", var.vpc_cidr)) && try(cidrsubnet(var.vpc_cidr, 0, 0), "") == var.vpc_cidr
+    error_message = "vpc_cidr must be an IPv4 range from /16 to /20, by its first address, such as 10.42.0.0/16."
   }
 }
 
@@ -214,8 +234,13 @@ variable "cluster_cidrs" {
   default     = ["0.0.0.0/0"]
 
   validation {
-    condition     = length(var.cluster_cidrs) > 0 && alltrue([for cidr in var.cluster_cidrs : can(cidrhost(cidr, 0))])
-    error_message = "cluster_cidrs must be IPv4 ranges, such as 10.0.0.0/16."
+    condition     = length(var.cluster_cidrs) > 0 && alltrue([for cidr in var.cluster_cidrs : !strcontains(cidr, ":") && try(cidrsubnet(cidr, 0, 0), "") == cidr])
+    error_message = "cluster_cidrs must be IPv4 ranges, each by its first address, such as 10.0.0.0/16."
+  }
+
+  validation {
+    condition     = length(distinct(var.cluster_cidrs)) == length(var.cluster_cidrs)
+    error_message = "cluster_cidrs must not have a range twice."
   }
 }
 
@@ -225,8 +250,13 @@ variable "visitor_cidrs" {
   default     = ["0.0.0.0/0"]
 
   validation {
-    condition     = length(var.visitor_cidrs) > 0 && alltrue([for cidr in var.visitor_cidrs : can(cidrhost(cidr, 0))])
-    error_message = "visitor_cidrs must be IPv4 ranges, such as 203.0.113.0/24."
+    condition     = length(var.visitor_cidrs) > 0 && alltrue([for cidr in var.visitor_cidrs : !strcontains(cidr, ":") && try(cidrsubnet(cidr, 0, 0), "") == cidr])
+    error_message = "visitor_cidrs must be IPv4 ranges, each by its first address, such as 203.0.113.0/24."
+  }
+
+  validation {
+    condition     = length(distinct(var.visitor_cidrs)) == length(var.visitor_cidrs)
+    error_message = "visitor_cidrs must not have a range twice."
   }
 }
 
@@ -238,6 +268,11 @@ variable "certificate_arn" {
   validation {
     condition     = var.certificate_arn == null ? var.allow_plain_http : can(regex("^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/.+$", var.certificate_arn))
     error_message = "certificate_arn must be the ARN of an ACM certificate; without one, allow_plain_http = true says that plain HTTP is meant."
+  }
+
+  validation {
+    condition     = var.certificate_arn == null ? true : try(split(":", var.certificate_arn)[3] == var.region, true)
+    error_message = "certificate_arn must be of a certificate in the same region as the load balancer, ${var.region}."
   }
 }
 
@@ -380,6 +415,11 @@ variable "confluent_bootstrap_servers" {
   validation {
     condition     = can(regex("^[A-Za-z0-9._-]+:[0-9]{1,5}(,[A-Za-z0-9._-]+:[0-9]{1,5})*$", var.confluent_bootstrap_servers))
     error_message = "confluent_bootstrap_servers must be host:port[,host:port], without SASL_SSL:// in front."
+  }
+
+  validation {
+    condition     = alltrue([for port in flatten(regexall(":([0-9]+)", var.confluent_bootstrap_servers)) : port == "9092"])
+    error_message = "confluent_bootstrap_servers must have the port 9092: tasks may connect to no other of Kafka."
   }
 }
 

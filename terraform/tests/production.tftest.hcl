@@ -271,6 +271,16 @@ run "as_it_is_by_default" {
   }
 }
 
+run "more_zones_than_there_are" {
+  command = plan
+
+  variables {
+    zone_count = 4
+  }
+
+  expect_failures = [data.aws_availability_zones.available]
+}
+
 # Few runs with much in each: a run takes the provider seconds.
 run "with_more_switched_on" {
   variables {

@@ -84,6 +84,23 @@ def check_a_failed_deployment_is_rolled_back(config):
     assert service["deployment_circuit_breaker"] == [{"enable": True, "rollback": True}]
 
 
+def check_tasks_keep_what_they_need(config):
+    """Old revisions, and the way out while they come and go."""
+    assert config.resource("aws_ecs_task_definition", "service")["skip_destroy"] is True
+    needed = set(config.resource("aws_ecs_service", "service")["depends_on"])
+    for kind in (
+        "aws_route",
+        "aws_route_table_association",
+        "aws_vpc_endpoint",
+        "aws_vpc_security_group_egress_rule",
+        "aws_vpc_security_group_ingress_rule",
+    ):
+        # Visitors are the load balancer's own business.
+        names = {name for name in config.resources(kind) if name != "visitors"}
+        assert {f"${{{kind}.{name}}}" for name in names} <= needed
+    assert "${aws_route.internet}" in config.resource("aws_lb", "web")["depends_on"]
+
+
 def check_no_task_is_public(config):
     (network,) = config.resource("aws_ecs_service", "service")["network_configuration"]
     assert network["assign_public_ip"] is False
@@ -216,6 +233,8 @@ def check_the_execution_role_reads_exactly_these_secrets(config):
         assert config.resource(f"aws_secretsmanager_{kind}", "api")["count"] == switch
     assert config.resource("aws_iam_role_policy", "api")["count"] == switch
     assert config.variables["take_orders"]["default"] is False
+    secret = config.resource("aws_secretsmanager_secret", "api")
+    assert secret["recovery_window_in_days"] == 0  # its name is free again at once
 
 
 def check_the_execution_role_has_no_wildcard(config):
@@ -483,6 +502,14 @@ BREAKS = {
     "a file system that can be written": (
         ("readonlyRootFilesystem = true", "readonlyRootFilesystem = false"),
         check_the_container_is_locked_in,
+    ),
+    "no revision to go back to": (
+        ("skip_destroy = true", "skip_destroy = false"),
+        check_tasks_keep_what_they_need,
+    ),
+    "tasks that lose their way out": (
+        ("    aws_route.outbound,\n", ""),
+        check_tasks_keep_what_they_need,
     ),
     "a deployment that stays broken": (
         ("rollback = true", "rollback = false"),

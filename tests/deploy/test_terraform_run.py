@@ -86,6 +86,15 @@ GOOD_ONES = {
         "couchbase_expiry_days": "400",
         "couchbase_durability": "none",
     },
+    "larger tasks": {
+        "services": "{web={desired_count=1,max_count=1,consumes=false,cpu=8192,memory=20480},"
+        "fraud={desired_count=1,max_count=2,cpu=512,memory=3072}}"
+    },
+    "other networks": {
+        "vpc_cidr": "10.42.16.0/20",
+        "visitor_cidrs": '["203.0.113.0/24","198.51.100.7/32"]',
+        "cluster_cidrs": '["10.0.0.0/16","10.1.0.0/16"]',
+    },
     "its CA": {"couchbase_host": "db.example.com", "couchbase_ca_file": "ca.pem"},
     "Capella by its scheme": {"couchbase_host": "COUCHBASES://cb.test.cloud.couchbase.com./"},
     "no TLS that is meant": {
@@ -207,6 +216,11 @@ BAD = {
         "confluent_bootstrap_servers",
         "without SASL_SSL://",
     ),
+    "another port of Kafka": (
+        {"confluent_bootstrap_servers": "pkc-1.confluent.cloud:9092,pkc-2:9093"},
+        "confluent_bootstrap_servers",
+        "must have the port 9092",
+    ),
     "servers without a port": (
         {"confluent_bootstrap_servers": "pkc-1.confluent.cloud"},
         "confluent_bootstrap_servers",
@@ -244,6 +258,57 @@ BAD = {
         "from 0 to max_count",
     ),
     "no certificate": ({"certificate_arn": "null"}, "certificate_arn", "allow_plain_http"),
+    "a certificate of another region": (
+        {"certificate_arn": "arn:aws:acm:us-east-1:111122223333:certificate/1"},
+        "certificate_arn",
+        "in the same region as the load balancer, eu-central-1",
+    ),
+    "a name with two dashes": ({"name": "order--app"}, "name", "two dashes"),
+    "a name that AWS keeps": ({"name": "internal-orders"}, "name", "begin with internal-"),
+    "a name with capitals": ({"name": "OrderApp"}, "name", "lower-case letters"),
+    "memory that Fargate has not": (
+        {"services": "{web={desired_count=1,max_count=1,consumes=false,memory=3072}}"},
+        "services",
+        "256 with 512, 1024 or 2048",
+    ),
+    "a CPU that Fargate has not": (
+        {"services": "{web={desired_count=1,max_count=1,consumes=false,cpu=300}}"},
+        "services",
+        "must be a pair that Fargate has",
+    ),
+    "steps that Fargate has not": (
+        {
+            "services": "{web={desired_count=1,max_count=1,consumes=false,cpu=8192,"
+            "memory=17408}}"
+        },
+        "services",
+        "in steps of 4096",
+    ),
+    "visitors twice": (
+        {"visitor_cidrs": '["203.0.113.0/24","203.0.113.0/24"]'},
+        "visitor_cidrs",
+        "must not have a range twice",
+    ),
+    "visitors with host bits": (
+        {"visitor_cidrs": '["203.0.113.7/24"]'},
+        "visitor_cidrs",
+        "by its first address",
+    ),
+    "visitors by IPv6": ({"visitor_cidrs": '["::/0"]'}, "visitor_cidrs", "IPv4 ranges"),
+    "no visitors": ({"visitor_cidrs": "[]"}, "visitor_cidrs", "must be IPv4 ranges"),
+    "clusters with host bits": (
+        {"cluster_cidrs": '["10.0.0.1/16"]'},
+        "cluster_cidrs",
+        "by its first address",
+    ),
+    "clusters twice": (
+        {"cluster_cidrs": '["10.0.0.0/16","10.0.0.0/16"]'},
+        "cluster_cidrs",
+        "must not have a range twice",
+    ),
+    "a VPC with host bits": ({"vpc_cidr": "10.42.1.0/16"}, "vpc_cidr", "by its first"),
+    "a VPC of IPv6": ({"vpc_cidr": "fd00::/16"}, "vpc_cidr", "must be an IPv4 range"),
+    "a VPC that is too small": ({"vpc_cidr": "10.42.0.0/24"}, "vpc_cidr", "from /16 to /20"),
     "one zone": ({"zone_count": "1"}, "zone_count", "must be 2, 3 or 4"),
     "a way out that is none": ({"outbound": "internet"}, "outbound", "must be nat"),
 }
