@@ -73,6 +73,7 @@ resource "aws_ecs_task_definition" "service" {
 
     environment = [
       for name, value in merge(
+        var.settings,
         { ORDERAPP_SERVICES = each.key },
         local.settings,
         each.value.store ? local.store_settings : {},
@@ -170,6 +171,7 @@ resource "aws_ecs_service" "service" {
     aws_vpc_security_group_ingress_rule.tasks_from_alb,
     aws_vpc_security_group_egress_rule.alb_to_tasks,
     aws_vpc_security_group_egress_rule.tasks_to_clusters,
+    aws_vpc_security_group_egress_rule.tasks_to_collector,
     aws_vpc_security_group_egress_rule.tasks_to_aws,
   ]
 }

@@ -36,3 +36,26 @@ output "outbound_addresses" {
   description = "The tasks' public addresses: allow these in Capella. Empty without NAT."
   value       = [for address in aws_eip.nat : address.public_ip]
 }
+
+output "vpc" {
+  description = "The VPC's id, for peering."
+  value       = aws_vpc.main.id
+}
+
+output "subnets" {
+  description = "Ids of the subnets: public, of the load balancer; private, of the tasks."
+  value = {
+    public  = [for subnet in aws_subnet.public : subnet.id]
+    private = [for subnet in aws_subnet.private : subnet.id]
+  }
+}
+
+output "route_tables" {
+  description = "Ids of the tasks' route tables, one in each zone: a peering needs a route in each."
+  value       = [for table in aws_route_table.private : table.id]
+}
+
+output "security_groups" {
+  description = "Ids of the security groups: of the load balancer, and of the tasks, which a Prometheus in the VPC has to be let into (port 6066)."
+  value       = { load_balancer = aws_security_group.alb.id, tasks = aws_security_group.tasks.id }
+}

@@ -91,6 +91,17 @@ resource "aws_vpc_security_group_egress_rule" "tasks_to_clusters" {
   to_port           = each.value.to
 }
 
+resource "aws_vpc_security_group_egress_rule" "tasks_to_collector" {
+  for_each = toset(var.collector_cidrs)
+
+  security_group_id = aws_security_group.tasks.id
+  description       = "OpenTelemetry collector"
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = 4318
+  to_port           = 4318
+}
+
 resource "aws_vpc_security_group_egress_rule" "tasks_to_aws" {
   security_group_id = aws_security_group.tasks.id
   description       = "AWS: registry, secrets, logs"

@@ -139,6 +139,30 @@ variable "payment_delay" {
   }
 }
 
+variable "settings" {
+  description = "Further settings of all services, ORDERAPP_… and OTEL_…, such as { ORDERAPP_MAX_ATTEMPTS = \"5\" }. No secrets: they are in the state and in the task definitions."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name, _ in var.settings : can(regex("^(ORDERAPP|OTEL)_[A-Z0-9_]+$", name))])
+    error_message = "settings must have names that begin with ORDERAPP_ or OTEL_, in upper case; others have a variable of their own."
+  }
+
+  validation {
+    condition     = alltrue([for name, _ in var.settings : !can(regex("(TOKEN|PASSWORD|SECRET|HEADERS|API_KEY)$", name))])
+    error_message = "settings must not have a token, a password or headers: everybody who sees a task definition reads them."
+  }
+
+  validation {
+    condition = alltrue([for name, _ in var.settings : !contains([
+      "ORDERAPP_SERVICES", "ORDERAPP_DATA_DIR", "ORDERAPP_WEB_HOST", "ORDERAPP_ALLOWED_HOSTS",
+      "ORDERAPP_ORDER_INTERVAL", "ORDERAPP_PAYMENT_DELAY",
+    ], name)])
+    error_message = "settings must not have what follows from other variables: services, domain_name, order_interval, payment_delay; nor where the data directory is, nor where tasks listen."
+  }
+}
+
 variable "cpu_architecture" {
   description = "X86_64, or ARM64, which costs a fifth less; the image has to be built for it."
   type        = string
@@ -257,6 +281,22 @@ variable "visitor_cidrs" {
   validation {
     condition     = length(distinct(var.visitor_cidrs)) == length(var.visitor_cidrs)
     error_message = "visitor_cidrs must not have a range twice."
+  }
+}
+
+variable "collector_cidrs" {
+  description = "Addresses of an OpenTelemetry collector, to whose port 4318 tasks may connect; OTEL_EXPORTER_OTLP_ENDPOINT in settings says where it is."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for cidr in var.collector_cidrs : !strcontains(cidr, ":") && try(cidrsubnet(cidr, 0, 0), "") == cidr])
+    error_message = "collector_cidrs must be IPv4 ranges, each by its first address, such as 10.0.0.0/16."
+  }
+
+  validation {
+    condition     = length(distinct(var.collector_cidrs)) == length(var.collector_cidrs)
+    error_message = "collector_cidrs must not have a range twice."
   }
 }
 

@@ -291,6 +291,9 @@ run "with_more_switched_on" {
     couchbase_durability  = "persistToMajority"
     couchbase_expiry_days = 400
 
+    settings        = { ORDERAPP_MAX_ATTEMPTS = "5", OTEL_EXPORTER_OTLP_ENDPOINT = "http://10.1.0.5:4318" }
+    collector_cidrs = ["10.1.0.0/24"]
+
     take_orders = true
     api_token   = "test-token-of-the-api"
     lag_metric  = { namespace = "orderapp", metric_name = "ConsumerLag" }
@@ -307,6 +310,29 @@ run "with_more_switched_on" {
       COUCHBASE_CA_PEM      = file("tests/ca.pem")
     }
     error_message = "Every setting of Couchbase must reach its task, the CA as text."
+  }
+
+  assert {
+    condition = alltrue([
+      for task in aws_ecs_task_definition.service : [
+        for variable in jsondecode(task.container_definitions)[0].environment : variable.value
+        if contains(["ORDERAPP_MAX_ATTEMPTS", "OTEL_EXPORTER_OTLP_ENDPOINT"], variable.name)
+      ] == ["5", "http://10.1.0.5:4318"]
+    ])
+    error_message = "Further settings must reach every task."
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_egress_rule.tasks_to_collector : "${rule.cidr_ipv4} ${rule.from_port}-${rule.to_port}"] == ["10.1.0.0/24 4318-4318"]
+    error_message = "Tasks must reach the collector, on its port alone."
+  }
+
+  assert {
+    condition = (
+      length(output.subnets.private) == 3 && length(output.route_tables) == 3
+      && output.vpc == aws_vpc.main.id && output.security_groups.tasks == aws_security_group.tasks.id
+    )
+    error_message = "What a peering needs must be said."
   }
 
   assert {

@@ -57,7 +57,7 @@ def check_one_service_for_each_of_orderapps(config):
     for kind in ("aws_ecs_service", "aws_ecs_task_definition"):
         assert [*config.resources(kind)] == ["service"]
         assert config.resource(kind, "service")["for_each"] == "${var.services}"
-    given = "{ORDERAPP_SERVICES = each.key}, local.settings, each.value.store ? "
+    given = "var.settings, {ORDERAPP_SERVICES = each.key}, local.settings, each.value.store ? "
     assert f"merge({given}local.store_settings : {{}})" in environment(config)
     assert '{name = name, value = value} if value != ""' in environment(config)
     assert {name for name, one in services.items() if one.get("consumes", True)} == {*CONSUMERS}
@@ -119,6 +119,9 @@ def check_environment_names_are_those_of_the_code(config):
     assert len({*plain, *secret}) == len(plain) + len(secret)
     assert {*plain, *secret} <= known.settings()
     assert set(config.locals["kafka_secrets"]) == known.KAFKA
+    *_, taken = config.variables["settings"]["validation"]
+    own = {name for name in plain if name.startswith("ORDERAPP_")}
+    assert set(re.findall(r'"(ORDERAPP_\w+)"', taken["condition"])) == own
     assert set(config.locals["store_secrets"]) == known.COUCHBASE
     # Each setting of Couchbase; the image is given no file.
     of_store = {*config.locals["store_secrets"], *config.locals["store_settings"]}
@@ -466,6 +469,10 @@ BREAKS = {
     ),
     "another variable name": (
         ("CONFLUENT_API_KEY ", "CONFLUENT_KEY "),
+        check_environment_names_are_those_of_the_code,
+    ),
+    "a setting that is set twice": (
+        ('"ORDERAPP_ORDER_INTERVAL", "ORDERAPP_PAYMENT_DELAY",', '"ORDERAPP_ORDER_INTERVAL",'),
         check_environment_names_are_those_of_the_code,
     ),
     "another port": (

@@ -90,6 +90,10 @@ GOOD_ONES = {
         "services": "{web={desired_count=1,max_count=1,consumes=false,cpu=8192,memory=20480},"
         "fraud={desired_count=1,max_count=2,cpu=512,memory=3072}}"
     },
+    "further settings": {
+        "settings": '{ORDERAPP_MAX_ATTEMPTS="5",ORDERAPP_IDEMPOTENCY_HOURS="48"}',
+        "collector_cidrs": '["10.0.0.5/32"]',
+    },
     "other networks": {
         "vpc_cidr": "10.42.16.0/20",
         "visitor_cidrs": '["203.0.113.0/24","198.51.100.7/32"]',
@@ -309,6 +313,26 @@ BAD = {
     "a VPC with host bits": ({"vpc_cidr": "10.42.1.0/16"}, "vpc_cidr", "by its first"),
     "a VPC of IPv6": ({"vpc_cidr": "fd00::/16"}, "vpc_cidr", "must be an IPv4 range"),
     "a VPC that is too small": ({"vpc_cidr": "10.42.0.0/24"}, "vpc_cidr", "from /16 to /20"),
+    "a setting that is none": (
+        {"settings": '{COUCHBASE_SCOPE="shop"}'},
+        "settings",
+        "must have names that begin with ORDERAPP_ or OTEL_",
+    ),
+    "a secret among settings": (
+        {"settings": '{ORDERAPP_PAYMENT_TOKEN="s3cr3t"}'},
+        "settings",
+        "must not have a token",
+    ),
+    "a setting of another variable": (
+        {"settings": '{ORDERAPP_SERVICES="web"}'},
+        "settings",
+        "what follows from other variables",
+    ),
+    "a collector with host bits": (
+        {"collector_cidrs": '["10.0.0.1/16"]'},
+        "collector_cidrs",
+        "by its first address",
+    ),
     "one zone": ({"zone_count": "1"}, "zone_count", "must be 2, 3 or 4"),
     "a way out that is none": ({"outbound": "internet"}, "outbound", "must be nat"),
 }
