@@ -200,6 +200,17 @@ variable "lag_metric" {
   }
 }
 
+variable "alarm_topic_arn" {
+  description = "SNS topic for alarms: errors of the web view, unhealthy and missing tasks, failed deployments. Its policy has to let cloudwatch.amazonaws.com and events.amazonaws.com publish. Null: no alarms."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_topic_arn == null ? true : can(regex("^arn:aws[a-z-]*:sns:${var.region}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn must be the ARN of an SNS topic in ${var.region} that is no FIFO topic."
+  }
+}
+
 variable "log_retention_days" {
   description = "Days that the logs of the tasks and of the load balancer are kept."
   type        = number

@@ -269,6 +269,11 @@ run "as_it_is_by_default" {
     condition     = length(aws_appautoscaling_policy.lag) == 0
     error_message = "Without a metric nothing can scale on lag."
   }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.web) + length(aws_cloudwatch_metric_alarm.tasks) + length(aws_cloudwatch_event_rule.deployments) == 0
+    error_message = "Without a topic there is nobody to alarm."
+  }
 }
 
 run "more_zones_than_there_are" {
@@ -293,6 +298,7 @@ run "with_more_switched_on" {
 
     settings        = { ORDERAPP_MAX_ATTEMPTS = "5", OTEL_EXPORTER_OTLP_ENDPOINT = "http://10.1.0.5:4318" }
     collector_cidrs = ["10.1.0.0/24"]
+    alarm_topic_arn = "arn:aws:sns:eu-central-1:111122223333:orderapp"
 
     take_orders = true
     api_token   = "test-token-of-the-api"
@@ -320,6 +326,19 @@ run "with_more_switched_on" {
       ] == ["5", "http://10.1.0.5:4318"]
     ])
     error_message = "Further settings must reach every task."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in concat(values(aws_cloudwatch_metric_alarm.web), values(aws_cloudwatch_metric_alarm.tasks)) :
+      tolist(alarm.alarm_actions) == tolist(["arn:aws:sns:eu-central-1:111122223333:orderapp"])
+    ]) && { for name, alarm in aws_cloudwatch_metric_alarm.tasks : name => alarm.threshold } == { analytics = 1, fraud = 1, payment = 1, producer = 1, web = 2 }
+    error_message = "The topic must hear of every service that lacks tasks."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.deployments[0].arn == "arn:aws:sns:eu-central-1:111122223333:orderapp" && length(jsondecode(aws_cloudwatch_event_rule.deployments[0].event_pattern).resources) == 5
+    error_message = "The topic must hear of every failed deployment."
   }
 
   assert {

@@ -385,6 +385,19 @@ def check_variables_are_described_and_validated(config):
         assert output["description"], name
 
 
+def check_alarms_reach_the_topic(config):
+    alarms = config.resources("aws_cloudwatch_metric_alarm")
+    assert set(alarms) == {"web", "tasks"}
+    for alarm in alarms.values():
+        assert alarm["alarm_actions"] == alarm["ok_actions"] == ["${var.alarm_topic_arn}"]
+    # The balancer has no figures without visitors; Container Insights has none without tasks.
+    assert alarms["web"]["treat_missing_data"] == "notBreaching"
+    assert alarms["tasks"]["treat_missing_data"] == "breaching"
+    assert "containerInsights" in str(config.resource("aws_ecs_cluster", "main"))
+    pattern = config.resource("aws_cloudwatch_event_rule", "deployments")["event_pattern"]
+    assert pattern["detail"] == {"eventName": ["SERVICE_DEPLOYMENT_FAILED"]}
+
+
 def check_logs_expire(config):
     for group in config.resources("aws_cloudwatch_log_group").values():
         assert group["retention_in_days"] == "${var.log_retention_days}"
@@ -521,6 +534,10 @@ BREAKS = {
     "a deployment that stays broken": (
         ("rollback = true", "rollback = false"),
         check_a_failed_deployment_is_rolled_back,
+    ),
+    "missing tasks that nobody hears of": (
+        ('treat_missing_data  = "breaching"', 'treat_missing_data  = "notBreaching"'),
+        check_alarms_reach_the_topic,
     ),
     "a provider that moves": (
         ('version = ">= 5.100, < 7.0"', 'version = ">= 5.100"'),

@@ -90,6 +90,7 @@ GOOD_ONES = {
         "services": "{web={desired_count=1,max_count=1,consumes=false,cpu=8192,memory=20480},"
         "fraud={desired_count=1,max_count=2,cpu=512,memory=3072}}"
     },
+    "alarms": {"alarm_topic_arn": "arn:aws:sns:eu-central-1:111122223333:orderapp"},
     "further settings": {
         "settings": '{ORDERAPP_MAX_ATTEMPTS="5",ORDERAPP_IDEMPOTENCY_HOURS="48"}',
         "collector_cidrs": '["10.0.0.5/32"]',
@@ -333,6 +334,12 @@ BAD = {
         "collector_cidrs",
         "by its first address",
     ),
+    "a topic of another region": (
+        {"alarm_topic_arn": "arn:aws:sns:us-east-1:111122223333:orderapp"},
+        "alarm_topic_arn",
+        "an SNS topic in eu-central-1",
+    ),
+    "a topic by its name": ({"alarm_topic_arn": "orderapp"}, "alarm_topic_arn", "the ARN of"),
     "one zone": ({"zone_count": "1"}, "zone_count", "must be 2, 3 or 4"),
     "a way out that is none": ({"outbound": "internet"}, "outbound", "must be nat"),
 }
