@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import random
-
-from faker import Faker
+from functools import cache
+from typing import TYPE_CHECKING
 
 from orderapp import topics
 from orderapp.app import app, settings
@@ -14,6 +14,9 @@ from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.texts import one_line
 from orderapp.models import Order, now
 from orderapp.order_ids import order_ids
+
+if TYPE_CHECKING:
+    from faker import Faker
 
 logger = logging.getLogger(__name__)
 #: With short intervals these are hundreds of lines a second.
@@ -38,11 +41,18 @@ POISON = (
     b"\xff\xfe\x00",
 )
 
-fake = Faker()
+
+@cache
+def _fake() -> "Faker":
+    # Its import is an eighth of a command's start, and most workers make no orders.
+    from faker import Faker
+
+    return Faker()
 
 
 def make_order(order_id: int) -> Order:
     """A fake order: customer 1000 to 9999, amount 10 to 500 with 2 decimals."""
+    fake = _fake()
     return Order(
         order_id=order_id,
         customer_id=fake.random_int(1000, 9999),

@@ -462,3 +462,70 @@ async def delete_before(address: str, topic: str, offset: int) -> None:
         await admin.delete_records({first: RecordsToDelete(before_offset=offset)})
     finally:
         await admin.close()
+
+
+# The cache of Kafka's classes
+
+
+def arguments_of(data_dir: Path) -> str:
+    return " ".join(psutil.Process(pid_of(data_dir, "broker")).cmdline())
+
+
+@pytest.mark.timeout(400)
+def test_a_broker_that_runs_for_a_while_lets_later_ones_start_quickly(
+    data_dir, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    first = EmbeddedBroker(data_dir)
+    first.join()
+    assert "AOTCache=" not in arguments_of(data_dir)
+    eventually(lambda: [*tmp_path.glob("caches/orderapp/*.aot")], 300)
+    first.leave()
+    (cache,) = tmp_path.glob("caches/orderapp/*.aot")
+    eventually(lambda: not broker_processes(data_dir))
+    assert not (data_dir / "kafka" / "training").exists()
+
+    quick = start_and_leave(tmp_path / "quick")
+    damage(cache)
+    start_and_leave(tmp_path / "damaged")
+
+    assert "AOT" not in quick
+
+
+def start_and_leave(data_dir: Path) -> str:
+    """What a broker of this directory logs: one that answers, and was given the cache."""
+    broker = EmbeddedBroker(data_dir)
+    assert kafka_answers(port_of(broker.join()))
+    log = (data_dir / "kafka" / "broker.log").read_text()
+    assert "AOTCache=" in arguments_of(data_dir) or "goes on without" in log
+    broker.leave()
+    eventually(lambda: not broker_processes(data_dir))
+    return log
+
+
+def damage(cache: Path) -> None:
+    """Nearly all of it, as a disk that fails would."""
+    with cache.open("r+b") as file:
+        for at in range(0, cache.stat().st_size, 4096):
+            file.seek(at)
+            file.write(b"\xff" * 64)
+
+
+def test_training_ends_with_its_broker(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    broker = EmbeddedBroker(data_dir)
+    broker.join()
+    training = data_dir / "kafka" / "training"
+
+    def trains():
+        return [p for p in psutil.process_iter(["cmdline"]) if runs_in(p, training)]
+
+    eventually(trains, 90)
+    kill_launcher(data_dir)
+
+    eventually(lambda: not trains())
+    broker.leave()
+
+
+def runs_in(process: psutil.Process, directory: Path) -> bool:
+    return any(str(directory) in part for part in process.info["cmdline"] or ())

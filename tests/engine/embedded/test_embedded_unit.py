@@ -1,6 +1,7 @@
 """The parts of the embedded broker that need no broker."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from orderapp.engine.embedded import EmbeddedBroker, EmbeddedBrokerError, launcher, server
+from orderapp.engine.embedded import (
+    EmbeddedBroker,
+    EmbeddedBrokerError,
+    aot,
+    launcher,
+    server,
+)
 from orderapp.engine.embedded.launcher import Java
 from orderapp.engine.embedded.locks import FileLock
 from orderapp.engine.embedded.log import last_words
@@ -348,8 +355,10 @@ def test_a_process_dies_when_its_holder_is_gone_without_goodbye():
     assert java.process.wait(5) == -9
 
 
-def test_the_launcher_imports_nothing_of_ours():
-    code = f"import runpy, sys; runpy.run_path({launcher.__file__!r}); print(*sys.modules)"
+@pytest.mark.parametrize("script", ["launcher.py", "trainer.py"])
+def test_the_scripts_beside_the_broker_import_nothing_of_ours(script):
+    path = Path(launcher.__file__).with_name(script)
+    code = f"import runpy, sys; runpy.run_path({str(path)!r}); print(*sys.modules)"
 
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=30
@@ -358,6 +367,66 @@ def test_the_launcher_imports_nothing_of_ours():
     modules = done.stdout.split()
     assert "fcntl" in modules
     assert not {"orderapp", "faust", "asyncio"} & set(modules)
+
+
+# The cache of Kafka's classes
+
+
+@pytest.fixture
+def java(tmp_path):
+    path = tmp_path / "java"
+    path.touch()
+    return path
+
+
+def test_the_cache_is_for_one_java_and_its_jars(tmp_path, java, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    jar = tmp_path / "kafka.jar"
+    jar.touch()
+    cache = aot.place(java, [jar])
+
+    assert cache.parent == tmp_path / "caches" / "orderapp"
+    assert cache.parent.stat().st_mode & 0o777 == 0o700
+    assert aot.place(java, [jar]) == cache
+    os.utime(jar, (1, 1))  # fetched anew
+    assert aot.place(java, [jar]) != cache
+    assert aot.using(["java", "kafka.Kafka"], cache) == ["java", "kafka.Kafka"]
+    cache.touch()
+    assert aot.using(["java", "kafka.Kafka"], cache)[1] == f"-XX:AOTCache={cache}"
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o755])
+def test_a_directory_that_is_not_ours_alone_has_no_cache(tmp_path, java, monkeypatch, mode):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "orderapp").mkdir()
+    (tmp_path / "orderapp").chmod(mode)
+
+    assert aot.place(java, []) is None
+
+
+@pytest.mark.parametrize("home", ["nowhere", "/dev/null"])
+def test_without_a_place_there_is_no_cache(java, monkeypatch, home):
+    monkeypatch.setenv("XDG_CACHE_HOME", home)
+
+    assert aot.place(java, []) is None
+    assert not Path("nowhere").exists()
+
+
+def test_only_a_crash_is_laid_to_the_cache(tmp_path, monkeypatch):
+    cache = tmp_path / "kafka.aot"
+    cache.touch()
+    command = aot.using(["java", "kafka.Kafka"], cache)
+    with (tmp_path / "log").open("ab") as log:
+        monkeypatch.setattr(launcher.sys, "stderr", log)
+
+        for code in (1, 143, -signal.SIGKILL, -signal.SIGTERM):
+            assert launcher.without_cache(command, code) == command
+        assert cache.exists()
+        left = launcher.without_cache(command, -signal.SIGABRT)
+
+    assert (left[0], left[-1], cache.exists()) == ("java", "kafka.Kafka", False)
+    assert not [part for part in left if "AOTCache" in part]
+    assert "goes on without" in (tmp_path / "log").read_text()
 
 
 def test_a_busy_port_is_not_free():
