@@ -43,7 +43,13 @@ __all__ = [
 
 
 class StoreError(Exception):
-    """Base of what a store raises; its text is one line and holds no secret."""
+    """Base of what a store raises; its text is one line and holds no secret.
+
+    `public`: what of it clients of the API may know, without hosts and files."""
+
+    def __init__(self, text: str = "", *, public: str = "") -> None:
+        super().__init__(text)
+        self.public = public
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 - names a state

@@ -121,6 +121,10 @@ class CouchbaseDouble:
         days, else Unix time; 0 is never."""
         return self._command("expiry_fields")
 
+    def pass_days(self, days: float) -> None:
+        """Let the documents be gone that expire within so many days."""
+        self._command("pass_days", days=days)
+
     def logins(self) -> list[str]:
         """By which mechanisms clients tried to log in."""
         return self._command("logins")

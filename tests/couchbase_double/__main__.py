@@ -11,6 +11,7 @@ import contextlib
 import json
 import ssl
 import sys
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -34,6 +35,7 @@ class Double:
             "kill_replica": self._kill_replica, "give_up_replica": self._give_up_replica,
             "fail_over": self._fail_over, "set": self._set, "index": self._index,
             "finish_indexes": self._finish_indexes,
+            "pass_days": self._pass_days,
         }  # fmt: skip
 
     async def start(self) -> None:
@@ -64,6 +66,9 @@ class Double:
 
     async def _put(self, key: str, value: Any) -> None:
         self.cluster.put(key.encode(), json.dumps(value).encode())
+
+    async def _pass_days(self, days: float) -> None:
+        self.cluster.expire(time.time() + days * 24 * 3600)
 
     async def _kill_replica(self, number: int) -> None:
         self.cluster.copies.nodes[number].is_up = False

@@ -67,6 +67,12 @@ class Cluster:
             copy.documents[key] = value
         self.queries.rows.note(key)
 
+    def expire(self, until: float) -> None:
+        """Remove the documents that are gone at this time (s of Unix time)."""
+        for key in [key for key, at in self.expiries.items() if at <= until]:
+            del self.expiries[key]
+            self.copies.write(key, None, 0, 0, lambda _: None)
+
     def clear(self) -> None:
         """Forget all documents and indexes."""
         self.copies.clear()

@@ -41,9 +41,10 @@ def send(
     messages: Iterable[Message],
     topic: str = "orders",
     headers: Sequence[tuple[str, bytes]] = (),
+    timestamp: int | None = None,
     **options: Any,
 ) -> None:
-    """Send all, and return when Kafka has confirmed them."""
+    """Send all, and return when Kafka has confirmed them; `timestamp`: ms, by default now."""
 
     async def run() -> None:
         producer = AIOKafkaProducer(
@@ -52,7 +53,14 @@ def send(
         try:
             await producer.start()
             sent = [
-                await sending.send(producer, topic, key=key, value=value, headers=[*headers])
+                await sending.send(
+                    producer,
+                    topic,
+                    key=key,
+                    value=value,
+                    headers=[*headers],
+                    timestamp=timestamp,
+                )
                 for key, value in messages
             ]
             await asyncio.gather(*sent)

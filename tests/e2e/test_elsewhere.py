@@ -147,45 +147,6 @@ def test_a_store_that_goes_away_and_hangs_comes_back_with_everything(double, sta
     worker.wait_ready()
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "says"),
-    [
-        ("COUCHBASE_PASSWORD", "wrong-secret", "COUCHBASE_PASSWORD"),
-        ("COUCHBASE_BUCKET", "nowhere", "nowhere"),
-    ],
-)
-def test_a_store_that_will_never_open_ends_the_worker_in_one_line(
-    tmp_path, kafka, double, setting, value, says
-):
-    settings = {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-        **double.environment,
-        setting: value,
-    }
-
-    ended = faust(tmp_path / "data", "worker", "-p", str(free_port()), **settings)
-
-    assert ended.returncode == 1, ended.stderr
-    lines = error_lines(ended)
-    assert len(lines) == 1, ended.stderr
-    assert says in lines[0]
-    assert "wrong-secret" not in ended.stderr + ended.stdout
-
-
-def test_a_bucket_whose_replicas_have_no_nodes_ends_the_worker_in_one_line(tmp_path, kafka):
-    with couchbase_double("--nodes", "1", "--replicas", "1") as double:
-        settings = {
-            "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-            **double.environment,
-        }
-        ended = faust(tmp_path / "data", "worker", "-p", str(free_port()), **settings)
-
-    assert ended.returncode == 1, ended.stderr
-    lines = error_lines(ended)
-    assert len(lines) == 1, ended.stderr
-    assert "set COUCHBASE_DURABILITY=none" in lines[0]
-
-
 def test_a_worker_waits_for_a_broker_that_is_away_and_goes_on(own_kafka, start):
     kafka = own_kafka
     kafka.stop()

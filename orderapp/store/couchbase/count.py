@@ -54,10 +54,11 @@ class SharedCount:
         if good and (last.is_running or last.has_failed_counting):
             return good.stats(since)
         if last.is_running:
-            raise StoreUnavailable(
+            text = (
                 "the totals are being counted for the first time: "
                 f"{self._documents():,} documents so far"
             )
+            raise StoreUnavailable(text, public=text)
         return last.stats(since)
 
     def _begin(self, since: int) -> "_Attempt":

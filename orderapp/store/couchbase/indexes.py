@@ -59,7 +59,7 @@ class Indexes:
             return
         if state == "deferred":
             self._query(build(index), {}, end - time.monotonic())
-        raise StoreUnavailable(f"{self._where}: index {index} is being built ({state})")
+        raise self._is_being_built(index, state)
 
     def _look(self, limit: float) -> dict[str, str]:
         """The state of each index that there is."""
@@ -84,13 +84,17 @@ class Indexes:
                     raise
                 self._query(create(index), {}, end - time.monotonic())
         except StoreRejected as error:
-            raise StoreRejected(f"{error}; index {index} is missing") from error.__cause__
+            missing = f"index {index} is missing"
+            raise StoreRejected(f"{error}; {missing}", public=missing) from error.__cause__
         except StoreError as error:
             # It goes on when nobody waits for it.
             if isinstance(error.__cause__, _GOES_ON):
-                text = f"{self._where}: index {index} is being built"
-                raise StoreUnavailable(text) from error.__cause__
+                raise self._is_being_built(index, "creating") from error.__cause__
             raise
+
+    def _is_being_built(self, index: str, state: str) -> StoreUnavailable:
+        text = f"index {index} is being built"
+        return StoreUnavailable(f"{self._where}: {text} ({state})", public=text)
 
 
 def _keyspace_of(row: dict[str, Any]) -> tuple[str, str, str]:

@@ -47,13 +47,13 @@ async def errors_as_problems(request: web.Request, handler: Handler) -> web.Stre
             raise
         return _of_aiohttp(reason)
     except (StoreError, TimeoutError) as reason:
-        # Its text names hosts or files: for the log, not for the client.
+        # Its text names hosts or files: for the log, and only a part of it for the client.
         if _few.room():
             text = str(reason) or "no answer in time"
             logger.warning("%s %s: %s", request.method, request.path, text)
-        return answer(
-            503, "the store does not answer; try again", headers={"Retry-After": RETRY_AFTER}
-        )
+        public = reason.public if isinstance(reason, StoreError) else ""
+        detail = f"{public or 'the store does not answer'}; try again"
+        return answer(503, detail, headers={"Retry-After": RETRY_AFTER})
     except Exception as reason:  # the edge: a bug in a view must expose no internals
         if isinstance(reason, ConnectionError) and request.transport is None:
             raise  # the client has left; see `connections`

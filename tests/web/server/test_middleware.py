@@ -31,6 +31,13 @@ async def test_a_store_that_does_not_work_is_503_and_stays_unnamed(
         caplog.clear()
 
 
+async def test_what_a_store_waits_for_is_told_as_far_as_it_is_public(client, store):
+    store.fail(StoreUnavailable("couchbase://inside: index i waits", public="index i waits"))
+    status, answer = await ask(client, "/api/analytics")
+
+    assert (status, answer["detail"]) == (503, "index i waits; try again")
+
+
 async def test_a_store_that_hangs_is_503_in_time(client, store, monkeypatch):
     async def hang(*_args):
         await asyncio.sleep(60)
