@@ -42,6 +42,8 @@ def alert_document(alert: FraudAlert, record: ConsumerRecord, stored_at: str) ->
         # Older senders do not say; so the alert is listed where it came in.
         created_at=alert.created_at or alert.detected_at,
         kafka_timestamp=_timestamp(record),
+        rule_version=alert.rule_version,
+        detail=alert.detail,
     )
 
 

@@ -7,13 +7,16 @@ from operator import itemgetter
 
 from orderapp import metrics
 from orderapp.engine.observe.logs import Few
-from orderapp.engine.observe.texts import text_or_class
+from orderapp.engine.observe.texts import printable, text_or_class
 from orderapp.models import Order
 from orderapp.plugins import PluginError
 from orderapp.rule import Rule, Verdict
 
 logger = logging.getLogger(__name__)
 _few = Few(logger, logging.ERROR, "orders that a rule could not judge")
+
+#: Characters of a detail, as alerts may have them.
+LONGEST = 200
 
 #: The index of an order, the rule that has found it, and a detail for people.
 Hit = tuple[int, Rule, str]
@@ -111,7 +114,7 @@ def _right(verdict: Verdict) -> Verdict:
 
 
 def _detail(verdict: Verdict) -> str:
-    return verdict if isinstance(verdict, str) else ""
+    return printable(verdict)[:LONGEST] if isinstance(verdict, str) else ""
 
 
 #: Those that this process knows.

@@ -21,6 +21,9 @@ Amount = Annotated[float, Meta(ge=0, le=1e12)]
 #: As many as every store holds.
 Attempts = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 PaymentStatus = Literal["PAID", "DECLINED"]
+#: The id of a rule; a document's key has it too, and Couchbase takes 250 bytes.
+Reason = Annotated[str, Meta(max_length=50)]
+Detail = Annotated[str, Meta(max_length=200)]
 Country = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _WIDTH = len("2026-11-23T18:00:00.123456Z")
@@ -44,13 +47,18 @@ class FraudAlert(Record, include_metadata=False, serializer="json"):
     """A risky order, on the topic `fraud-alerts`."""
 
     order_id: Id
-    reason: str
+    #: The id of the rule that has found it.
+    reason: Reason
     amount: Amount
     country: Country
     customer_id: CustomerId
     detected_at: Time
     #: That of the order.
     created_at: Time | None = None
+    #: Which version of the rule it was, from 1; 0: an older sender does not say.
+    rule_version: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
+    #: What the rule says of this order, for people.
+    detail: Detail = ""
 
 
 class Payment(Record, include_metadata=False, serializer="json"):

@@ -40,6 +40,8 @@ class Rule:
     id: str
     text: str
     state: State
+    #: Counts its changes, from 1: as declared.
+    version: int
     function: RuleFunction
     parameters: Mapping[str, Parameter]
     #: Where it is declared, for errors.
@@ -49,17 +51,18 @@ class Rule:
     def of(cls, function: RuleFunction, state: State) -> "Rule":
         """The rule that a function is; raises `PluginError` when it is none."""
         place, name = where(function), getattr(function, "__name__", "")
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", name):
             raise PluginError(
                 f"{place} is not allowed as the name of a rule: "
-                "small letters, digits and _, a letter first, 63 at most"
+                "small letters, digits and _, a letter first, 50 at most"
             )
         if state not in STATES:
             raise PluginError(f"{place}: the state {state!r} is not one of {', '.join(STATES)}")
         text = (inspect.getdoc(function) or "").partition("\n")[0]
         if not text:
             raise PluginError(f"{place} has no docstring: say in a line what the rule finds")
-        return cls(name.upper(), text, state, function, _parameters(function, place), place)
+        parameters = _parameters(function, place)
+        return cls(name.upper(), text, state, 1, function, parameters, place)
 
     def bound(self, **values: Any) -> Callable[[Any], Verdict]:
         """The function of an order alone, with these parameters instead of the defaults.

@@ -68,6 +68,7 @@ fraud_alerts = app.batched_topic(
     says=lambda alert: (
         f"order {alert.order_id} is risky: {alert.reason}, "
         f"{alert.amount:.2f} from {alert.country}"
+        + (f", {alert.detail}" if alert.detail else "")
     ),
     text="Risky orders.",
 )

@@ -38,6 +38,8 @@ def test_the_fields_are_those_of_the_contract():
         "customer_id",
         "detected_at",
         "created_at",
+        "rule_version",
+        "detail",
     ]
     assert list(Payment._options.fields) == [
         "order_id",

@@ -43,6 +43,9 @@ class Fact(NamedTuple):
     #: A hash of all that the document of a record keeps.
     digest: int = 0
     payment_id: str | None = None
+    #: Of an order the rules that find it, separated by commas; of an alert and its document the
+    #: one that has.
+    reasons: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Records and documents become facts: what is compared of them, in a few numbers."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -29,18 +31,26 @@ def facts_of(
     topic = records[0].topic
     batch, bad = app.decoder(topic).batch(list(records))
     found = list(map(_FACTS[topic], batch.values, batch.records))
-    if topic == "orders" and expired is not None:
-        found = [
-            fact._replace(state=fact.state | case.EXPIRED) if r.timestamp < expired else fact
-            for fact, r in zip(found, batch.records, strict=True)
-        ]
+    if topic == "orders":
+        _note_rules(batch.values, found)
+        if expired is not None:
+            found = [
+                f._replace(state=f.state | case.EXPIRED) if r.timestamp < expired else f
+                for f, r in zip(found, batch.records, strict=True)
+            ]
     return found, [record for record, _ in bad]
+
+
+def _note_rules(orders: Sequence[Order], found: list[Fact]) -> None:
+    """Say of orders by which rules they are risky."""
+    for at, hits in groupby(rules.hits(orders), itemgetter(0)):
+        reasons = ",".join(rule.id for _, rule, _ in hits)
+        fact = found[at]
+        found[at] = fact._replace(state=fact.state | case.RISKY, reasons=reasons)
 
 
 def _order_fact(order: Order, record: ConsumerRecord) -> Fact:
     state = _addressed_to(record) if is_replay(record.headers) else case.EVERYONE
-    if rules.hits([order]):
-        state |= case.RISKY
     content, digest = _order_hashes(order)
     place = (record.partition, record.offset)
     return Fact(order.order_id, case.ORDER, *place, state, order.amount, content, digest)
@@ -54,7 +64,8 @@ def _alert_fact(alert: FraudAlert, record: ConsumerRecord) -> Fact:
     content, digest = _alert_hashes(alert)
     state = 0 if alert.reason in rules.all else case.NO_REASON
     place = (record.partition, record.offset)
-    return Fact(alert.order_id, case.ALERT, *place, state, 0.0, content, digest)
+    fact = Fact(alert.order_id, case.ALERT, *place, state, 0.0, content, digest)
+    return fact._replace(reasons=alert.reason)
 
 
 def _payment_fact(payment: Payment, record: ConsumerRecord) -> Fact:
@@ -90,7 +101,8 @@ def _order_hashes(order: Order | OrderDocument) -> tuple[int, int]:
 
 def _alert_hashes(alert: FraudAlert | AlertDocument) -> tuple[int, int]:
     content = hash((alert.customer_id, alert.amount, alert.country))
-    return content, hash((content, alert.reason, alert.detected_at))
+    said = (alert.reason, alert.detected_at, alert.rule_version, alert.detail)
+    return content, hash((content, *said))
 
 
 def _payment_hashes(payment: Payment | PaymentDocument) -> tuple[int, int]:
@@ -132,7 +144,8 @@ def document_fact(document: Document) -> Fact:
         return Fact(order_id, kind, *place, 0, document.amount, content, digest)
     if isinstance(document, AlertDocument):
         content, digest = _alert_hashes(document)
-        return Fact(order_id, case.ALERT_DOCUMENT, *place, 0, 0.0, content, digest)
+        fact = Fact(order_id, case.ALERT_DOCUMENT, *place, 0, 0.0, content, digest)
+        return fact._replace(reasons=document.reason)
     if isinstance(document, PaymentDocument):
         content, digest = _payment_hashes(document)
         kind, state = case.PAYMENT_DOCUMENT, STATUSES.get(document.status, 0)

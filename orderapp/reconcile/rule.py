@@ -7,6 +7,7 @@ fit a risky one, and the document is that of the last one in its partition.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from orderapp.reconcile.case import (
     ALERT,
@@ -125,9 +126,29 @@ def _unknown(case: Case, alerts: Bounds, payments: Bounds) -> Iterator[str]:
 
 def _alerts(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[str]:
     orders, alerts, documents = case.kinds[ORDER], case.kinds[ALERT], case.kinds[ALERT_DOCUMENT]
-    risky = [order for order in orders if order.state & RISKY]
-    if not (risky or alerts or documents):
-        return
+    by_reason: dict[str, tuple[list[Fact], list[Fact], list[Fact]]] = {}
+    for place, facts in enumerate((filter(_is_risky, orders), alerts, documents)):
+        for fact in facts:
+            for reason in fact.reasons.split(","):
+                by_reason.setdefault(reason, ([], [], []))[place].append(fact)
+    # An order counts once, however many of its alerts are missing.
+    names = (_of_a_rule(*facts, orders, bounds, given_up) for facts in by_reason.values())
+    yield from dict.fromkeys(chain(*names))
+
+
+def _is_risky(order: Fact) -> bool:
+    return bool(order.state & RISKY)
+
+
+def _of_a_rule(
+    risky: Sequence[Fact],
+    alerts: Sequence[Fact],
+    documents: Sequence[Fact],
+    orders: Sequence[Fact],
+    bounds: Bounds,
+    given_up: tuple[int, int],
+) -> Iterator[str]:
+    """The same for one rule; `risky` are the orders that it finds."""
     if risky and not alerts and not any(map(bounds.is_retired, documents)):
         yield from _missing("missing_alert", FRAUD, risky, given_up)
     contents = {order.content for order in risky}

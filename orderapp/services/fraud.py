@@ -12,11 +12,11 @@ from orderapp.rule import Rule
 async def fraud(orders: Batch[Order]) -> None:
     """Judge each order by all active rules."""
     hits = rules.judge(orders.values)
-    alerts = [alert(orders.values[at], rule) for at, rule, _ in hits]
+    alerts = [alert(orders.values[at], rule, detail) for at, rule, detail in hits]
     await topics.fraud_alerts.send_all(alerts, of=orders, at=[at for at, _, _ in hits])
 
 
-def alert(order: Order, rule: Rule) -> FraudAlert:
+def alert(order: Order, rule: Rule, detail: str) -> FraudAlert:
     """What is sent when a rule has found an order."""
     return topics.fraud_alerts.message(
         order_id=order.order_id,
@@ -26,4 +26,6 @@ def alert(order: Order, rule: Rule) -> FraudAlert:
         customer_id=order.customer_id,
         detected_at=now(),
         created_at=order.created_at,
+        rule_version=rule.version,
+        detail=detail,
     )

@@ -116,4 +116,5 @@ class OrderStore(Protocol):
         that `counted` names."""
 
     async def scan(self, kind: type[Document], after: int | None, limit: int) -> list[Document]:
-        """Up to `limit` documents of a type with an order id above `after`, ascending."""
+        """Documents of a type with an order id above `after`, ascending: `limit` of them, and
+        what else there is of the last one's order."""

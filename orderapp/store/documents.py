@@ -1,7 +1,8 @@
 """What the store keeps: one document for each order, alert, payment and dead letter.
 
-Every document has exactly one writer and an id computed from the order id alone, so that any
-write may be repeated. msgspec writes the class's tag as ``type``.
+Every document has exactly one writer and an id computed from the order id alone, an alert's
+from its reason too, so that any write may be repeated. msgspec writes the class's tag as
+``type``.
 """
 
 import msgspec
@@ -45,7 +46,8 @@ class OrderDocument(Document, tag="order", frozen=True):
 
 
 class AlertDocument(Document, tag="alert", frozen=True):
-    """A fraud alert; document id ``alert::<order id>``."""
+    """A fraud alert; document id ``alert::<order id>::<reason>``. An order has one for each
+    rule that has found it."""
 
     reason: str
     amount: float
@@ -55,6 +57,14 @@ class AlertDocument(Document, tag="alert", frozen=True):
     #: The order's, to list alerts by.
     created_at: str = ""
     kafka_timestamp: int = 0
+    #: 0: not known.
+    rule_version: int = 0
+    detail: str = ""
+
+    @property
+    def id(self) -> str:
+        """The document id."""
+        return f"{super().id}::{self.reason}"
 
 
 class PaymentDocument(Document, tag="payment", frozen=True):

@@ -11,7 +11,8 @@ from orderapp.store.documents import (
 
 
 class OrderStory(msgspec.Struct, frozen=True):
-    """An order with everything stored for it; `payment` is None until it is made."""
+    """An order with everything stored for it; `alerts` by their reasons, and `payment` is None
+    until it is made."""
 
     order: OrderDocument
     alerts: list[AlertDocument]

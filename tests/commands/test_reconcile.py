@@ -17,6 +17,7 @@ from orderapp.engine.dead_letters.resolutions import (
 )
 from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.errors import FatalError
+from orderapp.judging import Rules
 from orderapp.reconcile import facts, rule
 from orderapp.reconcile.case import (
     ALERT,
@@ -49,6 +50,7 @@ from orderapp.reconcile.findings import APART, DISAGREEMENTS, MAY_PASS
 from orderapp.reconcile.progress import Progress
 from orderapp.reconcile.report import Report
 from orderapp.reconcile.rule import judge
+from orderapp.rule import Rule
 from tests.records import record
 from tests.store import examples
 
@@ -57,8 +59,11 @@ from tests.store import examples
 BOUNDS = Bounds({1: 10}, {1: 100}, {1: 80}, {1: 120})
 
 
-def fact(kind, offset=20, state=0, *, amount=5.0, content=1, digest=1, payment_id=None):
-    return Fact(7, kind, 1, offset, state, amount, content, digest, payment_id)
+def fact(
+    kind, offset=20, state=0, *, amount=5.0, content=1, digest=1, payment_id=None, reasons=""
+):
+    found = Fact(7, kind, 1, offset, state, amount, content, digest, payment_id)
+    return found._replace(reasons=reasons)
 
 
 def order(offset=20, state=EVERYONE, **more):
@@ -82,6 +87,13 @@ def dead(services, offset=3):
 
 
 ALERTED = [fact(ALERT), fact(ALERT_DOCUMENT)]
+
+
+def alerted(*reasons):
+    kinds = (ALERT, ALERT_DOCUMENT)
+    return [fact(kind, 20 + i, reasons=r) for i, r in enumerate(reasons) for kind in kinds]
+
+
 STORED = fact(ORDER_DOCUMENT)
 CHARGED = [payment(), fact(PAYMENT_DOCUMENT)]
 OTHER = {"content": 2, "digest": 2, "amount": 6.0}
@@ -90,6 +102,30 @@ CASES = {
     # -- nothing is wrong
     "an order with all that it needs": ([order(), STORED, *CHARGED], []),
     "a risky one": ([risky(), STORED, *CHARGED, *ALERTED], []),
+    "found by two rules": (
+        [risky(reasons="A,B"), STORED, *CHARGED, *alerted("A", "B")],
+        [],
+    ),
+    "found by two rules, one alert missing": (
+        [risky(reasons="A,B"), STORED, *CHARGED, *alerted("B")],
+        ["missing_alert"],
+    ),
+    "found by two rules, both alerts missing": (
+        [risky(reasons="A,B"), STORED, *CHARGED],
+        ["missing_alert"],
+    ),
+    "an alert of a rule that does not find it": (
+        [risky(reasons="A"), STORED, *CHARGED, *alerted("A", "B")],
+        ["wrong_alert"],
+    ),
+    "an alert of a rule that does not find it instead of one that does": (
+        [risky(reasons="A"), STORED, *CHARGED, *alerted("B")],
+        ["missing_alert", "wrong_alert"],
+    ),
+    "found by two rules, one document missing": (
+        [risky(reasons="A,B"), STORED, *CHARGED, *alerted("A", "B")[:-1]],
+        ["alert_without_document"],
+    ),
     "declined": ([order(), STORED, payment(state=DECLINED), fact(PAYMENT_DOCUMENT)], []),
     "sent twice, document of the second": (
         [order(20), order(21), fact(ORDER_DOCUMENT, 21), *CHARGED],
@@ -361,6 +397,26 @@ def test_an_alert_repeats_what_its_order_says():
 
     assert ordered.content == told.content
     assert told.state == 0
+
+
+def test_an_order_says_which_rules_find_it():
+    def odd(order):
+        """An order with an odd id."""
+        return order.order_id % 2 == 1
+
+    rules = Rules()
+    for one in (*facts.rules.all.values(), Rule.of(odd, "active")):
+        rules.add(one)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(facts, "rules", rules)
+        found, _ = facts.facts_of([order_record(7), order_record(8), order_record(9, amount=5)])
+
+    assert [one.reasons for one in found] == [
+        "HIGH_AMOUNT_RISKY_COUNTRY,ODD",
+        "HIGH_AMOUNT_RISKY_COUNTRY",
+        "ODD",
+    ]
+    assert all(one.state & RISKY for one in found)
 
 
 def test_an_alert_has_the_reason_that_the_contract_knows():

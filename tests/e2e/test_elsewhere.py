@@ -86,7 +86,8 @@ def test_the_trace_runs_into_couchbase(double, start):
     eventually(lambda: worker.order(123)["alerts"], "order 123 has its alert")
     assert [order["order_id"] for order in worker.get("/api/analytics")[1]["orders"]] == [123]
     documents = double.documents()
-    assert {"123", "alert::123", "payment::123"} == set(documents)
+    alert = "alert::123::HIGH_AMOUNT_RISKY_COUNTRY"
+    assert {"123", alert, "payment::123", "alert-reasons"} == set(documents)
     order = documents["123"]
     assert (
         order["type"],

@@ -88,7 +88,7 @@ def document_of(topic, value, **fields):
         (
             "fraud-alerts",
             ALERT,
-            "alert::7",
+            "alert::7::R",
             AlertDocument(
                 order_id=7,
                 kafka_partition=3,

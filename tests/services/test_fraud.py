@@ -24,14 +24,15 @@ def test_an_alert_says_what_was_risky(monkeypatch):
     assert (sent.topic, sent.key) == ("fraud-alerts", b"7")
     assert sent.value == (
         b'{"order_id":7,"reason":"HIGH_AMOUNT_RISKY_COUNTRY","amount":350.0,"country":"DE",'
-        b'"customer_id":1234,"detected_at":"2026-11-23T18:00:00.000000Z","created_at":"t"}'
+        b'"customer_id":1234,"detected_at":"2026-11-23T18:00:00.000000Z","created_at":"t",'
+        b'"rule_version":1,"detail":""}'
     )
 
 
 def test_each_rule_that_finds_an_order_raises_an_alert(monkeypatch):
     def odd(order):
         """An order with an odd id."""
-        return order.order_id % 2 == 1
+        return "7 is\nodd" if order.order_id % 2 == 1 else None
 
     rules = Rules()
     for rule in (*service.rules.all.values(), Rule.of(odd, "active")):
@@ -40,4 +41,8 @@ def test_each_rule_that_finds_an_order_raises_an_alert(monkeypatch):
 
     alerts = run(fraud, [order(350.0, "DE"), order(10.0, "DE")]).messages
 
-    assert [alert.reason for alert in alerts] == ["HIGH_AMOUNT_RISKY_COUNTRY", "ODD", "ODD"]
+    assert [(alert.reason, alert.rule_version, alert.detail) for alert in alerts] == [
+        ("HIGH_AMOUNT_RISKY_COUNTRY", 1, ""),
+        ("ODD", 1, "7 is\\nodd"),
+        ("ODD", 1, "7 is\\nodd"),
+    ]

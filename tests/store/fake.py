@@ -26,6 +26,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.documents: dict[str, Document] = {}
+        self._reasons: dict[int, set[str]] = {}
         self.batches: list[list[Document]] = []
         self.reservations: dict[str, Reservation] = {}
         self._failures: list[StoreError] = []
@@ -49,6 +50,8 @@ class MemoryStore:
         self.batches.append(list(documents))
         for document in documents:
             self.documents[document.id] = document.after(self.documents.get(document.id))
+            if isinstance(document, AlertDocument):
+                self._reasons.setdefault(document.order_id, set()).add(document.reason)
 
     async def reserve(self, wanted: Reservation) -> Reservation:
         self._check()
@@ -105,7 +108,9 @@ class MemoryStore:
         self._check()
         found = [d for d in self.documents.values() if type(d) is kind]
         found = [d for d in found if after is None or d.order_id > after]
-        return sorted(found, key=lambda d: d.order_id)[: max(limit, 0)]
+        found.sort(key=lambda d: (d.order_id, d.id))
+        part = found[: max(limit, 0)]
+        return [d for d in found if part and d.order_id <= part[-1].order_id]
 
     def _check(self) -> None:
         if not self._is_open:
@@ -120,14 +125,15 @@ class MemoryStore:
 
     def _story(self, order_id: int) -> OrderStory | None:
         order = self.documents.get(str(order_id))
-        alert = self.documents.get(f"alert::{order_id}")
+        reasons = sorted(self._reasons.get(order_id, ()))
+        alerts = [self.documents.get(f"alert::{order_id}::{reason}") for reason in reasons]
         payment = self.documents.get(f"payment::{order_id}")
         dead_letter = self.documents.get(f"dead-letter::{order_id}")
         if not isinstance(order, OrderDocument):
             return None
         return OrderStory(
             order=order,
-            alerts=[alert] if isinstance(alert, AlertDocument) else [],
+            alerts=[alert for alert in alerts if isinstance(alert, AlertDocument)],
             payment=payment if isinstance(payment, PaymentDocument) else None,
             dead_letter=dead_letter if isinstance(dead_letter, DeadLetterDocument) else None,
         )

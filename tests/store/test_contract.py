@@ -112,9 +112,59 @@ async def test_documents_of_an_unknown_order_show_up_once_it_arrives(store, n):
     assert story == await store.story(n)
 
 
+async def test_each_rule_has_its_alert_of_an_order(store, n):
+    made = [alert(n, reason=reason, detail=reason.lower()) for reason in ("C", "A", "B")]
+    await store.upsert([order(n, created_at=at(n)), made[0]])
+
+    await store.upsert(made[1:])
+    await store.upsert([*made, made[1]])
+
+    story = OrderStory(order(n, created_at=at(n)), [made[1], made[2], made[0]], None)
+    assert await store.story(n) == story
+    assert await latest(store, 1, [story]) == [story]
+
+
+async def test_an_order_with_several_alerts_is_listed_once(store, n):
+    orders = [order(n + i, created_at=at(n, i)) for i in range(4)]
+    made = [
+        alert(o.order_id, created_at=o.created_at, reason=reason)
+        for o in orders
+        for reason in ("A", "B", "C")
+    ]
+    await store.upsert([*orders, *made])
+
+    deadline = time.monotonic() + 10
+    while (found := await ids_by_alert(store, n)) != [n + 3, n + 2, n + 1, n]:
+        if not isinstance(store, CouchbaseStore) or time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.1)
+    assert found == [n + 3, n + 2, n + 1, n]
+
+
+async def ids_by_alert(store, n):
+    """Orders with an alert, from page to page."""
+    found, after = [], None
+    while True:
+        page = await store.page(OrderQuery(limit=2, status="alert", after=after))
+        found += [story.order.order_id for story in page.stories]
+        after = page.after
+        if after is None or found[-1:] < [n]:
+            return [order_id for order_id in found if order_id >= n]
+
+
+async def test_every_alert_is_counted_once(store, n):
+    country = {"country": f"C{n}"}
+    made = [alert(n, reason=reason, **country) for reason in ("A", "B")]
+
+    await store.upsert([order(n, **country), *made])
+    await store.upsert([*made, alert(n, reason="C", **country)])
+
+    await assert_total(store, n, orders=1, alerts=3)
+
+
 NEW_FIELDS = [
     order(7, kafka_timestamp=1_700_000_000_001, stored_at="s", trace_id="4bf92f35" * 4),
-    alert(7, created_at="c", kafka_timestamp=1_700_000_000_002),
+    alert(7, created_at="c", kafka_timestamp=1_700_000_000_002, rule_version=3, detail="d"),
     payment(7, attempts=3, country="DE", created_at="c", kafka_timestamp=1_700_000_000_003),
     dead_letter(7, service="fraud,payment", kafka_timestamp=1_700_000_000_004),
 ]
@@ -473,6 +523,23 @@ async def test_scan_gives_every_document_of_a_type_once_by_id(store, n, kind, ma
             break
         await asyncio.sleep(0.1)
     assert expected == found
+
+
+async def test_scan_leaves_no_alert_of_an_order_out(store, n):
+    made = [alert(n + i, reason=reason) for i in range(3) for reason in ("A", "B", "C", "D")]
+    await store.upsert(made)
+
+    deadline = time.monotonic() + 10
+    # Pages of 4 and of 3: some begin in the middle of an order's.
+    for limit in (4, 3, 1):
+        found = []
+        while len(found) < len(made) and time.monotonic() < deadline:
+            found, last = [], n - 1
+            while part := await store.scan(AlertDocument, last, limit):
+                found, last = [*found, *part], part[-1].order_id
+            if not isinstance(store, CouchbaseStore):
+                break
+        assert sorted(found, key=lambda a: (a.order_id, a.reason)) == made
 
 
 async def scan_all(store, kind, after):

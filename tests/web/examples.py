@@ -21,12 +21,12 @@ def order(order_id, created_at="2026-11-23T18:00:00.000000Z", **more):
     )
 
 
-def alert(order_id, **more):
+def alert(order_id, reason="HIGH_AMOUNT_RISKY_COUNTRY", **more):
     return AlertDocument(
         order_id=order_id,
         kafka_partition=3,
         kafka_offset=1,
-        reason="HIGH_AMOUNT_RISKY_COUNTRY",
+        reason=reason,
         amount=350.0,
         country="DE",
         customer_id=1234,

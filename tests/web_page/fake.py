@@ -144,7 +144,7 @@ class FakeWorker:
     def alert(self, order_id: int, reason: str = "HIGH_AMOUNT_RISKY_COUNTRY") -> None:
         """Fraud judges an order."""
         found = alert_of(self.orders[order_id], reason)
-        self.orders[order_id]["alerts"] = [stored(found, "alert")]
+        self.orders[order_id]["alerts"].append(stored(found, "alert"))
         self.hear(alerts=[found])
 
     def pay(self, order_id: int, status: str = "PAID", attempts: int = 1) -> None:

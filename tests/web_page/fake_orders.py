@@ -42,7 +42,8 @@ def alert_of(order: Json, reason: str = "HIGH_AMOUNT_RISKY_COUNTRY") -> Json:
     """The alert that fraud sends for an order."""
     names = ("order_id", "amount", "country", "customer_id", "created_at")
     found = {name: order[name] for name in names}
-    return {**found, "reason": reason, "detected_at": order["created_at"]}
+    found |= {"reason": reason, "detected_at": order["created_at"]}
+    return {**found, "rule_version": 1, "detail": ""}
 
 
 def payment_of(order: Json, status: str = "PAID", attempts: int = 1) -> Json:

@@ -84,8 +84,11 @@ async def test_orders_alerts_and_payments_appear_live(
     await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 2))
     worker.alert(FIRST_ID + 2)
     await expect(cell(page, "Status")).to_contain_text("high amount risky country")
+    worker.alert(FIRST_ID + 2, "BLOCKED_CUSTOMER")
+    await expect(cell(page, "Status")).to_contain_text("blocked customer")
     worker.pay(FIRST_ID + 2)
     await expect(cell(page, "Status")).to_contain_text("paid")
+    await expect(cell(page, "Status")).to_contain_text("high amount risky country")
 
     assert await shown_ids(page) == [FIRST_ID + 2, FIRST_ID + 1]
 

@@ -18,13 +18,13 @@ from couchbase.options import QueryOptions
 
 from orderapp.couchbase_settings import Couchbase
 from orderapp.store import Reservation, StoreError
-from orderapp.store.couchbase import reservations
+from orderapp.store.couchbase import alerts, reasons, reservations
 from orderapp.store.couchbase.durability import check, write_options
 from orderapp.store.couchbase.errors import translating, worst
 from orderapp.store.couchbase.indexes import Indexes
 from orderapp.store.couchbase.keyspace import keyspace
 from orderapp.store.couchbase.statements import ORDERS, Statement
-from orderapp.store.documents import DeadLetterDocument, Document
+from orderapp.store.documents import AlertDocument, DeadLetterDocument, Document
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ class Client:
         self.write_options = write_options(couchbase.durability)
         days = couchbase.expiry_days
         self._expiry = {} if days is None else {"expiry": timedelta(days=days)}
+        #: Those of alerts, as far as this process has read.
+        self.reasons: tuple[str, ...] = ()
         place = (couchbase.bucket, couchbase.scope, couchbase.collection)
         self._indexes = Indexes(self._query, place, where)
 
@@ -62,8 +64,10 @@ class Client:
         """Write all documents; `upsert_multi` reports errors instead of raising them."""
         with translating(self.where):
             latest = self._stored_dead_letters(documents)
+            replaced = self._before_alerts(documents)
             for document in documents:
                 key = document.id
+                key = replaced.get(key, key)
                 latest[key] = document.after(latest.get(key))
             values = {key: _encode(document) for key, document in latest.items()}
             options = {**self.write_options, **self._expiry}
@@ -90,6 +94,19 @@ class Client:
             with suppress(msgspec.MsgspecError):  # another program's
                 found[key] = _decode_dead_letter(value)
         return found
+
+    def _before_alerts(self, documents: Sequence[Document]) -> dict[str, str]:
+        """List the reasons of these alerts. See `alerts.replaced`."""
+        new = [d for d in documents if isinstance(d, AlertDocument)]
+        if not new:
+            return {}
+        found = self.get(
+            [alerts.REASONS, *{alerts.old_id(d.order_id) for d in new}], BEFORE_LIMIT
+        )
+        wanted = {alert.reason for alert in new}
+        if not wanted.issubset(alerts.listed(found.get(alerts.REASONS))):
+            reasons.add(self._documents, wanted, self.write_options)
+        return alerts.replaced(new, found)
 
     def ask(
         self,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from orderapp.store import OrderStory, StoreRejected
+from orderapp.store.couchbase import alerts
 from orderapp.store.couchbase.statements import BY_ID
 from orderapp.store.documents import (
     AlertDocument,
@@ -40,10 +41,10 @@ _decode_dead_letter = msgspec.json.Decoder(DeadLetterDocument).decode
 
 
 def story(client: "Client", order_id: int) -> OrderStory | None:
-    """The order and what belongs to it, in one round trip."""
-    found = client.get(_ids(order_id), LIMIT)
+    """The order and what belongs to it, in one round trip, but for a reason that is new."""
+    found = _get(client, [order_id], time.monotonic() + LIMIT)
     try:
-        return _to_story(order_id, found)
+        return _to_story(order_id, found, client.reasons)
     except msgspec.MsgspecError as error:
         raise StoreRejected(f"{client.where}: {error}") from error
 
@@ -54,7 +55,9 @@ def scan(client: "Client", kind: type[D], after: int, limit: int) -> list[D]:
     while True:
         values = {"after": after, "count": limit}
         rows = client.ask(BY_ID[kind], values, end, exact=True)
-        documents = list(converted(rows, kind))
+        if kind is AlertDocument and 0 < limit <= len(rows):
+            rows = _completed(client, rows, end)
+        documents = sorted(converted(rows, kind), key=lambda d: (d.order_id, d.id))
         if documents or not rows:
             return documents
         after = rows[-1]["order_id"]  # none of these was ours
@@ -67,12 +70,11 @@ def stored(client: "Client", order_ids: Sequence[int]) -> set[int]:
 
 def stories(client: "Client", order_ids: list[int], end: float) -> Iterator[OrderStory | None]:
     """The stories of these orders, in this order; None where there is none of ours."""
-    ids = [key for order_id in order_ids for key in _ids(order_id)]
-    found = client.get(ids, end - time.monotonic())
+    found = _get(client, order_ids, end)
     for order_id in order_ids:
         answer = None
         with _only_ours():
-            answer = _to_story(order_id, found)
+            answer = _to_story(order_id, found, client.reasons)
         yield answer
 
 
@@ -83,21 +85,52 @@ def converted(rows: list[Any], kind: type[T]) -> Iterator[T]:
             yield msgspec.convert(row, kind)
 
 
-def _ids(order_id: int) -> tuple[str, str, str, str]:
+def _completed(client: "Client", rows: list[Any], end: float) -> list[Any]:
+    """These alerts, with all of the last one's order, of which some may have been cut off."""
+    last = rows[-1]["order_id"]
+    values = {"after": last - 1, "count": 2 * alerts.MOST}
+    more = client.ask(BY_ID[AlertDocument], values, end, exact=True)
+    before = [row for row in rows if row["order_id"] != last]
+    return before + [row for row in more if row["order_id"] == last]
+
+
+def _get(client: "Client", order_ids: Sequence[int], end: float) -> dict[str, bytes]:
+    """What there is of these orders."""
+    while True:
+        ids = [key for order_id in order_ids for key in _ids(order_id, client.reasons)]
+        found = client.get([alerts.REASONS, *ids], end - time.monotonic())
+        reasons = alerts.listed(found.get(alerts.REASONS))
+        if client.reasons == (known := tuple(sorted({*client.reasons, *reasons}))):
+            return found
+        client.reasons = known
+
+
+def _ids(order_id: int, reasons: Sequence[str]) -> list[str]:
     key = str(order_id)
-    return key, f"alert::{key}", f"payment::{key}", f"dead-letter::{key}"
+    return [key, f"payment::{key}", f"dead-letter::{key}", *_alert_ids(order_id, reasons)]
 
 
-def _to_story(order_id: int, found: dict[str, bytes]) -> OrderStory | None:
+def _alert_ids(order_id: int, reasons: Sequence[str]) -> list[str]:
+    before = alerts.old_id(order_id)
+    return [before, *(f"{before}::{reason}" for reason in reasons)]
+
+
+def _to_story(
+    order_id: int, found: dict[str, bytes], reasons: Sequence[str]
+) -> OrderStory | None:
     order = found.get(str(order_id))
-    return None if order is None else _story_of(_decode_order(order), found)
+    return None if order is None else _story_of(_decode_order(order), found, reasons)
 
 
-def _story_of(order: OrderDocument, found: dict[str, bytes]) -> OrderStory:
-    alert, payment, dead_letter = (found.get(key) for key in _ids(order.order_id)[1:])
+def _story_of(
+    order: OrderDocument, found: dict[str, bytes], reasons: Sequence[str]
+) -> OrderStory:
+    _, payment, dead_letter = map(found.get, _ids(order.order_id, ())[:3])
+    kept = (found.get(key) for key in _alert_ids(order.order_id, reasons))
+    by_reason = {a.reason: a for a in map(_decode_alert, filter(None, kept))}
     return OrderStory(
         order=order,
-        alerts=[] if alert is None else [_decode_alert(alert)],
+        alerts=[by_reason[reason] for reason in sorted(by_reason)],
         payment=None if payment is None else _decode_payment(payment),
         dead_letter=None if dead_letter is None else _decode_dead_letter(dead_letter),
     )

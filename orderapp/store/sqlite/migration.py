@@ -1,7 +1,9 @@
-"""Brings a file of version 1 up to version 2: more fields, dead letters, totals."""
+"""Brings a file of an older version up to date, in one transaction.
 
-#: Before the tables and indexes of version 2 are made.
-COLUMNS = (
+Version 2 has more fields, dead letters and totals, version 3 several alerts of an order.
+"""
+
+_COLUMNS = (
     "ALTER TABLE orders ADD COLUMN kafka_timestamp INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE orders ADD COLUMN stored_at TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE orders ADD COLUMN trace_id TEXT NOT NULL DEFAULT ''",
@@ -17,9 +19,9 @@ COLUMNS = (
 
 _DAY_AGO = "strftime('%Y-%m-%dT%H:%M:%S', 'now', '-1 day')"
 
-#: After that. Kafka's timestamps were not kept: for the last day, which is all that the
+# Kafka's timestamps were not kept: for the last day, which is all that the
 #: activity shows, the senders' own times stand in for them.
-CONTENTS = (
+_CONTENTS = (
     f"""UPDATE orders SET kafka_timestamp = ifnull(strftime('%s', created_at), 0) * 1000
         WHERE created_at > {_DAY_AGO}""",  # noqa: S608 - our own names
     f"""UPDATE alerts SET kafka_timestamp = ifnull(strftime('%s', detected_at), 0) * 1000
@@ -44,3 +46,26 @@ CONTENTS = (
             UNION ALL SELECT kafka_timestamp, 0, 1 FROM alerts
         ) WHERE kafka_timestamp > 0 GROUP BY kafka_timestamp / 10000""",
 )
+
+# A table's primary key can't be changed.
+_ALERTS_ASIDE = (
+    "DROP INDEX IF EXISTS alerts_by_time",
+    "ALTER TABLE alerts RENAME TO alerts_before",
+)
+_ALERT = (
+    "order_id, kafka_partition, kafka_offset, reason, amount, country, customer_id, "
+    "detected_at, created_at, kafka_timestamp"
+)
+_ALERTS_BACK = (
+    f"INSERT INTO alerts ({_ALERT}) SELECT {_ALERT} FROM alerts_before ORDER BY order_id",  # noqa: S608 - our own names
+    "DROP TABLE alerts_before",
+)
+
+#: By version: before the tables and indexes are made that are missing. 0 is a new file.
+BEFORE: dict[int, tuple[str, ...]] = {
+    0: (),
+    1: (*_COLUMNS, *_ALERTS_ASIDE),
+    2: _ALERTS_ASIDE,
+}
+#: After the tables are made.
+AFTER: dict[int, tuple[str, ...]] = {0: (), 1: (*_ALERTS_BACK, *_CONTENTS), 2: _ALERTS_BACK}

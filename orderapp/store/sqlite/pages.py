@@ -45,6 +45,10 @@ _ORDERS = " LEFT JOIN orders AS o ON o.order_id = k.order_id"
 # As `OrderStory.status` has it.
 _GIVEN_UP = "ifnull(instr(',' || d.service || ',', ',payment,'), 0)"
 
+# An order with several alerts is in the list once, by its latest.
+_LATER_ALERT = """SELECT 1 FROM alerts AS a WHERE a.order_id = k.order_id
+    AND (a.created_at, a.reason) > (k.created_at, k.reason)"""
+
 WALKS = {
     None: _of_orders(),
     "stored": _of_orders(
@@ -52,7 +56,7 @@ WALKS = {
     ),
     "paid": _of_orders(_PAYMENTS, "p.status = 'PAID'"),
     "declined": _walk("payments AS k" + _ORDERS, where="k.status = 'DECLINED'"),
-    "alert": _walk("alerts AS k" + _ORDERS),
+    "alert": _walk("alerts AS k" + _ORDERS, where=f"NOT EXISTS ({_LATER_ALERT})"),
     "dead_letter": _of_orders(_PAYMENTS + _DEAD_LETTERS, f"p.order_id IS NULL AND {_GIVEN_UP}"),
 }
 # Dead letters have no index by the order's time. A few are sorted; many are found among the

@@ -1,7 +1,9 @@
 """The statements that read the tables of the SQLite store, but for those of `pages`."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from orderapp.store.documents import (
@@ -18,7 +20,7 @@ from orderapp.store.queries import (
     Stats,
 )
 from orderapp.store.sqlite.counts import SPAN
-from orderapp.store.sqlite.schema import TABLES
+from orderapp.store.sqlite.schema import KEYS, TABLES
 
 
 def _select(kind: type[Document], rest: str) -> str:
@@ -42,12 +44,12 @@ def _stories(orders: str, end: str) -> str:
     )
 
 
-_STORY = _stories("orders", "WHERE orders.order_id = ?")
+_STORY = _stories("orders", "WHERE orders.order_id = ? ORDER BY alerts.reason")
 # The inner ORDER BY picks the orders before anything is joined to them; the outer one is what
 # SQL promises about the order of the result.
 _LATEST = _stories(
     f"({_select(OrderDocument, 'ORDER BY created_at DESC, order_id DESC LIMIT ?')})",
-    "ORDER BY orders.created_at DESC, orders.order_id DESC",
+    "ORDER BY orders.created_at DESC, orders.order_id DESC, alerts.reason",
 )
 
 _STORED = "SELECT order_id FROM orders WHERE order_id IN"
@@ -59,11 +61,18 @@ _ALERT = _ORDER + len(AlertDocument.__struct_fields__)
 _PAYMENT = _ALERT + len(PaymentDocument.__struct_fields__)
 
 
-def _to_story(row: Sequence[Any]) -> OrderStory:
-    alert, payment, dead_letter = row[_ORDER:_ALERT], row[_ALERT:_PAYMENT], row[_PAYMENT:]
+def _to_stories(rows: Iterable[Sequence[Any]]) -> list[OrderStory]:
+    """Rows, one for each alert of an order, those of an order one after the other."""
+    return [_to_story([*same]) for _, same in groupby(rows, itemgetter(0))]
+
+
+def _to_story(rows: Sequence[Sequence[Any]]) -> OrderStory:
+    row = rows[0]
+    alerts = (row[_ORDER:_ALERT] for row in rows)
+    payment, dead_letter = row[_ALERT:_PAYMENT], row[_PAYMENT:]
     return OrderStory(
         OrderDocument(*row[:_ORDER]),
-        [] if alert[0] is None else [AlertDocument(*alert)],
+        [AlertDocument(*alert) for alert in alerts if alert[0] is not None],
         None if payment[0] is None else PaymentDocument(*payment),
         None if dead_letter[0] is None else DeadLetterDocument(*dead_letter),
     )
@@ -71,8 +80,7 @@ def _to_story(row: Sequence[Any]) -> OrderStory:
 
 def story(connection: sqlite3.Connection, order_id: int) -> OrderStory | None:
     """The order with this id and what belongs to it."""
-    row = connection.execute(_STORY, (order_id,)).fetchone()
-    return None if row is None else _to_story(row)
+    return next(iter(_to_stories(connection.execute(_STORY, (order_id,)))), None)
 
 
 def stored(connection: sqlite3.Connection, order_ids: Sequence[int]) -> set[int]:
@@ -88,14 +96,16 @@ def stored(connection: sqlite3.Connection, order_ids: Sequence[int]) -> set[int]
 
 def latest(connection: sqlite3.Connection, limit: int) -> list[OrderStory]:
     """The newest orders, newest first."""
-    return [_to_story(row) for row in connection.execute(_LATEST, (limit,))]
+    return _to_stories(connection.execute(_LATEST, (limit,)))
 
 
 def scan(
     connection: sqlite3.Connection, kind: type[Document], after: int, limit: int
 ) -> list[Document]:
-    """Documents of a type with an order id above `after`, ascending."""
-    rest = "WHERE order_id > ? ORDER BY order_id LIMIT ?"
+    """See `OrderStore`."""
+    part = f"FROM {TABLES[kind]} WHERE order_id > ?1 ORDER BY order_id LIMIT ?2"
+    last = f"SELECT max(order_id) FROM (SELECT order_id {part})"  # noqa: S608 - our own names
+    rest = f"WHERE order_id > ?1 AND order_id <= ({last}) ORDER BY {KEYS[kind]}"
     return documents(connection, kind, rest, (after, limit))
 
 

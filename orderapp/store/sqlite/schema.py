@@ -19,17 +19,22 @@ from orderapp.store.documents import (
     PaymentDocument,
 )
 from orderapp.store.sqlite import reservations
-from orderapp.store.sqlite.migration import COLUMNS, CONTENTS
+from orderapp.store.sqlite.migration import AFTER, BEFORE
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 
 TABLES: dict[type[Document], str] = {
     OrderDocument: "orders",
     AlertDocument: "alerts",
     PaymentDocument: "payments",
     DeadLetterDocument: "dead_letters",
+}
+
+#: What tells a table's rows apart; the order id alone where it is not said.
+KEYS: dict[type[Document], str] = dict.fromkeys(TABLES, "order_id") | {
+    AlertDocument: "order_id, reason"
 }
 
 # Fields that came with version 2 have defaults, since writers of version 1 do not name them.
@@ -41,10 +46,12 @@ _TABLES = (
         kafka_timestamp INTEGER NOT NULL DEFAULT 0, stored_at TEXT NOT NULL DEFAULT '',
         trace_id TEXT NOT NULL DEFAULT '')""",
     """CREATE TABLE IF NOT EXISTS alerts (
-        order_id INTEGER PRIMARY KEY, kafka_partition INTEGER NOT NULL,
+        order_id INTEGER NOT NULL, kafka_partition INTEGER NOT NULL,
         kafka_offset INTEGER NOT NULL, reason TEXT NOT NULL, amount REAL NOT NULL,
         country TEXT NOT NULL, customer_id INTEGER NOT NULL, detected_at TEXT NOT NULL,
-        created_at TEXT NOT NULL DEFAULT '', kafka_timestamp INTEGER NOT NULL DEFAULT 0)""",
+        created_at TEXT NOT NULL DEFAULT '', kafka_timestamp INTEGER NOT NULL DEFAULT 0,
+        rule_version INTEGER NOT NULL DEFAULT 0, detail TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (order_id, reason)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS payments (
         order_id INTEGER PRIMARY KEY, kafka_partition INTEGER NOT NULL,
         kafka_offset INTEGER NOT NULL, payment_id TEXT NOT NULL, status TEXT NOT NULL,
@@ -101,10 +108,9 @@ def create(connection: sqlite3.Connection) -> None:
         connection.execute(reservations.TABLE)
         if version == VERSION:
             return
-        if version == 1:
+        if version:
             log.info("store: bringing the orders of an older orderapp up to date")
-        before, after = (COLUMNS, CONTENTS) if version == 1 else ((), ())
-        for statement in (*before, *_TABLES, *after, *_INDEXES):
+        for statement in (*BEFORE[version], *_TABLES, *AFTER[version], *_INDEXES):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
 

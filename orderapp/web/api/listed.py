@@ -23,7 +23,8 @@ class Listed(msgspec.Struct, tag_field="type", frozen=True, kw_only=True):
 
 
 class ListedAlert(Listed, tag="alert", frozen=True, kw_only=True):
-    """A fraud alert. `created_at` is the order's; a time that is not known is null."""
+    """A fraud alert. `reason` is the id of the rule, `rule_version` 0 if it is not known, and
+    `detail` may be empty; `created_at` is the order's, and a time that is not known is null."""
 
     reason: str
     amount: float
@@ -31,6 +32,8 @@ class ListedAlert(Listed, tag="alert", frozen=True, kw_only=True):
     customer_id: int
     detected_at: Time | None
     created_at: Time | None
+    rule_version: int
+    detail: str
 
 
 class ListedPayment(Listed, tag="payment", frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from orderapp.models import format_time, known_time
-from orderapp.store import DeadLetterDocument, OrderStory, PaymentDocument
+from orderapp.store import AlertDocument, DeadLetterDocument, OrderStory, PaymentDocument
 from orderapp.web.api.answers import Fraud, Step
 
 
@@ -13,7 +13,7 @@ def timeline(story: OrderStory, fraud: Fraud) -> list[Step]:
     created = known_time(order.created_at)
     place = f"orders[{order.kafka_partition}]@{order.kafka_offset}"
     accepted = _moment(order.kafka_timestamp)
-    steps = [_judged(story, fraud), _payment(story.payment), _given_up(story.dead_letter)]
+    steps = [*_judged(story, fraud), _payment(story.payment), _given_up(story.dead_letter)]
     if order.stored_at:
         steps.append(Step("stored", known_time(order.stored_at), "by analytics"))
     known = [step for step in steps if step is not None]
@@ -33,11 +33,16 @@ def _moment(ms: int) -> str | None:
         return None  # a sender may write any number
 
 
-def _judged(story: OrderStory, fraud: Fraud) -> Step | None:
-    if story.alerts:
-        alert = story.alerts[0]
-        return Step("judged", known_time(alert.detected_at), f"by fraud: {alert.reason}")
-    return Step("judged", None, "by fraud: clear") if fraud.verdict == "CLEAR" else None
+def _judged(story: OrderStory, fraud: Fraud) -> list[Step]:
+    if fraud.verdict == "CLEAR":
+        return [Step("judged", None, "by fraud: clear")]
+    return [Step("judged", known_time(a.detected_at), _verdict(a)) for a in story.alerts]
+
+
+def _verdict(alert: AlertDocument) -> str:
+    version = f" (version {alert.rule_version})" if alert.rule_version else ""
+    detail = f": {alert.detail}" if alert.detail else ""
+    return f"by fraud: {alert.reason}{version}{detail}"
 
 
 def _payment(payment: PaymentDocument | None) -> Step | None:

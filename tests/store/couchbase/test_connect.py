@@ -379,7 +379,10 @@ async def test_everything_is_in_the_collection(shop, in_shop):
     for kind in (OrderDocument, AlertDocument, PaymentDocument, DeadLetterDocument):
         assert len(await store.scan(kind, None, 10)) == 1
     await store.close()
-    assert set(shop.documents()) == {"1", "alert::1", "payment::1", "dead-letter::1"}
+    assert set(shop.documents()) == {
+        *("1", f"alert::1::{alert().reason}", "payment::1", "dead-letter::1"),
+        "alert-reasons",
+    }
 
 
 @pytest.mark.parametrize(
@@ -409,7 +412,7 @@ async def test_documents_expire_when_they_are_told_to(double, days):
     await store.upsert([order(1), alert(1), payment(1), dead_letter(1)])
     await store.close()
 
-    for key in ("1", "alert::1", "payment::1", "dead-letter::1"):
+    for key in ("1", f"alert::1::{alert().reason}", "payment::1", "dead-letter::1"):
         expiry = double.expiry_fields()[key]
         if days is None:
             assert expiry == 0

@@ -16,6 +16,7 @@ from orderapp.couchbase_settings import Couchbase
 from orderapp.store import (
     STATUSES,
     Activity,
+    AlertDocument,
     OrderDocument,
     OrderQuery,
     OrderStory,
@@ -24,6 +25,7 @@ from orderapp.store import (
 )
 from orderapp.store.couchbase import (
     CouchbaseStore,
+    alerts,
     client,
     connect,
     count,
@@ -172,7 +174,9 @@ async def test_fatal_failure_decides_among_passing_ones(double, couchbase):
     assert isinstance(caught, StoreRejected)
 
 
-@pytest.mark.parametrize("key", ["1", "alert::1", "payment::1", "dead-letter::1"])
+@pytest.mark.parametrize(
+    "key", ["1", f"alert::1::{alert().reason}", "payment::1", "dead-letter::1", "alert::1"]
+)
 async def test_story_with_a_failed_document_is_an_error(double, couchbase, key):
     await couchbase.upsert([order(), alert(), payment()])
     double.inject(fail_keys={key: "INTERNAL"})
@@ -262,6 +266,118 @@ async def repeat(store, documents):
             await asyncio.sleep(0.05)
 
 
+# Alerts
+
+
+#: As earlier versions wrote them.
+OLD = {
+    name: value
+    for name, value in msgspec.to_builtins(alert(7)).items()
+    if name not in ("rule_version", "detail")
+}
+
+
+async def test_an_alert_of_an_earlier_version_is_read_and_not_doubled(double, couchbase):
+    double.put("alert::7", OLD)
+    await couchbase.upsert([order(7)])
+    assert (await couchbase.story(7)).alerts == [alert(7)]
+    assert await couchbase.scan(AlertDocument, None, 10) == [alert(7)]
+
+    again = alert(7, rule_version=1, detail="again")
+    other = alert(7, reason="OTHER")
+    await couchbase.upsert([again, other])
+
+    assert (await couchbase.story(7)).alerts == [again, other]
+    assert await couchbase.scan(AlertDocument, None, 10) == [again, other]
+    ids = {"7", "alert::7", "alert::7::OTHER", "alert-reasons"}
+    assert double.documents().keys() == ids
+
+
+async def test_what_another_program_wrote_under_an_old_id_stays(double, couchbase):
+    double.put("alert::7", {"type": "alarm"})
+
+    await couchbase.upsert([order(8), alert(8), alert(7)])
+
+    assert double.documents()["alert::7"] == {"type": "alarm"}
+    assert (await couchbase.story(8)).alerts == [alert(8)]
+
+
+async def test_reasons_that_another_worker_brings_are_found(double, couchbase):
+    await couchbase.upsert([order(7), alert(7, reason="A")])
+    assert len((await couchbase.story(7)).alerts) == 1
+    other = CouchbaseStore(double.settings)
+    await other.open()
+
+    await asyncio.gather(
+        *(store.upsert([alert(7, reason=f"{name}{i}")])
+          for i in range(5) for store, name in ((couchbase, "C"), (other, "B")))
+    )  # fmt: skip
+
+    names = ["A", *(f"{name}{i}" for name in "BC" for i in range(5))]
+    for store in (couchbase, other):
+        assert [found.reason for found in (await store.story(7)).alerts] == names
+    await other.close()
+
+
+async def test_reasons_have_a_limit_and_alerts_are_written_beyond_it(double, couchbase, caplog):
+    made = [alert(7, reason=f"R{i:03}") for i in range(alerts.MOST + 5)]
+
+    await couchbase.upsert([order(7), *made])
+
+    assert len((await couchbase.story(7)).alerts) == alerts.MOST
+    assert len(double.documents()) == len(made) + 2
+    (said,) = (r.message for r in caplog.records if "more than 50 reasons" in r.message)
+    assert "R050, R051, R052, R053, R054" in said
+
+
+@pytest.mark.parametrize("value", [{"type": "alert-reasons", "reasons": 7}, {"type": "other"}])
+async def test_a_document_in_the_place_of_the_reasons_is_replaced(double, couchbase, value):
+    double.put("alert-reasons", value)
+
+    await couchbase.upsert([order(7), alert(7)])
+
+    assert (await couchbase.story(7)).alerts == [alert(7)]
+
+
+async def test_an_order_is_listed_by_its_latest_alert_alone(couchbase):
+    # A sender repeats order 1 with another time: its alerts have one each.
+    made = [alert(1, created_at="t9", reason="LATER")]
+    for i in range(3):
+        made += [order(i, created_at=f"t{i}"), alert(i, created_at=f"t{i}")]
+    await couchbase.upsert(made)
+
+    found, after = [], None
+    while True:
+        page = await couchbase.page(OrderQuery(limit=1, status="alert", after=after))
+        found += [story.order.order_id for story in page.stories]
+        after = page.after
+        if after is None:
+            break
+    assert found == [1, 2, 0]
+
+
+async def test_alerts_of_one_order_take_no_others_places(couchbase, monkeypatch):
+    monkeypatch.setattr(pages, "WALK", 4)
+    made = [
+        one
+        for i in range(5)
+        for one in (
+            order(i, created_at="t"),
+            *(alert(i, created_at="t", reason=r) for r in "ABC"),
+        )
+    ]
+    await couchbase.upsert(made)
+
+    found, after = [], None
+    while True:
+        page = await couchbase.page(OrderQuery(limit=50, status="alert", after=after))
+        found += [story.order.order_id for story in page.stories]
+        after = page.after
+        if after is None:
+            break
+    assert found == [4, 3, 2, 1, 0]
+
+
 # Documents
 
 
@@ -269,7 +385,9 @@ async def test_documents_are_stored_under_their_ids_as_json(double, couchbase):
     await couchbase.upsert([order(7), alert(7), payment(7), dead_letter(7)])
 
     documents = double.documents()
-    assert documents.keys() == {"7", "alert::7", "payment::7", "dead-letter::7"}
+    alert_id = "alert::7::HIGH_AMOUNT_RISKY_COUNTRY"
+    ids = {"7", alert_id, "payment::7", "dead-letter::7", "alert-reasons"}
+    assert documents.keys() == ids
     assert documents["7"] == {
         "type": "order",
         "order_id": 7,
@@ -283,7 +401,7 @@ async def test_documents_are_stored_under_their_ids_as_json(double, couchbase):
         "stored_at": "",
         "trace_id": "",
     }
-    assert documents["alert::7"]["type"] == "alert"
+    assert documents[alert_id]["type"] == "alert"
     assert documents["payment::7"]["type"] == "payment"
     assert documents["dead-letter::7"]["type"] == "dead-letter"
 
@@ -302,6 +420,8 @@ def put_lookalikes(double, others):
     """Documents of another program, as a copy of each of ours; of the orders `others` also some
     with other fields."""
     for key, value in double.documents().items():
+        if key == "alert-reasons":
+            continue
         double.put(f"copy of {key}", value)
         double.put(f"{key}::{key}", value)
         if value["order_id"] in others:

@@ -1,11 +1,13 @@
-"""A file of version 1 (`version_1.sql` is a dump of one), opened by this orderapp."""
+"""Files of versions 1 and 2 (`version_1.sql` is a dump of one), opened by this orderapp."""
 
 import sqlite3
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from orderapp.store import (
+    AlertDocument,
     CountryStats,
     OrderQuery,
     OrderStory,
@@ -157,3 +159,58 @@ async def test_file_is_left_as_it_is_by_those_who_only_read(path):
 
     await store.close()
     assert path.read_bytes() == before
+
+
+@pytest.fixture
+def second(tmp_path):
+    """A file of version 2."""
+    path = tmp_path / "second.db"
+    connection = sqlite3.connect(path)
+    connection.executescript((Path(__file__).parent / "version_2.sql").read_text())
+    connection.close()
+    return path
+
+
+OF_2 = [
+    CountryStats("DE", 2, 1, 0, 0, 0.0),
+    CountryStats("IN", 1, 1, 1, 0, 301.5),
+    CountryStats("US", 1, 0, 0, 0, 0.0),
+    CountryStats("GB", 0, 1, 0, 0, 0.0),
+]
+
+
+async def test_a_file_of_version_2_keeps_all_and_takes_several_alerts_of_an_order(second):
+    store = SQLiteStore(second)
+    await store.open()
+    new = sqlite3.connect(":memory:", isolation_level=None)
+    schema.create(new)
+    assert layout(sqlite3.connect(second)) == layout(new)
+
+    story = await store.story(3)
+    (before,) = story.alerts
+    assert (before.reason, before.rule_version, before.detail) == (alert().reason, 0, "")
+    assert (await store.stats(0)).countries == OF_2
+    scanned = await store.scan(AlertDocument, None, 9)
+    assert [one.order_id for one in scanned] == [3, 4, 9]
+
+    again = replace(before, rule_version=1, kafka_offset=before.kafka_offset + 1)
+    other = replace(again, reason="OTHER")
+    await store.upsert([again, other])
+
+    assert (await store.story(3)).alerts == [again, other]
+    totals = {c.country: c.alerts for c in (await store.stats(0)).countries}
+    assert totals == {"DE": 1, "IN": 2, "US": 0, "GB": 1}
+    page = await store.page(OrderQuery(status="alert"))
+    assert [story.order.order_id for story in page.stories] == [4, 3]
+    await store.close()
+
+
+async def test_an_older_file_is_not_changed_by_who_only_reads(second):
+    before = second.read_bytes()
+    store = SQLiteStore(second, read_only=True)
+
+    with pytest.raises(
+        StoreRejected, match=r"schema version 2 is older than this orderapp's 3"
+    ):
+        await store.open()
+    assert second.read_bytes() == before

@@ -184,3 +184,16 @@ async def test_totals_are_what_counting_every_document_gives(writes):
         write.write(connection, [batch])
 
     assert await memory.stats(0) == read.stats(connection, 0)
+
+
+def test_an_order_is_listed_by_its_latest_alert_alone():
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    schema.create(connection)
+    # A sender repeats order 1 with another time: its alerts have one each.
+    orders = [order(i, created_at=f"t{i}") for i in range(3)]
+    alerts = [alert(i, created_at=f"t{i}") for i in range(3)]
+    alerts.append(alert(1, created_at="t9", reason="LATER"))
+    write.write(connection, [[*orders, *alerts]])
+
+    assert walk(connection, 50, status="alert")[0] == [1, 2, 0]
+    assert walk(connection, 1, status="alert")[0] == [1, 2, 0]

@@ -218,10 +218,9 @@ def turn_columns_around(connection):
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     for (table,) in tables.fetchall():
         columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
-        made = ", ".join(
-            f"{name} {kind}{' PRIMARY KEY' if is_key else ''}"
-            for _, name, kind, _, _, is_key in reversed(columns)
-        )
+        made = ", ".join(f"{name} {kind}" for _, name, kind, *_ in reversed(columns))
+        key = ", ".join(name for _, name, *_, is_key in columns if is_key)
+        made += f", PRIMARY KEY ({key})"
         connection.execute(f"DROP TABLE {table}")
         connection.execute(f"CREATE TABLE {table} ({made})")
 

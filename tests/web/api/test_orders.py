@@ -105,6 +105,22 @@ async def test_an_order_tells_its_whole_story(client, store, kafka):
     assert story["timeline"][-1]["detail"] == "pay-7, 3 attempts"
 
 
+async def test_a_story_has_every_alert_with_its_rule_version_and_detail(client, store, kafka):
+    odd = alert(7, reason="ODD", rule_version=2, detail="7 is odd")
+    await store.upsert([order(7), odd, alert(7, rule_version=1)])
+
+    _, answer = await ask(client, "/api/orders/7", route=ONE)
+
+    names = ("reason", "rule_version", "detail")
+    found = [tuple(one[name] for name in names) for one in answer["order"]["alerts"]]
+    assert found == [("HIGH_AMOUNT_RISKY_COUNTRY", 1, ""), ("ODD", 2, "7 is odd")]
+    judged = [s["detail"] for s in answer["order"]["timeline"] if s["step"] == "judged"]
+    assert judged == [
+        "by fraud: HIGH_AMOUNT_RISKY_COUNTRY (version 1)",
+        "by fraud: ODD (version 2): 7 is odd",
+    ]
+
+
 @pytest.mark.parametrize(
     ("said", "documents", "verdict"),
     [

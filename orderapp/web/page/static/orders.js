@@ -26,7 +26,7 @@ export class Orders {
         stored: true,
       });
       // An event may be ahead of the store, never the other way round.
-      if (found.alerts?.length) order.alerts = found.alerts;
+      if (found.alerts?.length >= order.alerts.length) order.alerts = found.alerts;
       order.payment = found.payment ?? order.payment;
       order.deadLetter = found.dead_letter ?? order.deadLetter;
       return order.id;
@@ -49,7 +49,8 @@ export class Orders {
     }
     for (const item of alerts) {
       const order = touch(item);
-      if (order.alerts.length === 0) order.alerts = [item];
+      const heard = order.alerts.some(({ reason }) => reason === item.reason);
+      if (!heard) order.alerts = [...order.alerts, item];
     }
     for (const item of payments) touch(item).payment = item;
     for (const item of letters) {
