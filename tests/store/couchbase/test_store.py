@@ -815,7 +815,7 @@ def test_process_that_counts_ends_without_waiting_for_it(double):
         import asyncio, sys
         from orderapp.couchbase_settings import Couchbase
         from orderapp.store.couchbase import CouchbaseStore, totals
-        totals.LOOK_LIMIT = 30.0
+        totals.LOOK_LIMIT = 100.0
         async def main(store):
             await store.open()
             count = asyncio.ensure_future(store.stats(0))
@@ -826,7 +826,7 @@ def test_process_that_counts_ends_without_waiting_for_it(double):
     """
     start = time.monotonic()
     assert run(code, *access(double)).stderr == ""
-    assert time.monotonic() - start < 18
+    assert time.monotonic() - start < 60
 
 
 async def test_close_does_not_wait_for_a_hanging_server(double, couchbase):
