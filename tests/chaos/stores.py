@@ -173,7 +173,8 @@ class Couchbase:
         found: Documents = {"order": {}, "alert": {}, "payment": {}}
         for key, document in self._double.documents().items():
             kind = key.partition("::")[0] if "::" in key else "order"
-            found.setdefault(kind, {})[document["order_id"]] = document
+            if "order_id" in document:  # the list of alerts' reasons has none
+                found.setdefault(kind, {})[document["order_id"]] = document
         return found
 
     def close(self) -> None:

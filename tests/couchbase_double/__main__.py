@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.couchbase_double import sql
+from tests.couchbase_double import OWN, sql
 from tests.couchbase_double.cluster import HOST, Cluster
 from tests.couchbase_double.faults import Faults
 from tests.couchbase_double.planner import Index
@@ -110,7 +110,9 @@ class Double:
     def _look(self, name: str) -> Any:
         cluster = self.cluster
         looks = {
-            "count": lambda: len(cluster.copies.documents),
+            "count": lambda: (
+                len(cluster.copies.documents) - (OWN.encode() in cluster.copies.documents)
+            ),
             "requests": lambda: cluster.requests,
             "indexes": lambda: {
                 name: {"state": index.state, "replicas": index.replicas}

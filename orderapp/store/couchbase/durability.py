@@ -8,6 +8,7 @@ from couchbase.collection import Collection
 from couchbase.durability import DurabilityLevel, ServerDurability
 from couchbase.exceptions import (
     CouchbaseException,
+    DocumentNotFoundException,
     DurabilityImpossibleException,
     DurabilityInvalidLevelException,
 )
@@ -29,8 +30,11 @@ _WAY_OUT: dict[type[CouchbaseException], str] = {
         "an ephemeral bucket has no disk to persist to; set COUCHBASE_DURABILITY=majority"
     ),
 }
-#: No document has this id.
-_NO_DOCUMENT = "orderapp::no-document"
+#: The document that says that durable writes were possible once.
+MARK = "orderapp::durable-writes"
+_MARK_VALUE = (
+    b'{"text": "orderapp wrote this durably: when that is impossible, a node is away"}'
+)
 # Seconds, for the SDK.
 _CHECK_LIMIT = 1.5
 
@@ -43,19 +47,30 @@ def write_options(level: str) -> dict[str, Any]:
 def check(documents: Collection, level: str, where: str) -> None:
     """Raise `StoreRejected` when the bucket can't give this level.
 
-    Servers look at the level before they look for the document: so a durable removal of one
-    that does not exist shows it, and changes nothing. What else goes wrong is for the writes
-    to find out."""
+    Servers look at the level before they look for the document: so a durable insert of one that
+    exists shows it. They refuse in the same way while a replica is failed over, which passes:
+    where the document is there it was possible before, and the writes wait for that. What else
+    goes wrong is for them to find out too."""
     if level == "none":
         return
     options = {**write_options(level), "timeout": timedelta(seconds=_CHECK_LIMIT)}
     with suppress(CouchbaseException):
         try:
-            documents.remove(_NO_DOCUMENT, **options)
+            documents.insert(MARK, _MARK_VALUE, **options)
         except tuple(_WAY_OUT) as error:
+            if isinstance(error, DurabilityImpossibleException) and _was_possible(documents):
+                return
             name = type(error).__name__.removesuffix("Exception")
             text = f"COUCHBASE_DURABILITY={level} is not possible ({name}): {_way_out(error)}"
             raise StoreRejected(f"{where}: {text}") from error
+
+
+def _was_possible(documents: Collection) -> bool:
+    try:
+        documents.get(MARK, timeout=timedelta(seconds=_CHECK_LIMIT))
+    except DocumentNotFoundException:
+        return False
+    return True
 
 
 def _way_out(error: CouchbaseException) -> str:

@@ -119,11 +119,30 @@ async def test_who_only_reads_needs_no_durability(double):
     await store.close()
 
 
-async def test_check_writes_nothing_and_passes_over_what_may_pass(double):
+async def test_check_passes_over_what_may_pass(double):
     double.inject(fail_sets=[["NO_ACCESS", -1]])
     await (await opened(double)).close()
 
     assert double.count() == 0
+
+
+async def test_worker_that_starts_while_a_replica_is_given_up_waits_for_it(cluster):
+    await (await opened(cluster)).close()  # as it was before
+    cluster.give_up_replica(1)
+    store = await opened(cluster)
+    text = await error_of(store.upsert([order(1)]), StoreUnavailable)
+    assert "DurabilityImpossible" in text
+
+    cluster.start()
+    await store.upsert([order(1)])
+    await store.close()
+    assert cluster.count() == 1
+
+
+async def test_bucket_that_never_gave_the_level_is_refused_whoever_is_away(cluster):
+    cluster.give_up_replica(1)
+
+    await error_of(opened(cluster), StoreRejected)
 
 
 @pytest.mark.parametrize(
