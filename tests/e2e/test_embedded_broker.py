@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import aiokafka
@@ -200,11 +201,13 @@ def test_java_killed_at_each_step_of_the_start_is_started_again(data_dir, user):
     one = user()
 
     def kill_java():
-        java = [process for process in broker_processes(data_dir) if process.name() == "java"]
-        for process in java:
-            process.kill()
-            process.wait(10)
-        return java
+        killed = []
+        for process in broker_processes(data_dir):
+            with suppress(psutil.NoSuchProcess):  # it has just ended by itself
+                if process.name() == "java":
+                    process.kill()
+                    killed.append(process.wait(10))
+        return killed
 
     eventually(kill_java)  # it makes the log directory
     eventually(lambda: server.is_formatted(data_dir / "kafka"))
