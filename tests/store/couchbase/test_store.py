@@ -339,6 +339,17 @@ async def test_a_document_in_the_place_of_the_reasons_is_replaced(double, couchb
     assert (await couchbase.story(7)).alerts == [alert(7)]
 
 
+async def all_with_alerts(couchbase, limit):
+    """The ids of all pages of orders with alerts."""
+    found, after = [], None
+    while True:
+        page = await couchbase.page(OrderQuery(limit=limit, status="alert", after=after))
+        found += [story.order.order_id for story in page.stories]
+        after = page.after
+        if after is None:
+            return found
+
+
 async def test_an_order_is_listed_by_its_latest_alert_alone(couchbase):
     # A sender repeats order 1 with another time: its alerts have one each.
     made = [alert(1, created_at="t9", reason="LATER")]
@@ -346,14 +357,7 @@ async def test_an_order_is_listed_by_its_latest_alert_alone(couchbase):
         made += [order(i, created_at=f"t{i}"), alert(i, created_at=f"t{i}")]
     await couchbase.upsert(made)
 
-    found, after = [], None
-    while True:
-        page = await couchbase.page(OrderQuery(limit=1, status="alert", after=after))
-        found += [story.order.order_id for story in page.stories]
-        after = page.after
-        if after is None:
-            break
-    assert found == [1, 2, 0]
+    assert await all_with_alerts(couchbase, limit=1) == [1, 2, 0]
 
 
 async def test_alerts_of_one_order_take_no_others_places(couchbase, monkeypatch):
@@ -368,14 +372,7 @@ async def test_alerts_of_one_order_take_no_others_places(couchbase, monkeypatch)
     ]
     await couchbase.upsert(made)
 
-    found, after = [], None
-    while True:
-        page = await couchbase.page(OrderQuery(limit=50, status="alert", after=after))
-        found += [story.order.order_id for story in page.stories]
-        after = page.after
-        if after is None:
-            break
-    assert found == [4, 3, 2, 1, 0]
+    assert await all_with_alerts(couchbase, limit=50) == [4, 3, 2, 1, 0]
 
 
 # Documents
