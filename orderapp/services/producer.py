@@ -44,7 +44,7 @@ POISON = (
 
 @cache
 def _fake() -> "Faker":
-    # Its import is an eighth of a command's start, and most workers make no orders.
+    # Its import is an eighth of a start, and commands and most workers make no orders.
     from faker import Faker
 
     return Faker()

@@ -17,11 +17,11 @@ from orderapp.engine.private import DIRECTORY, SPARE
 
 logger = logging.getLogger(__name__)
 
-RECORD, CONFIGURATION, CACHE = "-XX:AOTMode=record", "-XX:AOTConfiguration=", "-XX:AOTCache="
+_CACHE = "-XX:AOTCache="  # `launcher.py`, which imports nothing of ours, knows it too
+#: What Java has noted of what it loads.
+_NOTES = "-XX:AOTConfiguration=recorded"
 #: What it has to say about a cache that does not fit goes to nobody.
 _SILENT = "-Xlog:aot*=off"
-_CREATE = "-XX:AOTMode=create"
-_RECORDED = "recorded"
 
 
 def place(java: Path, classpath: Iterable[Path]) -> Path | None:
@@ -48,15 +48,15 @@ def using(command: list[str], cache: Path | None) -> list[str]:
     if cache is None or not cache.is_file():
         return command
     os.utime(cache)  # who is not used for long is removed
-    return [command[0], f"{CACHE}{cache}", _SILENT, *command[1:]]
+    return [command[0], f"{_CACHE}{cache}", _SILENT, *command[1:]]
 
 
 def recording(command: list[str]) -> list[str]:
     """The command of Java, which notes what it loads; to be run in the training's directory."""
-    return [command[0], RECORD, f"{CONFIGURATION}{_RECORDED}", _SILENT, *command[1:]]
+    return [command[0], "-XX:AOTMode=record", _NOTES, _SILENT, *command[1:]]
 
 
 def creating(command: list[str], cache: Path) -> list[str]:
     """Java makes the cache of what was noted, and runs nothing."""
-    options = [_CREATE, f"{CONFIGURATION}{_RECORDED}", f"{CACHE}{cache}", _SILENT]
+    options = ["-XX:AOTMode=create", _NOTES, f"{_CACHE}{cache}", _SILENT]
     return [command[0], *options, *command[1:]]

@@ -42,10 +42,10 @@ def start(directory: Path, lock: FileLock, pause: Callable[[float], object]) -> 
     port, controller_port = next(ports), next(ports)
     _write_files(directory, port, controller_port)
     cache = aot.place(server.java(), classpath)
-    formatting = aot.using(server.format_command(directory), cache)
+    formatting = None if server.is_formatted(directory) else server.format_command(directory)
     task = {
         "launcher_lock": lock.fd,
-        "format": None if server.is_formatted(directory) else formatting,
+        "format": formatting and aot.using(formatting, cache),
         "command": aot.using(server.server_command(directory), cache),
         "ports": [port, controller_port],
         "training": _training(directory, cache, next(ports), next(ports)),
@@ -66,14 +66,15 @@ def _training(
     apart.mkdir(DIRECTORY)
     (apart / "tmp").mkdir(DIRECTORY)
     _write_properties(apart, port, controller_port)
-    command = server.server_command(apart)
+    command, made = server.server_command(apart), apart / "made.aot"
     return {
         "cache": str(cache),
+        "made": str(made),
         "directory": str(apart),
         "port": port,
         "format": server.format_command(apart),
         "record": aot.recording(command),
-        "create": aot.creating(command, apart / "made.aot"),
+        "create": aot.creating(command, made),
     }
 
 

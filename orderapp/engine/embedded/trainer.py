@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 Java = runpy.run_path(str(Path(__file__).with_name("launcher.py")))["Java"]
 
@@ -66,12 +67,12 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def train(task: dict[str, object], log: int) -> None:
+def train(task: dict[str, Any], log: int) -> None:
     """Make the cache, and put it in its place when it is whole."""
-    cache, made = Path(str(task["cache"])), Path("made.aot")
-    run(task["format"], log)  # type: ignore[arg-type]
-    run(task["record"], log, task["port"])  # type: ignore[arg-type]
-    run(task["create"], log)  # type: ignore[arg-type]
+    cache, made = Path(task["cache"]), Path(task["made"])
+    run(task["format"], log)
+    run(task["record"], log, task["port"])
+    run(task["create"], log)
     with made.open("rb") as file:
         os.fsync(file.fileno())
     # Another file system, as a rule.
