@@ -100,7 +100,7 @@ def test_a_worker_whose_work_is_stuck_is_no_longer_healthy_and_says_where(start)
     assert answer["status"] == "stalled"
     assert answer["reason"].startswith("orders[")
     told = eventually(stalls, "its log says so")[0]
-    assert told["message"] == f"stalled, /healthz says so: {answer['reason']}"
+    assert told["message"] == f"stalled, /healthz says so: {answer['reason']}", told
     where = r"task of the main loop.*:\n(  .*\n)+  tests/e2e/stuck_app.py:\d+ hang\n"
     assert re.search(where, told["details"])
     assert "task of the consumer's loop" in told["details"]

@@ -66,6 +66,26 @@ class Stalls:
         return sorted(tp for tp, (since, _) in self._since.items() if now - since >= seconds)
 
 
+class Running:
+    """A clock of the event loop: the seconds in which it ran. A process that gets no processor,
+    or a machine that pauses, does not move it on: nothing seems to have waited meanwhile."""
+
+    def __init__(self, most: float) -> None:
+        #: What may pass between two ticks (s); more is a pause.
+        self._most = most
+        #: What had passed at the last tick, and when that was: one value for both threads.
+        self._at = 0.0, time.monotonic()
+
+    def tick(self) -> None:
+        """The event loop runs."""
+        self._at = self.now(), time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since it was made."""
+        passed, ticked = self._at
+        return passed + min(time.monotonic() - ticked, self._most)
+
+
 class Watch(Service):
     """Looks at the consumer's progress, and whether Kafka answers, every few seconds."""
 
@@ -78,7 +98,9 @@ class Watch(Service):
         #: Since when the rebalance under way, by its number, could have ended.
         self._rebalance: tuple[int, float] | None = None
         self._asking: asyncio.Task[bool] | None = None
-        self._thread_seen = time.monotonic()
+        self._every = min(EVERY, stall_seconds / 4)
+        self._clock = Running(2 * self._every)
+        self._thread_seen = self._clock.now()
         self._told = False
         self._loop_watch = LoopWatch(stall_seconds, self._loops)
         super().__init__()
@@ -89,7 +111,7 @@ class Watch(Service):
         """What has made no progress for too long, in one line; None while all is well."""
         if not self.started:
             return None  # the worker waits for Kafka at its start
-        now = time.monotonic()
+        now = self._clock.now()
         if now - self._thread_seen >= self.stall_seconds:
             return f"the consumer's thread has not run for {now - self._thread_seen:.0f} s"
         if self._rebalance is not None and now - self._rebalance[1] >= self.stall_seconds:
@@ -121,7 +143,7 @@ class Watch(Service):
         while not self.should_stop:
             await self._look()
             self._tell()
-            await self.sleep(min(EVERY, self.stall_seconds / 4))
+            await self.sleep(self._every)
 
     def _tell(self) -> None:
         stalled = self.stalled
@@ -138,7 +160,7 @@ class Watch(Service):
         while not self.should_stop:
             self._loop_watch.tick()
             self._ping_thread()
-            await self.sleep(min(EVERY, self.stall_seconds / 4))
+            await self.sleep(self._every)
 
     @Service.task
     async def _watch_topics(self) -> None:
@@ -148,7 +170,7 @@ class Watch(Service):
                 await self._topics.look()
             except (KafkaError, OSError, TimeoutError) as error:
                 logger.debug("the topics are not known: %r", error)
-            await self.sleep(min(EVERY, self.stall_seconds / 4))
+            await self.sleep(self._every)
 
     async def _look(self) -> None:
         consumer = self.app.running_consumer()
@@ -158,14 +180,14 @@ class Watch(Service):
             if self._topics.is_there(tp.topic)
         }
         if consumer is None or not tps or self.app.rebalancing:
-            self._stalls.look(time.monotonic(), {})
+            self._stalls.look(self._clock.now(), {})
             self.kafka_answers = await self._answers(self._ask_producer())
             self._see_rebalance()
             return
         self._rebalance = None
         self.kafka_answers = await self._answers(self._see(consumer, tps))
         if not self.kafka_answers or blocked:
-            self._stalls.excuse(time.monotonic())
+            self._stalls.excuse(self._clock.now())
 
     async def _answers(self, question: Coroutine[Any, Any, None]) -> bool:
         # A question that is still open is not put again, and is not broken off: it may run in
@@ -191,7 +213,7 @@ class Watch(Service):
             )
             for tp, (position, end) in seen.items()
         }
-        self._stalls.look(time.monotonic(), sights)
+        self._stalls.look(self._clock.now(), sights)
 
     def _see_rebalance(self) -> None:
         # Nothing is committed meanwhile, and nothing is known of the partitions. Kafka bounds
@@ -202,7 +224,7 @@ class Watch(Service):
             return
         excused = blocked or not self.kafka_answers
         if excused or self._rebalance is None or self._rebalance[0] != number:
-            self._rebalance = number, time.monotonic()
+            self._rebalance = number, self._clock.now()
 
     async def _ask_producer(self) -> None:
         client = self.app.kafka_client()
@@ -210,14 +232,15 @@ class Watch(Service):
             raise ConnectionError("no metadata")
 
     def _ping_thread(self) -> None:
+        self._clock.tick()
         consumer = self.app.running_consumer()
         if consumer is None:
-            self._thread_seen = time.monotonic()
+            self._thread_seen = self._clock.now()
         else:
             consumer.call_soon(self._see_thread)
 
     def _see_thread(self) -> None:
-        self._thread_seen = time.monotonic()
+        self._thread_seen = self._clock.now()
 
 
 async def _is_answered(question: Coroutine[Any, Any, None]) -> bool:

@@ -257,6 +257,25 @@ async def test_a_thread_that_does_not_run_is_a_stall(watched):
     assert "thread has not run" in (await look_for(watched, 0.4) or "")
 
 
+@pytest.mark.parametrize("seen", [{TP0: (3, 9)}, {TP0: (9, 9)}])
+@pytest.mark.parametrize("rebalancing", [True, False])
+async def test_a_process_that_was_paused_has_not_stalled(watched, seen, rebalancing):
+    watched.thread.seen = seen
+    watched.app.rebalancing = rebalancing
+    await look_for(watched, 0.04)
+
+    watched.clock.now += 8
+
+    assert watched.stalled is None
+    assert await look_for(watched, 0.04) is None
+
+
+async def test_a_start_that_took_long_is_no_stall(watched):
+    watched.clock.now += 8
+
+    assert watched.stalled is None
+
+
 async def test_a_rebalance_that_does_not_end_is_a_stall(watched):
     watched.app.rebalancing = True
 
