@@ -14,7 +14,7 @@ import psutil
 ROOT = Path(__file__).parents[2]
 #: Of our own environment, what a contender gets. Settings of a user's shell must not change
 #: what is measured.
-INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "VIRTUAL_ENV")
+INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "REQUESTS_CA_BUNDLE", "TMPDIR", "VIRTUAL_ENV")
 
 
 class Processes:

@@ -20,11 +20,14 @@ T = TypeVar("T")
 
 FAUST = str(Path(sys.executable).with_name("faust"))
 READY_SECONDS = 60
+#: What of our environment a worker gets: the last ones for fetching Kafka, in a network whose
+#: proxy has certificates of its own.
+KEPT = ("PATH", "HOME", "LANG", "HTTPS_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE")
 
 
 def environment(data_dir: Path, settings: Mapping[str, str]) -> dict[str, str]:
     """That of a worker: nothing of orderapp's comes from outside."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     # For apps that are themselves a part of the tests.
     root = str(Path(__file__).parents[2])
     return {**kept, "PYTHONPATH": root, "ORDERAPP_DATA_DIR": str(data_dir), **settings}

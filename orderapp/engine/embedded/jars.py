@@ -135,12 +135,13 @@ def _fetch_anew(coordinates: str, scratch: Path) -> Path:
 
 
 def fetch(coordinates: str, repository: Path) -> Path:
-    """Download one jar into a Maven repository of its own; nothing is checked yet.
+    """Download one jar into a Maven repository of its own; nothing is checked yet. TLS trusts
+    what requests trusts; its variable REQUESTS_CA_BUNDLE names other certificates.
 
     Raises `FetchError` where the network, or the other side, is in the way."""
     try:
         from jgo.maven import MavenContext  # slow, needed only once
-        from requests import RequestException  # what jgo uses
+        from requests import RequestException, exceptions  # what jgo uses
     except ImportError as error:
         raise missing_extra(error.name) from error
     context = MavenContext(repo_cache=repository, timeout=NETWORK_TIMEOUT)
@@ -148,8 +149,10 @@ def fetch(coordinates: str, repository: Path) -> Path:
     try:
         return context.project(group, artifact).at_version(version).artifact().resolve()
     except (RequestException, RuntimeError) as error:  # RuntimeError: jgo's "not found"
+        way_out = "connect to the network once"
+        if isinstance(error, exceptions.SSLError):
+            way_out += " (REQUESTS_CA_BUNDLE names a proxy's own certificates)"
         raise FetchError(
             f"Apache Kafka's jars are not in {maven_repository()} yet and cannot be fetched "
-            f"({coordinates}: {type(error).__name__}); connect to the network once, "
-            f"{OR_OWN_KAFKA}"
+            f"({coordinates}: {type(error).__name__}); {way_out}, {OR_OWN_KAFKA}"
         ) from error
