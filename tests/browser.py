@@ -50,7 +50,7 @@ OpenPage = Callable[..., Awaitable[Visit]]
 
 def find_chromium(playwright: Playwright) -> str | None:
     """The path of the system's browser, else of Playwright's own, None if there is neither."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
     own = playwright.chromium.executable_path
