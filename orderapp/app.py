@@ -53,6 +53,7 @@ MODULES = [
     "orderapp.commands.model",
     "orderapp.commands.dlq",
     "orderapp.commands.reconcile",
+    "orderapp.commands.rules",
     *(["orderapp.faults"] if settings.faults.on() else []),
 ]
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from itertools import chain, compress
 from operator import itemgetter
+from typing import Any
 
 from orderapp import metrics
 from orderapp.engine.observe.logs import Few
@@ -28,8 +29,8 @@ class Rules:
     def __init__(self) -> None:
         self.all: dict[str, Rule] = {}
         # What is asked of each order, and no more than that.
-        self._active: tuple[_Asked, ...] = ()
-        self._shadow: tuple[_Asked, ...] = ()
+        self._active: tuple[Asked, ...] = ()
+        self._shadow: tuple[Asked, ...] = ()
 
     def add(self, rule: Rule) -> None:
         """Take a rule; raise `PluginError` if there is one of its id."""
@@ -37,7 +38,7 @@ class Rules:
             places = f"{self.all[rule.id].place}, and {rule.place}"
             raise PluginError(f"there are two rules {rule.id}: {places}; rename one")
         self.all[rule.id] = rule
-        asked = [_Asked(self.all[rule_id]) for rule_id in sorted(self.all)]
+        asked = [Asked(self.all[rule_id]) for rule_id in sorted(self.all)]
         self._active = tuple(one for one in asked if one.rule.state == "active")
         self._shadow = tuple(one for one in asked if one.rule.state == "shadow")
 
@@ -59,22 +60,24 @@ def _merged(found: list[list[Hit]]) -> list[Hit]:
     return found[0] if len(found) == 1 else sorted(chain(*found), key=itemgetter(0))
 
 
-class _Asked:
+class Asked:
     """A rule with its parameters, ready to be asked."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, **values: Any) -> None:
         self.rule = rule
-        self._check = rule.bound()
+        self._check = rule.bound(**values)
         self._found = metrics.RULE_HITS.labels(rule.id, rule.state)
         self._failures = metrics.RULE_FAILURES.labels(rule.id)
 
     def judge(self, orders: Sequence[Order]) -> list[Hit]:
+        """The same, counted."""
         hits = self.hits(orders)
         if hits:
             self._found.inc(len(hits))
         return hits
 
     def hits(self, orders: Sequence[Order]) -> list[Hit]:
+        """What it finds, in the sequence of the orders."""
         try:
             # In C, a batch at a time: most orders are clear, and cost the rule's own call.
             verdicts = list(map(self._check, orders))
@@ -92,10 +95,11 @@ class _Asked:
         try:
             return _right(self._check(order))
         except Exception as error:
-            self._fail(order, error)
+            self.fail(order, error)
             return None
 
-    def _fail(self, order: Order, error: Exception) -> None:
+    def fail(self, order: Order, error: Exception) -> None:
+        """Tell that an order has no verdict of this rule."""
         self._failures.inc()
         if _few.room():
             line = "the rule %s could not judge order %d: %s"

@@ -64,17 +64,33 @@ class Rule:
         parameters = _parameters(function, place)
         return cls(name.upper(), text, state, 1, function, parameters, place)
 
+    def read(self, name: str, text: str) -> Any:
+        """The value of a parameter as people write it: `3`, or `NG,RU` for a list.
+
+        Raises ValueError, which names the parameter, for what is unknown or out of bounds."""
+        parameter = self._parameter(name)
+        value: Any = text
+        if msgspec.json.schema(parameter.type).get("type") == "array":
+            value = [part.strip() for part in text.split(",") if part.strip()]
+        try:
+            return msgspec.convert(value, parameter.type, strict=False)
+        except msgspec.ValidationError as error:
+            raise _refused(f"{self.id}: {name}", text, error) from error
+
     def bound(self, **values: Any) -> Callable[[Any], Verdict]:
         """The function of an order alone, with these parameters instead of the defaults.
 
         Raises ValueError, which names the parameter, for what is unknown or out of bounds."""
         for name, value in values.items():
-            if name not in self.parameters:
-                allowed = ", ".join(self.parameters) or "none"
-                raise ValueError(f"{self.id} has no parameter {name}; it has {allowed}")
-            values[name] = _checked(f"{self.id}: {name}", self.parameters[name].type, value)
+            values[name] = _checked(f"{self.id}: {name}", self._parameter(name).type, value)
         # The function itself costs an order nothing; a `partial` some 50 ns.
         return partial(self.function, **values) if values else self.function
+
+    def _parameter(self, name: str) -> Parameter:
+        if name not in self.parameters:
+            allowed = ", ".join(self.parameters) or "none"
+            raise ValueError(f"{self.id} has no parameter {name}; it has {allowed}")
+        return self.parameters[name]
 
 
 _WANTED = "is not `def rule(order: Order, limit: float = 1.0) -> bool`"
@@ -131,4 +147,8 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{name}={value!r} is not allowed: {one_line(error)}") from error
+        raise _refused(name, value, error) from error
+
+
+def _refused(name: str, value: Any, error: Exception) -> ValueError:
+    return ValueError(f"{name}={value!r} is not allowed: {one_line(error)}")

@@ -1,36 +1,16 @@
 """The options of `dlq`, and how their values are written."""
 
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from orderapp.app import app
 from orderapp.commands.dlq_select import Range
+from orderapp.commands.option_types import MOMENT, OptionType
 from orderapp.engine.dead_letters.resolutions import Place
-from orderapp.engine.observe.times import parse_time
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
 _RANGE = re.compile(r"([0-9]{1,18})(-([0-9]{1,18})?)?")
-
-
-class _Type(click.ParamType):
-    """A click type made of a function that raises ValueError."""
-
-    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
-        self.name = name
-        self._read = read
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
-        try:
-            return self._read(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 def read_range(text: str) -> Range:
@@ -45,23 +25,8 @@ def read_range(text: str) -> Range:
     return Range(first, last)
 
 
-def read_moment(text: str) -> datetime:
-    """Read an RFC 3339 time (UTC if it does not say), a date, or `2h` (ago); ValueError."""
-    match = _DURATION.fullmatch(text)
-    try:
-        if match:
-            return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
-        return parse_time(text, dates=True)
-    except (ValueError, OverflowError):
-        raise ValueError(
-            f"{text!r} is no time: give RFC 3339 (2026-11-23T18:00:00Z, or a date) or how long "
-            "ago (30s, 15m, 2h, 7d, 1w)"
-        ) from None
-
-
-_PLACE = _Type("place", Place.parse)
-_RANGE_TYPE = _Type("range", read_range)
-_MOMENT_TYPE = _Type("time", read_moment)
+_PLACE = OptionType("place", Place.parse)
+_RANGE_TYPE = OptionType("range", read_range)
 
 # The options that make a selection.
 _FILTERS: list[Any] = [
@@ -71,8 +36,8 @@ _FILTERS: list[Any] = [
         help="Those that this service gave up.",
     ),
     click.option("--error", metavar="TEXT", help="Part of the error's class or text."),
-    click.option("--since", type=_MOMENT_TYPE, help="Failed at this time (RFC 3339) or later."),
-    click.option("--until", type=_MOMENT_TYPE, help="… or earlier; 2h is two hours ago."),
+    click.option("--since", type=MOMENT, help="Failed at this time (RFC 3339) or later."),
+    click.option("--until", type=MOMENT, help="… or earlier; 2h is two hours ago."),
     click.option(
         "--partition",
         "partitions",

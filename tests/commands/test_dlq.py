@@ -8,10 +8,11 @@ from click.testing import CliRunner
 from faust.cli.base import cli
 
 from orderapp.commands.dlq import dlq
-from orderapp.commands.dlq_options import read_moment, read_range
+from orderapp.commands.dlq_options import read_range
 from orderapp.commands.dlq_print import Table, as_json, in_full, in_full_as_json, printable
 from orderapp.commands.dlq_resolve import Outcome, report
 from orderapp.commands.dlq_select import Range, Selection, order_of
+from orderapp.commands.option_types import read_moment
 from orderapp.engine.dead_letters.headers import headers_for
 from orderapp.engine.dead_letters.read import DeadLetter, Span
 from orderapp.engine.dead_letters.resolutions import Place, Resolution

@@ -65,6 +65,17 @@ class TopicReader:
                 found = await self._consumer.beginning_offsets(partitions)
         return {tp.partition: offset for tp, offset in found.items()}
 
+    async def begins_at(self, topic: str, timestamp_ms: int) -> Offsets:
+        """The offset of the first record of each partition with this timestamp (ms) or a later
+        one. A partition that has none is left out."""
+        partitions = self._of(topic)
+        with self._translated(topic):
+            async with asyncio.timeout(PATIENCE):
+                found = await self._consumer.offsets_for_times(
+                    dict.fromkeys(partitions, max(0, timestamp_ms))
+                )
+        return {tp.partition: at.offset for tp, at in found.items() if at is not None}
+
     async def ends(self, topic: str) -> Offsets:
         """The offset behind the last record of each partition, as far as it is certain: not
         behind the beginning of an open transaction."""

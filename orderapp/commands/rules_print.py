@@ -1,0 +1,111 @@
+"""How rules and backtests are shown: as text, or as JSON."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from orderapp.app import app, settings
+from orderapp.backtest import Backtest, Counts, Example
+from orderapp.engine.observe.texts import printable
+from orderapp.rule import Rule
+
+#: Hours that are printed; `--json` has more.
+HOURS = 24
+#: What is counted of all orders, of each country and of each hour.
+COUNTED = Counts._fields
+#: A worker that listens at one of these is asked by another name.
+ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - nothing is bound
+
+
+def rule_as_json(rule: Rule) -> dict[str, Any]:
+    """The fields of `rules list --json`."""
+    return {
+        "id": rule.id,
+        "state": rule.state,
+        "version": rule.version,
+        "parameters": _parameters(rule, {}),
+        "text": rule.text,
+        "place": rule.place,
+    }
+
+
+def rules_as_text(rules: Sequence[Rule]) -> str:
+    """A line for each rule, and one for its parameters."""
+    width = max((len(rule.id) for rule in rules), default=0)
+    lines = []
+    for rule in rules:
+        lines.append(f"{rule.id:<{width}}  {rule.state:<6}  {rule.text}")
+        if rule.parameters:
+            lines.append(f"{'':<{width}}          {_written(_parameters(rule, {}))}")
+    return "\n".join(lines) or "no rules"
+
+
+def _parameters(rule: Rule, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values, else the defaults; sets in one sequence."""
+    found = {name: values.get(name, p.default) for name, p in rule.parameters.items()}
+    return {name: msgspec.to_builtins(value, order="sorted") for name, value in found.items()}
+
+
+def _written(parameters: Mapping[str, Any]) -> str:
+    """As `--set` takes them."""
+    return " ".join(
+        f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in parameters.items()
+    )
+
+
+def report(backtest: Backtest, values: Mapping[str, Any], limit: int) -> dict[str, Any]:
+    """What came of a backtest, as `rules test --json` has it."""
+    candidate = backtest.candidate
+    return {
+        "rule": candidate.rule.id,
+        "parameters": _parameters(candidate.rule, values),
+        "records": backtest.records,
+        "failures": candidate.failures,
+        "failure": candidate.failure or None,
+        **backtest.counts()._asdict(),
+        "by_country": [
+            {"country": name, **counts._asdict()}
+            for name, counts in backtest.by_country().items()
+        ],
+        "by_hour": [
+            {"hour": name, **counts._asdict()} for name, counts in backtest.by_hour().items()
+        ],
+        "examples": [{**one._asdict(), "link": _link(one)} for one in backtest.examples(limit)],
+    }
+
+
+def _link(example: Example) -> str:
+    """Where the page of a worker with these settings shows the order."""
+    host = settings.web.host
+    if host in ANY_ADDRESS:
+        host = "localhost"
+    place = f"[{host}]" if ":" in host else host
+    return f"http://{place}:{app.conf.web_port}/#/orders/{example.order_id}"
+
+
+def report_as_text(found: Mapping[str, Any]) -> str:
+    """The same for people."""
+    return "\n".join(_lines(found))
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    raised, records = found["raised"], found["records"]
+    yield printable(f"{found['rule']} {_written(found['parameters'])}".rstrip())
+    yield f"{records:,} orders, {raised:,} of them raised ({raised / records:.2%})"
+    if found["unreadable"]:
+        yield f"{found['unreadable']:,} records that are no orders"
+    if found["failures"]:
+        yield f"{found['failures']:,} orders without a verdict; the first: {found['failure']}"
+    rows = [("all", found)]
+    rows += [(printable(one["country"]), one) for one in found["by_country"]]
+    rows += [(one["hour"], one) for one in found["by_hour"][:HOURS]]
+    width = max(len(name) for name, _ in rows)
+    yield " " * width + "".join(f"{name:>10}" for name in COUNTED)
+    for name, counts in rows:
+        yield f"{name:<{width}}" + "".join(f"{counts[kind]:>10,}" for kind in COUNTED)
+    for one in found["examples"]:
+        about = f"{one['amount']:.2f} from {one['country']}, customer {one['customer_id']}"
+        detail = f", {one['detail']}" if one["detail"] else ""
+        yield printable(f"{one['created_at'][:19]}Z  {about}{detail}  {one['link']}")

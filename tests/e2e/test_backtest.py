@@ -1,0 +1,54 @@
+"""`faust -A orderapp rules test` reads the history of a real broker, and sends nothing."""
+
+import json
+import time
+
+from tests.e2e import records
+from tests.e2e.worker import eventually, faust
+
+FIRST, COUNTRY = 7_210_000, "Backtestia"
+
+
+def backtest(worker, *arguments):
+    done = faust(worker.data_dir, "rules", "test", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def test_history_is_judged_anew_and_nothing_is_sent(pipeline):
+    orders = [records.order(FIRST + n, 200.0 + n, COUNTRY) for n in range(200)]
+    before = round((time.time() - 7 * 86_400) * 1000)
+    records.send(pipeline.kafka, orders[:100], timestamp=before)
+    records.send(pipeline.kafka, [*orders[100:], *orders[100:110]])
+    records.send(pipeline.kafka, [(b"1", b"no order")])
+    eventually(lambda: pipeline.paid_order(FIRST + 199), "they are through")
+    alerts = len(records.read(pipeline.kafka, "fraud-alerts"))
+
+    of_country = ["BLOCKED_COUNTRY", "--set", f"countries={COUNTRY}", "--json"]
+    everything = backtest(pipeline, *of_country)
+    lately = backtest(pipeline, *of_country, "--since", "6d")
+    long_ago = backtest(pipeline, *of_country, "--since", "8d", "--until", "6d")
+
+    assert (everything["raised"], lately["raised"], long_ago["raised"]) == (200, 100, 100)
+    assert everything["unreadable"] >= 1
+    # 99 of them are above 300.
+    assert (everything["already"], everything["new"], everything["gone"]) == (99, 101, 0)
+    assert everything["by_country"][0] == {
+        "country": COUNTRY,
+        **{name: everything[name] for name in ("raised", "already", "new", "gone")},
+    }
+    assert len(everything["examples"]) == 10
+    higher = backtest(pipeline, "HIGH_AMOUNT_RISKY_COUNTRY", "--set", "limit=350", "--json")
+    country = next(one for one in higher["by_country"] if one["country"] == COUNTRY)
+    assert (country["raised"], country["gone"]) == (49, 50)
+    assert len(records.read(pipeline.kafka, "fraud-alerts")) == alerts
+
+
+def test_a_time_without_orders_is_one_line(pipeline):
+    done = faust(pipeline.data_dir, "rules", "test", "BLOCKED_COUNTRY", "--until", "1999-01-01")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        done.stderr
+        == "orderapp: there are no orders until 1999-01-01T00:00:00.000000Z in orders\n"
+    )
