@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,11 @@ def namespaces():
 def jail(embedded, tmp_path_factory):
     """The embedded image with all services, running; without a network."""
     jars.classpath(time.sleep)  # what the image's build does
-    running = Jail(
-        "embedded", embedded, tmp_path_factory.mktemp("jail"), M2_REPO=jars.maven_repository()
-    )
-    running.start(ORDERAPP_ORDER_INTERVAL="3600")
-    yield running
-    running.close()
+    directory = tmp_path_factory.mktemp("jail")
+    made = Jail("embedded", embedded, directory, M2_REPO=jars.maven_repository())
+    with closing(made) as running:
+        running.start(ORDERAPP_ORDER_INTERVAL="3600")
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +115,10 @@ def hanging(production, tmp_path):
     """A container whose process number 1 is a Python that does nothing."""
     jail = Jail("production", production, tmp_path)
     jail.command = ["python", "-c", "import time; print('here', flush=True); time.sleep(60)"]
-    jail.start()
-    eventually(lambda: "here" in jail.log, "it has begun")
-    yield jail
-    jail.close()
+    with closing(jail):
+        jail.start()
+        eventually(lambda: "here" in jail.log, "it has begun")
+        yield jail
 
 
 def test_the_health_check_fails_while_the_worker_hangs(hanging):
