@@ -97,7 +97,9 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     if found["unreadable"]:
         yield f"{found['unreadable']:,} records that are no orders"
     if found["failures"]:
-        yield f"{found['failures']:,} orders without a verdict; the first: {found['failure']}"
+        yield printable(
+            f"{found['failures']:,} without a verdict; the first: {found['failure']}"
+        )
     rows = [("all", found)]
     rows += [(printable(one["country"]), one) for one in found["by_country"]]
     rows += [(one["hour"], one) for one in found["by_hour"][:HOURS]]
