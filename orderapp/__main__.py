@@ -1,4 +1,4 @@
-"""`python -m orderapp worker` does what `faust -A orderapp worker` does."""
+"""`python -m orderapp` is the program `orderapp`, which does what `faust -A orderapp` does."""
 
 from orderapp import app
 

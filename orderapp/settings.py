@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 
 from orderapp.couchbase_settings import Couchbase
 from orderapp.environ import Environ, SettingsError, wrong
+from orderapp.program import user_data_dir
 from orderapp.web_settings import Web
 
 #: Services that take orders from Kafka. They decide the consumer group.
@@ -119,6 +120,7 @@ class Settings:
     services: frozenset[str] = frozenset(SERVICES)
     #: None: the group follows from the services.
     own_group: str | None = None
+    #: Below the working directory; where a wheel was installed the user's, see `program.py`.
     data_dir: Path = Path("orderapp-data")
     #: Seconds between generated orders.
     order_interval: float = 2.0
@@ -176,7 +178,7 @@ class Settings:
             couchbase=Couchbase.from_env(env),
             services=_services(env, known),
             own_group=env.kafka_name("ORDERAPP_GROUP"),
-            data_dir=Path(env.get("ORDERAPP_DATA_DIR") or cls.data_dir),
+            data_dir=Path(env.get("ORDERAPP_DATA_DIR") or user_data_dir() or cls.data_dir),
             order_interval=env.seconds("ORDERAPP_ORDER_INTERVAL", cls.order_interval, 0.001),
             payment_delay=env.seconds("ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
             payment_api=PaymentApi.from_env(env, faults),

@@ -57,7 +57,7 @@ orders = app.batched_topic(
     key="order_id",
     codec=Json(Order, "schema-registry" if settings.framing == "schema-registry" else None),
     complete=_complete,
-    text="Orders of customers, from the producer, the API, or `faust -A orderapp send orders`.",
+    text="Orders of customers, from the producer, the API, or `orderapp send orders`.",
 )
 
 fraud_alerts = app.batched_topic(

@@ -18,6 +18,7 @@ from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.produce_errors import REFUSED, reason_for
 from orderapp.engine.kafka_app import COMMAND_PATIENCE
 from orderapp.engine.observe.texts import one_line, text_or_class
+from orderapp.program import called
 
 
 class send(OneLineCommand, faust_send):  # noqa: N801 - the name of the command
@@ -61,7 +62,7 @@ class send(OneLineCommand, faust_send):  # noqa: N801 - the name of the command
         record = self._find(typ) if typ else None
         if typ and not (isinstance(record, type) and issubclass(record, Record)):
             raise click.UsageError(
-                f"{typ!r} is no model: `faust -A orderapp models` lists those that are"
+                f"{typ!r} is no model: `{called('models')}` lists those that are"
             )
         try:
             return super().to_model(typ, value, serializer)
@@ -76,7 +77,7 @@ class send(OneLineCommand, faust_send):  # noqa: N801 - the name of the command
         if entity.startswith("@") and not isinstance(self._find(entity[1:]), AgentT):
             raise click.UsageError(
                 f"{entity!r} is no agent that Python can import: give the topic that it reads "
-                "(`faust -A orderapp agents` lists both)"
+                f"(`{called('agents')}` lists both)"
             )
         return super().to_topic(entity)
 

@@ -60,6 +60,8 @@ class BatchApp(DeclaringApp):
         try:
             await asyncio.to_thread(self._make_directories)
             if self.in_worker:
+                if self._data().is_absolute():  # else it is where the worker was started
+                    logger.info("Data in %s", self._data())
                 self._start_tracing()
                 if self.conf.web_enabled:
                     check_port(self.conf.web_bind, self.conf.web_port)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from orderapp.program import called
 from orderapp.reconcile.findings import APART, DISAGREEMENTS, MAY_PASS, WAITING
 
 #: An order id, or the place of a record as `topic[partition]@offset`.
@@ -149,7 +150,7 @@ class Report:
         if not self.agrees:
             yield f"{self.disagreements:,} disagreements"
         if self.waits and not self.allow_dead_letters:
-            yield "dead letters are open (`faust -A orderapp dlq list`)"
+            yield f"dead letters are open (`{called('dlq list')}`)"
         if self.lost:
             yield f"up to {self.records_lost:,} records were lost"
 

@@ -752,7 +752,7 @@ def test_open_dead_letters_that_are_no_order_are_not_well():
     line = "  dead letters that are no order: 3 open, 1 dropped  0:0, 0:1, …"
     assert line in report.as_text().splitlines()
     assert report.as_text().endswith(
-        "\n12 orders: dead letters are open (`faust -A orderapp dlq list`)."
+        "\n12 orders: dead letters are open (`orderapp dlq list`)."
     )
     answer = json.loads(report.as_json())
     assert answer["status"] == "dead_letters"

@@ -260,6 +260,7 @@ def test_a_worker_says_what_a_person_wants_to_see_and_no_more(start):
     assert banner.startswith("+ƒaµS†")
     texts = [re.sub(r"^\[.*?\] \[\d+\] ", "", line).rstrip() for line in said]
     expected = [
+        r"\[INFO\] Data in .*/data",
         r"\[INFO\] Starting the embedded Kafka in .*",
         r"\[INFO\] Started the embedded Kafka at port \d+",
         r"\[INFO\] created the topics orders, .*",

@@ -61,7 +61,7 @@ class Worker:
     """One worker process and its log."""
 
     def __init__(self, data_dir: Path, app: str = "orderapp", **settings: str) -> None:
-        self.app = app
+        self.command, self.directory = [FAUST, "-A", app], data_dir.parent
         # As a rule a test sends its own orders.
         self.settings = {"ORDERAPP_ORDER_INTERVAL": "3600", **settings}
         self.data_dir = data_dir
@@ -72,9 +72,9 @@ class Worker:
     def start(self) -> "Worker":
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [FAUST, "-A", self.app, "worker", "-l", "info", "-p", str(self.port)],
+                [*self.command, "worker", "-l", "info", "-p", str(self.port)],
                 env=environment(self.data_dir, self.settings),
-                cwd=self.data_dir.parent,
+                cwd=self.directory,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ import os
 import shutil
 import threading
 import time
+from functools import cached_property
 from pathlib import Path
 
 from orderapp.engine.embedded import start
@@ -31,10 +32,15 @@ class EmbeddedBroker:
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self._directory = data_dir.absolute() / "kafka"
+        self._data_dir = data_dir
         self._mutex = threading.Lock()
         self._given_up = threading.Event()
         self._user: FileLock | None = None
+
+    @cached_property
+    def _directory(self) -> Path:
+        # At its first use: Faust heeds `--workdir` after it has imported the app.
+        return self._data_dir.absolute() / "kafka"
 
     def join(self) -> str:
         """Return the broker's `host:port` once it works, starting it if nobody has.

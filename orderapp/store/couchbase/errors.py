@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import msgspec
 from couchbase import exceptions as sdk
 
+from orderapp.program import called
 from orderapp.store import StoreRejected, StoreUnavailable
 
 # Trying again would give the same answer. Everything else, known or not, counts as passing: an
@@ -66,7 +67,7 @@ def _lacks_right(error: sdk.CouchbaseException) -> bool:
 
 def _way_out(error: sdk.CouchbaseException) -> str:
     if _lacks_right(error):
-        return "; `faust -A orderapp couchbase indexes` shows what the user needs"
+        return f"; `{called('couchbase indexes')}` shows what the user needs"
     return _WAY_OUT.get(type(error), "")
 
 

@@ -170,6 +170,18 @@ def test_a_data_directory_below_a_file_is_one_line_that_names_it(tmp_path):
     assert "\n" not in text
 
 
+def test_a_relative_data_directory_is_in_the_working_directory_of_its_first_use(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    broker = EmbeddedBroker(Path("file"))
+    # As `--workdir` does, after the app was imported.
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(EmbeddedBrokerError, match=str(tmp_path / "file" / "kafka")):
+        broker.join()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc refuses new files even to root")
 def test_a_data_directory_that_cannot_be_made_is_one_line_that_names_it():
     with pytest.raises(
