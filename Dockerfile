@@ -16,14 +16,14 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 RUN python -m venv --without-pip /opt/orderapp
 # A stop in the worker's first second is heard too.
 COPY deploy/sitecustomize.py /opt/orderapp/lib/python3.13/site-packages/sitecustomize.py
-COPY deploy/requirements.lock /locks/
+COPY deploy/requirements.txt /locks/
 RUN pip --python /opt/orderapp/bin/python install --only-binary :all: --no-deps \
-    --require-hashes -r /locks/requirements.lock
+    --require-hashes -r /locks/requirements.txt
 
 FROM dependencies AS dependencies-embedded
-COPY deploy/requirements-embedded.lock /locks/
+COPY deploy/requirements-embedded.txt /locks/
 RUN pip --python /opt/orderapp/bin/python install --only-binary :all: --no-deps \
-    --require-hashes -r /locks/requirements-embedded.lock
+    --require-hashes -r /locks/requirements-embedded.txt
 
 
 # -- Kafka's jars, checked against jars.lock. Only the embedded broker's own files are copied, so
@@ -38,8 +38,8 @@ RUN /opt/orderapp/bin/python -c \
 # -- The wheel.
 FROM slim AS wheel
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
-COPY deploy/requirements-build.lock /locks/
-RUN pip install --only-binary :all: --require-hashes -r /locks/requirements-build.lock
+COPY deploy/requirements-build.txt /locks/
+RUN pip install --only-binary :all: --require-hashes -r /locks/requirements-build.txt
 WORKDIR /src
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY orderapp/ orderapp/

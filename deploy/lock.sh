@@ -14,8 +14,8 @@ lock() {
 }
 
 # With traces: they are off until OTEL_* variables ask for them.
-lock deploy/requirements.lock setup.cfg --extra otel "$@"
-lock deploy/requirements-embedded.lock setup.cfg --extra otel --extra embedded \
-    --constraints deploy/requirements.lock "$@"
+lock deploy/requirements.txt setup.cfg --extra otel "$@"
+lock deploy/requirements-embedded.txt setup.cfg --extra otel --extra embedded \
+    --constraints deploy/requirements.txt "$@"
 # What builds the wheel, and does not get into the image.
-echo 'setuptools>=68' | lock deploy/requirements-build.lock - "$@"
+echo 'setuptools>=68' | lock deploy/requirements-build.txt - "$@"

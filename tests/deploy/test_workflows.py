@@ -1,4 +1,4 @@
-"""The workflow: pinned, with as few rights as can be, and the same steps as .ci/run."""
+"""The workflows: pinned, with as few rights as can be, and the same steps as .ci/run."""
 
 import re
 
@@ -57,4 +57,10 @@ def test_dependabot_looks_after_everything_that_is_pinned():
         "docker-compose",
         "terraform",
         "github-actions",
+    }
+    # Of pip's files it reads these alone.
+    (pip,) = (each for each in updates if each["package-ecosystem"] == "pip")
+    assert pip["directories"] == ["/", "/deploy"]
+    assert {*known.ROOT.glob("deploy/requirements*")} == {
+        *known.ROOT.glob("deploy/requirements*.txt")
     }
