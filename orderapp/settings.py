@@ -117,6 +117,8 @@ class Settings:
     confluent_api_secret: str | None = field(default=None, repr=False)
     #: None: SQLite in the data directory.
     couchbase: Couchbase | None = None
+    #: Days after which SQLite deletes an order; None: never.
+    keep_days: int | None = None
     services: frozenset[str] = frozenset(SERVICES)
     #: None: the group follows from the services.
     own_group: str | None = None
@@ -168,6 +170,7 @@ class Settings:
         servers = env.hosts("KAFKA_BOOTSTRAP_SERVERS", allowed, port_required=True)
         key, secret = _confluent(env, servers)
         faults = Faults.from_env(env)
+        couchbase = Couchbase.from_env(env)
         # Who has an instance id is waited for: it is to come back to its partitions.
         instance_id = env.kafka_name("ORDERAPP_INSTANCE_ID")
         session = cls.session_timeout if instance_id is None else 30.0
@@ -175,7 +178,8 @@ class Settings:
             kafka_bootstrap_servers=servers,
             confluent_api_key=key,
             confluent_api_secret=secret,
-            couchbase=Couchbase.from_env(env),
+            couchbase=couchbase,
+            keep_days=_keep_days(env, couchbase),
             services=_services(env, known),
             own_group=env.kafka_name("ORDERAPP_GROUP"),
             data_dir=Path(env.get("ORDERAPP_DATA_DIR") or user_data_dir() or cls.data_dir),
@@ -200,6 +204,11 @@ class Settings:
             log_format=env.choice("ORDERAPP_LOG_FORMAT", ("text", "json")),
             faults=faults,
         )
+
+    @property
+    def days_kept(self) -> int | None:
+        """Days after which the store deletes a document, whichever it is; None: never."""
+        return self.couchbase.expiry_days if self.couchbase else self.keep_days
 
     @property
     def group(self) -> str:
@@ -229,6 +238,16 @@ def _confluent(env: Environ, servers: Collection[str]) -> tuple[str | None, str 
             "set it to the cluster's host:port"
         )
     return key, secret
+
+
+def _keep_days(env: Environ, couchbase: Couchbase | None) -> int | None:
+    days = env.count("ORDERAPP_KEEP_DAYS", 0, 1, 18_000) or None
+    if days is not None and couchbase is not None:
+        raise SettingsError(
+            "ORDERAPP_KEEP_DAYS is set, but COUCHBASE_HOST is too: Couchbase keeps documents "
+            "for COUCHBASE_EXPIRY_DAYS"
+        )
+    return days
 
 
 def _services(env: Environ, known: Collection[str]) -> frozenset[str]:

@@ -115,6 +115,16 @@ def test_a_payment_gateway_over_http_is_read():
     assert "hush" not in repr(settings)
 
 
+def test_orders_are_kept_for_ever_or_for_days_in_either_store():
+    couchbase = {**COUCHBASE, "COUCHBASE_EXPIRY_DAYS": "9"}
+
+    assert Settings().days_kept is Settings.from_env(COUCHBASE).days_kept is None
+    assert Settings.from_env({"ORDERAPP_KEEP_DAYS": "30"}).days_kept == 30
+    assert Settings.from_env(couchbase).days_kept == 9
+    with pytest.raises(SettingsError, match=r"^ORDERAPP_KEEP_DAYS is set, .*_EXPIRY_DAYS"):
+        Settings.from_env({**couchbase, "ORDERAPP_KEEP_DAYS": "30"})
+
+
 def test_a_token_that_is_wrong_is_not_shown():
     for token in ("hush hush", "hush\nhush", 'hush"', "hüsh hush", "hush" * 2000):
         with pytest.raises(SettingsError) as error:
@@ -234,6 +244,9 @@ def test_a_service_that_is_added_moves_no_running_deployment(services, group):
         ("ORDERAPP_PAYMENT_TIMEOUT", "31"),
         ("ORDERAPP_PAYMENT_REQUESTS", "0"),
         ("ORDERAPP_PAYMENT_KEY_HOURS", "0.5"),
+        ("ORDERAPP_KEEP_DAYS", "0"),
+        ("ORDERAPP_KEEP_DAYS", "1.5"),
+        ("ORDERAPP_KEEP_DAYS", "18001"),
         ("ORDERAPP_IDEMPOTENCY_HOURS", "0"),
         ("ORDERAPP_IDEMPOTENCY_HOURS", "8761"),
         ("ORDERAPP_WEB_HOST", "http://x"),

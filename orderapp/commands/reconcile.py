@@ -112,7 +112,7 @@ async def _look(limit: int, wait: float) -> "Report":
         await store.open()
         with Evidence() as evidence, Progress() as progress:
             async with TopicReader(cluster) as reader, Groups(cluster) as groups:
-                days = settings.couchbase.expiry_days if settings.couchbase else None
+                days = settings.days_kept
                 check = Check(reader, store, evidence, progress, groups.lost, days)
                 return await check.run(limit, wait)
     finally:

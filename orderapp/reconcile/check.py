@@ -70,12 +70,12 @@ class Check:
         evidence: Evidence,
         progress: Progress,
         lost_by_groups: Callable[[], Awaitable[list[Loss]]],
-        expiry_days: int | None = None,
+        days_kept: int | None = None,
     ) -> None:
         #: Documents of orders from before this (ms) may have expired, before the check is done.
         self._expired = None
-        if expiry_days is not None:
-            self._expired = round((time.time() + MARGIN) * 1000) - expiry_days * DAY_MS
+        if days_kept is not None:
+            self._expired = round((time.time() + MARGIN) * 1000) - days_kept * DAY_MS
         self._reader = reader
         self._store = store
         self._evidence = evidence

@@ -1,8 +1,5 @@
 """Which store the settings ask for."""
 
-from pathlib import Path
-
-from orderapp.couchbase_settings import Couchbase
 from orderapp.settings import Settings
 from orderapp.store import OrderStore
 from orderapp.store.faulty import FaultyStore
@@ -13,19 +10,20 @@ FILES = tuple(f"orders.db{end}" for end in ("", "-wal", "-shm", "-journal"))
 
 def store_for(settings: Settings, *, read_only: bool = False) -> OrderStore:
     """The store that the settings ask for, not opened. `read_only`: as `OrderStore.open`."""
-    store = _adapter(settings.couchbase, settings.data_dir, read_only=read_only)
+    store = _adapter(settings, read_only=read_only)
     faults = settings.faults
     if faults.store_slow or faults.store_refuse:
         return FaultyStore(store, faults.store_slow, faults.store_refuse)
     return store
 
 
-def _adapter(couchbase: Couchbase | None, data_dir: Path, *, read_only: bool) -> OrderStore:
+def _adapter(settings: Settings, *, read_only: bool) -> OrderStore:
     # Each adapter imports what it alone needs.
-    if couchbase is None:
+    if settings.couchbase is None:
         from orderapp.store.sqlite import SQLiteStore
 
-        return SQLiteStore(data_dir / FILES[0], read_only=read_only)
+        path = settings.data_dir / FILES[0]
+        return SQLiteStore(path, read_only=read_only, keep_days=settings.keep_days)
     from orderapp.store.couchbase import CouchbaseStore
 
-    return CouchbaseStore(couchbase, read_only=read_only)
+    return CouchbaseStore(settings.couchbase, read_only=read_only)

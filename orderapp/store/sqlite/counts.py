@@ -71,10 +71,14 @@ class Changes:
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Add them to the tables, in the caller's transaction."""
-        countries = ((name, *numbers) for name, numbers in self._countries.items())
-        connection.executemany(_ADD_COUNTRY, countries)
+        self.write_countries(connection)
         activity = ((bucket, *numbers) for bucket, numbers in self._activity.items())
         connection.executemany(_ADD_ACTIVITY, activity)
         if any(bucket % _HOUR == 0 for bucket in self._activity):  # about once an hour
             oldest = int(time.time() * 1000) // SPAN - _DAY
             connection.execute("DELETE FROM activity WHERE bucket < ?", (oldest,))
+
+    def write_countries(self, connection: sqlite3.Connection) -> None:
+        """The same of the totals alone: what is older than a day has no activity."""
+        countries = ((name, *numbers) for name, numbers in self._countries.items())
+        connection.executemany(_ADD_COUNTRY, countries)

@@ -21,6 +21,7 @@ from orderapp.store.documents import Document
 from orderapp.store.sqlite import read, reservations
 from orderapp.store.sqlite.pages import page
 from orderapp.store.sqlite.reader import Reader
+from orderapp.store.sqlite.retention import keep
 from orderapp.store.sqlite.schema import check, create
 from orderapp.store.sqlite.shared import SharedTransactions
 from orderapp.store.sqlite.thread import open_connection
@@ -39,11 +40,16 @@ READ_LIMIT = 1.8
 class SQLiteStore:
     """`OrderStore` in the file `path`, created with its directory when missing.
 
-    `read_only`: the file is neither made nor brought up to date, and takes no writes."""
+    `read_only`: the file is neither made nor brought up to date, and takes no writes.
+    `keep_days`: after so many orders are deleted, with what belongs to them."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, keep_days: int | None = None
+    ) -> None:
         self._path = path
         self._read_only = read_only
+        self._keep_days = keep_days
+        self._keeping: asyncio.Task[None] | None = None
         self._writer: Writer | None = None
         self._changes: SharedTransactions | None = None
         self._reader: Reader | None = None
@@ -69,12 +75,17 @@ class SQLiteStore:
                 create=not self._read_only,
             )
             self._reader = Reader(thread)
+            if self._keep_days is not None and not self._read_only:
+                self._keeping = asyncio.create_task(keep(self._keep_days, self._change))
         except BaseException:  # also when cancelled: the threads must not stay
             await self.close()
             raise
 
     async def close(self) -> None:
         """Finish the writes that are under way and let go of the file."""
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            keeping.cancel()
         reader, self._reader = self._reader, None
         writer, self._writer = self._writer, None
         changes, self._changes = self._changes, None

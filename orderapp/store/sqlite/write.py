@@ -76,7 +76,7 @@ def _write_any(
     changes = Changes()
     for kind, documents in by_type.items():
         ids = list({document.order_id: None for document in documents})
-        stored = {found.id: found for found in _stored(connection, kind, ids)}
+        stored = {found.id: found for found in documents_of(connection, kind, ids)}
         latest = _latest(documents, stored)
         changes.count(kind, [stored[n.id] for n in latest if n.id in stored], -1)
         changes.count(kind, latest)
@@ -120,9 +120,10 @@ def _execute(
         yield connection.executemany(statements[1], rows).rowcount, len(documents) - full
 
 
-def _stored(
+def documents_of(
     connection: sqlite3.Connection, kind: type[Document], ids: list[int]
 ) -> list[Document]:
+    """The documents of a type that these orders have."""
     found: list[Document] = []
     for start in range(0, len(ids), ROWS):
         part = ids[start : start + ROWS]
