@@ -52,6 +52,7 @@ MODULES = [
     "orderapp.commands.send",
     "orderapp.commands.model",
     "orderapp.commands.dlq",
+    "orderapp.commands.doctor",
     "orderapp.commands.reconcile",
     "orderapp.commands.rules",
     *(["orderapp.faults"] if settings.faults.on() else []),

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e import records
 from tests.e2e.rights import AUTHORIZER, Rights
 from tests.e2e.secure_kafka import secure_kafka
-from tests.e2e.worker import eventually
+from tests.e2e.worker import eventually, faust
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,10 @@ def test_rights_to_write_are_waited_for(kafka, start):
     rights.take("topic", "payments", "write")
     worker.start()
     blocked_by(worker, "payments")
+    told = faust(worker.data_dir, "doctor", **worker.settings)
+    assert told.returncode == 1
+    (failed,) = [line for line in told.stdout.splitlines() if line.startswith("failed")]
+    assert "payments may not be written to" in failed
     records.send(server, [records.order(1)])
     eventually(lambda: worker.order(1), "what may be done is done")
     assert worker.order(1)["payment"] is None
