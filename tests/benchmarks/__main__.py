@@ -132,7 +132,7 @@ def _contender(name: str, options: argparse.Namespace) -> Contender:
 
 async def throughput(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Every run with every store; prints a table for each store."""
-    runs = _runs(options)
+    runs = await asyncio.to_thread(_runs, options)
     figures: list[dict[str, Any]] = []
     for store in options.store or ("sqlite", "none"):
         results = await _series(runs, store, options)

@@ -10,7 +10,17 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from tests.benchmarks import api, health, latency, listener, pairs, profiler, report, stages
+from tests.benchmarks import (
+    __main__,
+    api,
+    health,
+    latency,
+    listener,
+    pairs,
+    profiler,
+    report,
+    stages,
+)
 from tests.benchmarks.contenders import ORDERAPP, VARIANTS, WITH_WEB, Contender, before
 from tests.benchmarks.http_load import AnswerError, most
 from tests.benchmarks.orders import IDS, WARM_UP, Workload
@@ -274,6 +284,24 @@ def test_orders_with_every_kind_of_id_are_the_same_but_for_it(kind):
     assert len(own) == 1000
     assert but_for_ids(work) == but_for_ids(Workload(1000))
     assert (kind == "rising") == (own == set(range(WARM_UP + 1, WARM_UP + 1001)))
+
+
+async def test_two_kinds_of_ids_make_a_pair(monkeypatch):
+    seen = []
+
+    async def series(runs, store, options):
+        seen.extend((who.name, work.kind) for who, work in runs)
+        return []
+
+    monkeypatch.setattr(__main__, "_series", series)
+    kinds = ["--ids", "rising", "--ids", "made", "--orders", "10", "--store", "none"]
+    options = __main__._arguments(
+        ["throughput", "--pair", "orderapp", "loop", "--pairs", "2", *kinds]
+    )
+    await __main__.throughput(options)
+
+    assert [kind for _, kind in seen] == ["rising", "made"] * 2
+    assert seen[0] != seen[1]
 
 
 def test_threads_and_stages_are_those_of_the_measured_orders():
