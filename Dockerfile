@@ -3,6 +3,9 @@
 #   docker build -t orderapp:VERSION .                          production: Kafka is elsewhere
 #   docker build -t orderapp:embedded --target embedded .       with Kafka and its Java inside
 #
+# Behind a company's proxy with certificates of its own: `--secret id=ca,src=FILE` names a PEM file
+# with all CAs that the build meets; nothing of it stays in the image.
+#
 # Needs BuildKit, the default of Docker since 23. The Python image is pinned by version; to pin
 # it for good, append the digest that `docker buildx imagetools inspect` shows.
 FROM python:3.13.14-slim-trixie AS slim
@@ -17,21 +20,24 @@ RUN python -m venv --without-pip /opt/orderapp
 # A stop in the worker's first second is heard too.
 COPY deploy/sitecustomize.py /opt/orderapp/lib/python3.13/site-packages/sitecustomize.py
 COPY deploy/requirements.txt /locks/
-RUN pip --python /opt/orderapp/bin/python install --only-binary :all: --no-deps \
+RUN --mount=type=secret,id=ca PIP_CERT=$(ls /run/secrets/ca 2>/dev/null) \
+    pip --python /opt/orderapp/bin/python install --only-binary :all: --no-deps \
     --require-hashes -r /locks/requirements.txt
 
 FROM dependencies AS dependencies-embedded
 COPY deploy/requirements-embedded.txt /locks/
-RUN pip --python /opt/orderapp/bin/python install --only-binary :all: --no-deps \
+RUN --mount=type=secret,id=ca PIP_CERT=$(ls /run/secrets/ca 2>/dev/null) \
+    pip --python /opt/orderapp/bin/python install --only-binary :all: --no-deps \
     --require-hashes -r /locks/requirements-embedded.txt
 
 
-# -- Kafka's jars, checked against jars.lock. Only the embedded broker's own files are copied, so
-#    that nothing else makes this layer anew.
+# -- Kafka's jars, checked against jars.lock. The engine needs nothing of the rest, so that no
+#    other change makes this layer anew.
 FROM dependencies-embedded AS jars
-COPY orderapp/engine/embedded/ /src/orderapp/engine/embedded/
+COPY orderapp/engine/ /src/orderapp/engine/
 ENV M2_REPO=/opt/m2 PYTHONPATH=/src
-RUN /opt/orderapp/bin/python -c \
+RUN --mount=type=secret,id=ca REQUESTS_CA_BUNDLE=$(ls /run/secrets/ca 2>/dev/null) \
+    /opt/orderapp/bin/python -c \
     "from orderapp.engine.embedded.jars import classpath; classpath(lambda seconds: None)"
 
 
@@ -39,7 +45,8 @@ RUN /opt/orderapp/bin/python -c \
 FROM slim AS wheel
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 COPY deploy/requirements-build.txt /locks/
-RUN pip install --only-binary :all: --require-hashes -r /locks/requirements-build.txt
+RUN --mount=type=secret,id=ca PIP_CERT=$(ls /run/secrets/ca 2>/dev/null) \
+    pip install --only-binary :all: --require-hashes -r /locks/requirements-build.txt
 WORKDIR /src
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY orderapp/ orderapp/

@@ -141,6 +141,9 @@ class Settings:
     dead_letter_share: float = 0.5
     #: Seconds without progress, with work waiting, after which `/healthz` says so.
     stall_seconds: float = 120.0
+    #: Seconds from its start after which `/healthz` says so of a worker that has never had what
+    #: it needs; None: it waits.
+    ready_seconds: float | None = None
     #: Kafka's `group.instance.id`: a worker that comes back under it keeps its partitions.
     instance_id: str | None = None
     #: What may stand around the JSON of orders: `none` or `schema-registry`.
@@ -196,6 +199,7 @@ class Settings:
             ),
             dead_letter_share=env.share("ORDERAPP_DEAD_LETTER_SHARE", cls.dead_letter_share),
             stall_seconds=env.seconds("ORDERAPP_STALL_SECONDS", cls.stall_seconds, 1),
+            ready_seconds=env.seconds("ORDERAPP_READY_SECONDS", 0.0, 1) or None,
             instance_id=instance_id,
             framing=env.choice("ORDERAPP_FRAMING", ("none", "schema-registry")),
             session_timeout=env.seconds(

@@ -25,6 +25,8 @@ locals {
     ORDERAPP_ALLOWED_HOSTS  = join(",", compact([var.domain_name, aws_lb.web.dns_name]))
     ORDERAPP_ORDER_INTERVAL = tostring(var.order_interval)
     ORDERAPP_PAYMENT_DELAY  = tostring(var.payment_delay)
+    # ECS keeps the old tasks when new ones never get ready.
+    ORDERAPP_READY_SECONDS = tostring(var.ready_seconds)
   }
   store_settings = {
     COUCHBASE_SCOPE       = var.couchbase_scope

@@ -128,6 +128,17 @@ variable "order_interval" {
   }
 }
 
+variable "ready_seconds" {
+  description = "Seconds that a new task may take to reach Kafka and its store; then it is not healthy, and ECS takes the deployment back (ORDERAPP_READY_SECONDS)."
+  type        = number
+  default     = 300
+
+  validation {
+    condition     = var.ready_seconds >= 30 && var.ready_seconds <= 86400
+    error_message = "ready_seconds must be a number of seconds from 30 to 86400."
+  }
+}
+
 variable "payment_delay" {
   description = "Seconds that the simulated payment gateway takes (ORDERAPP_PAYMENT_DELAY)."
   type        = number
@@ -157,9 +168,9 @@ variable "settings" {
   validation {
     condition = alltrue([for name, _ in var.settings : !contains([
       "ORDERAPP_SERVICES", "ORDERAPP_DATA_DIR", "ORDERAPP_WEB_HOST", "ORDERAPP_ALLOWED_HOSTS",
-      "ORDERAPP_ORDER_INTERVAL", "ORDERAPP_PAYMENT_DELAY",
+      "ORDERAPP_ORDER_INTERVAL", "ORDERAPP_PAYMENT_DELAY", "ORDERAPP_READY_SECONDS",
     ], name)])
-    error_message = "settings must not have what follows from other variables: services, domain_name, order_interval, payment_delay; nor where the data directory is, nor where tasks listen."
+    error_message = "settings must not have what follows from other variables: services, domain_name, order_interval, payment_delay, ready_seconds; nor where the data directory is, nor where tasks listen."
   }
 }
 

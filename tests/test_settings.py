@@ -50,6 +50,7 @@ def test_every_setting_is_read():
             "ORDERAPP_DEAD_LETTER_LIMIT": "7",
             "ORDERAPP_DEAD_LETTER_SHARE": "1",
             "ORDERAPP_STALL_SECONDS": "40",
+            "ORDERAPP_READY_SECONDS": "300",
             "ORDERAPP_INSTANCE_ID": "worker-1",
             "ORDERAPP_FRAMING": "schema-registry",
             "ORDERAPP_SESSION_TIMEOUT": "45",
@@ -76,6 +77,7 @@ def test_every_setting_is_read():
     )
     assert settings.idempotency_hours == 48
     assert (settings.max_attempts, settings.stall_seconds) == (3, 40.0)
+    assert (settings.ready_seconds, Settings().ready_seconds) == (300.0, None)
     assert (settings.dead_letter_limit, settings.dead_letter_share) == (7, 1.0)
     assert (settings.instance_id, settings.session_timeout) == ("worker-1", 45.0)
     assert (settings.framing, settings.log_format) == ("schema-registry", "json")
@@ -213,6 +215,8 @@ def test_a_service_that_is_added_moves_no_running_deployment(services, group):
         ("ORDERAPP_DEAD_LETTER_SHARE", "1.1"),
         ("ORDERAPP_DEAD_LETTER_SHARE", "nan"),
         ("ORDERAPP_STALL_SECONDS", "0"),
+        ("ORDERAPP_READY_SECONDS", "0"),
+        ("ORDERAPP_READY_SECONDS", "never"),
         ("ORDERAPP_INSTANCE_ID", "worker 1"),
         ("ORDERAPP_GROUP", "our group"),
         ("ORDERAPP_GROUP", "a" * 201),

@@ -30,6 +30,11 @@ class StoreKeeper(StoreWrapper, Service):
         self._missing: StoreError | None = StoreUnavailable("the store is not open yet")
         super().__init__(store)
 
+    @property
+    def has_opened(self) -> bool:
+        """Whether the store was there once."""
+        return self._missing is None
+
     async def on_start(self) -> None:
         """Begin to open the store; the worker does not wait for it."""
         self.add_future(self._open())

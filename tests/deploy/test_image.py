@@ -3,10 +3,13 @@
 import fnmatch
 import http.server
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
+import time
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from orderapp.engine.delivery.stopping import STOP_SECONDS
+from orderapp.engine.embedded import jars
 from tests.deploy import known
 from tests.deploy.recipe import environment, exec_form, last, lineage, parse
 
@@ -87,6 +91,50 @@ def test_the_embedded_image_has_its_jars_where_the_program_looks(stages):
     repository = environment(stages, "embedded")["M2_REPO"]
     assert ("jars", [repository], repository) in stages["embedded"].copies()
     assert f"M2_REPO={repository}" in stages["jars"].all("ENV")[0].split()
+
+
+def test_the_stage_of_the_jars_copies_all_that_it_runs(stages, tmp_path):
+    for _, sources, target in stages["jars"].copies():
+        for source in sources:
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(known.ROOT / source, f"{tmp_path}{target}", ignore=ignore)
+    (run,) = stages["jars"].all("RUN")
+    code = run.partition(" -c ")[2].strip().strip('"')
+    assert "classpath(" in code
+    # Of this environment the libraries alone: -S passes over what finds the project itself.
+    libraries = sysconfig.get_path("purelib")
+    jars.classpath(time.sleep)
+
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"{code}; import orderapp; print(*orderapp.__path__)"],
+        env={
+            "PYTHONPATH": f"{tmp_path}/src:{libraries}",
+            "M2_REPO": str(jars.maven_repository()),
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path}/src/orderapp\n"), done.stderr
+
+
+def test_what_is_fetched_is_fetched_with_the_cas_of_the_build(stages):
+    fetching = [
+        run
+        for stage in stages.values()
+        for run in stage.all("RUN")
+        if "--require-hashes" in run or "classpath(" in run
+    ]
+
+    assert len(fetching) == 4
+    for run in fetching:
+        found = re.match(
+            r"--mount=type=secret,id=ca (PIP_CERT|REQUESTS_CA_BUNDLE)=\$\(ls (\S+)", run
+        )
+        assert found[2] == "/run/secrets/ca"
+        assert (found[1] == "PIP_CERT") == ("pip " in run)
 
 
 def test_dependencies_have_a_layer_of_their_own_and_are_checked_by_hash(stages):
@@ -219,6 +267,30 @@ def test_the_health_check_says_what_healthz_says(server, tmp_path, status, expec
     server.status = status
     assert check_health(tmp_path, server.server_port).returncode == expected
     assert server.asked == ["/healthz"]
+
+
+@pytest.mark.parametrize(
+    ("command", "port"),
+    [
+        ("python /opt/orderapp/bin/faust -A orderapp worker -l info", 6066),
+        ("python faust -A orderapp worker -l info -p 7411", 7411),
+        ("python faust -A orderapp worker -p7411 -l info", 7411),
+        ("python faust -A orderapp worker --web-port 7411", 7411),
+        ("python faust -A orderapp worker --web-port=7411", 7411),
+        ("python faust -A orderapp worker -p 1 -p 7411", 7411),
+        ("python faust -A orderapp worker -p", 6066),
+        ("/sbin/init -p 22", 6066),
+        ("", 6066),
+    ],
+)
+def test_the_health_check_asks_at_the_port_of_the_worker(command, port, monkeypatch):
+    monkeypatch.delenv("WEB_PORT", raising=False)
+    port_of = runpy.run_path(str(known.ROOT / "deploy/healthcheck.py"))["port_of"]
+
+    assert port_of(command.split()) == port
+
+    monkeypatch.setenv("WEB_PORT", "7500")
+    assert port_of(command.split()) == (7500 if port == 6066 else port)
 
 
 def test_the_health_check_fails_in_one_line_when_nobody_answers(server, tmp_path):

@@ -257,6 +257,7 @@ BAD = {
         "services",
         "must not be above the number of partitions (4)",
     ),
+    "no time to get ready": ({"ready_seconds": "5"}, "ready_seconds", "from 30 to 86400"),
     "desired above maximum": (
         {"services": "{web={desired_count=3,max_count=2,consumes=false}}"},
         "services",

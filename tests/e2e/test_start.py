@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import re
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ from tests.e2e import records
 from tests.e2e.between import Between
 from tests.e2e.kafka import Kafka
 from tests.e2e.worker import eventually, faust
+from tests.ports import free_port
 
 # Who asks (the first word of its client id), what, and the number of the request. At each step
 # but these the broker hangs for a second; here it is killed, and started again.
@@ -138,3 +140,17 @@ def test_a_command_says_in_one_line_that_the_broker_has_gone(tmp_path, outages):
     assert sent.returncode == 1
     assert "Traceback" not in sent.stderr
     assert "Kafka does not answer" in sent.stderr.splitlines()[-1]
+
+
+def test_a_worker_whose_settings_lead_nowhere_is_unhealthy_when_it_is_told_to_be(start):
+    nowhere = f"127.0.0.1:{free_port()}"
+    worker = start(KAFKA_BOOTSTRAP_SERVERS=nowhere, ORDERAPP_READY_SECONDS="5")
+    eventually(lambda: worker.get("/healthz")[0] == 200, "it is alive at first")
+
+    answer = eventually(
+        lambda: (got := worker.get("/healthz"))[0] == 503 and got[1], "and then it is not"
+    )
+
+    assert answer["status"] == "stalled"
+    assert re.fullmatch(r"never ready for \d+ s: Kafka is not reachable yet", answer["reason"])
+    assert worker.terminate() == 0

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 from aiohttp import web
 
-from orderapp.app import app, store
+from orderapp.app import app, settings, store
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.held_up import standing_still
 from orderapp.store import StoreError
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that the store has to answer.
 STORE_PATIENCE = 1.5
+UNREACHED, NO_ANSWER = "Kafka is not reachable yet", "store: does not answer"
 #: How many pieces of work that stand still are named.
 NAMED = 3
 
@@ -52,8 +54,8 @@ class NotReady(msgspec.Struct, frozen=True, kw_only=True):
 )
 async def healthz(request: web.Request) -> web.Response:
     """Alive: work that waits is being done. Asks nothing of Kafka or the store, so that their
-    absence restarts no worker."""
-    stalled = app.watch.stalled
+    absence restarts no worker; but for one that has never had them, where a setting says so."""
+    stalled = app.watch.stalled or _start.overdue()
     if stalled:
         return json(Stalled(reason=stalled), 503)
     return json(Healthy())
@@ -76,9 +78,37 @@ async def readyz(request: web.Request) -> web.Response:
     return json(Healthy())
 
 
+class _Start:
+    """Whether this worker has ever had what it needs. One whose settings lead nowhere never
+    does: where a deployment would wait for that, it is to see a worker that is not healthy."""
+
+    def __init__(self, limit: float | None) -> None:
+        self._limit = limit
+        self._began = time.monotonic()
+        self._is_over = False
+
+    def overdue(self) -> str | None:
+        """What has been missing since the start, when that is too long."""
+        waited = time.monotonic() - self._began
+        if self._is_over or self._limit is None:
+            return None
+        missing = [*blocked.reasons]
+        if not app.ready:
+            missing.append(UNREACHED)
+        if store in app.resources and not store.has_opened:
+            missing.append(NO_ANSWER)
+        self._is_over = not missing
+        if not missing or waited < self._limit:
+            return None
+        return f"never ready for {waited:.0f} s: {', '.join(missing)}"
+
+
+_start = _Start(settings.ready_seconds)
+
+
 def _kafka() -> str | None:
     if not app.ready:
-        return "Kafka is not reachable yet"
+        return UNREACHED
     if not app.watch.kafka_answers:
         return "Kafka does not answer"
     if not app.agents:
@@ -96,7 +126,7 @@ async def _store() -> str | None:
             await store.ping()
     except (StoreError, TimeoutError) as error:
         _told.tell(str(error) or f"no answer within {STORE_PATIENCE:g} s")
-        return "store: does not answer"
+        return NO_ANSWER
     _told.tell(None)
     return None
 
