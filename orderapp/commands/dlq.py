@@ -34,10 +34,6 @@ class _Dlq(SubCommand):
     abstract: ClassVar[bool] = True
     group = dlq
 
-    def wants_json(self) -> bool:
-        """Whether `--json` was given, here or to `faust`."""
-        return bool(self.kwargs.pop("as_json") or self.json)
-
 
 class ListCommand(_Dlq):
     __doc__ = f"""List open dead letters, one in a line.

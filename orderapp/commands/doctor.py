@@ -91,7 +91,7 @@ async def _java() -> AsyncIterator[Finding]:
     else:
         yield Finding("ok", "java", told.stderr.partition("\n")[0])
     pinned, repository = jars.read_lock(), jars.maven_repository()
-    missing = [jar for jar in pinned if not jar.is_intact(jar.path(repository))]
+    missing = jars.to_fetch(pinned, repository)
     if missing:
         size = sum(jar.size for jar in missing) / 1e6
         text = f"{len(missing)} of {len(pinned)} are fetched by the first worker, {size:.1f} MB"

@@ -16,6 +16,10 @@ class SubCommand(AppCommand):
     group: ClassVar[click.Group]
     name: ClassVar[str]
 
+    def wants_json(self) -> bool:
+        """Whether `--json` was given, here or to `faust`."""
+        return bool(self.kwargs.pop("as_json") or self.json)
+
     @classmethod
     def as_click_command(cls) -> Any:
         """Called by Faust for each subclass."""

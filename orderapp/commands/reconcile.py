@@ -112,8 +112,9 @@ async def _look(limit: int, wait: float) -> "Report":
         await store.open()
         with Evidence() as evidence, Progress() as progress:
             async with TopicReader(cluster) as reader, Groups(cluster) as groups:
-                days = settings.days_kept
-                check = Check(reader, store, evidence, progress, groups.lost, days)
+                check = Check(
+                    reader, store, evidence, progress, groups.lost, settings.days_kept
+                )
                 return await check.run(limit, wait)
     finally:
         await store.close()

@@ -34,10 +34,6 @@ class _Rules(SubCommand):
     abstract: ClassVar[bool] = True
     group = rules_group
 
-    def wants_json(self) -> bool:
-        """Whether `--json` was given, here or to `faust`."""
-        return bool(self.kwargs.pop("as_json") or self.json)
-
 
 class ListCommand(_Rules):
     """List the rules, with their states and parameters.

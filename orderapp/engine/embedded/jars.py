@@ -76,6 +76,11 @@ def maven_repository() -> Path:
     return Path(os.path.expanduser("~"), ".m2", "repository").absolute()  # noqa: PTH111  # never raises
 
 
+def to_fetch(jars: Iterable[Jar], repository: Path) -> list[Jar]:
+    """Those of them that are missing there, or damaged."""
+    return [jar for jar in jars if not jar.is_intact(jar.path(repository))]
+
+
 def classpath(pause: Callable[[float], object]) -> list[Path]:
     """The paths of all jars, after fetching those that are missing or damaged.
 
@@ -83,7 +88,7 @@ def classpath(pause: Callable[[float], object]) -> list[Path]:
     """
     repository, jars = maven_repository(), read_lock()
     try:
-        wanted = [jar for jar in jars if not jar.is_intact(jar.path(repository))]
+        wanted = to_fetch(jars, repository)
         if wanted:
             _fetch_all(wanted, repository, pause)
     except OSError as error:
