@@ -1,6 +1,9 @@
 """What all tests share. Nothing here starts a broker."""
 
 import os
+import sys
+
+import pytest
 
 # The app reads its settings when it is imported; tests must not see those of their user.
 for _name in [*os.environ]:
@@ -10,3 +13,11 @@ for _name in [*os.environ]:
         del os.environ[_name]
 
 pytest_plugins = ("tests.browser",)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_unsaid():
+    """Lines that a test has left to be counted are not said in the middle of another one."""
+    yield
+    if logs := sys.modules.get("orderapp.engine.observe.logs"):
+        logs.say_rest()

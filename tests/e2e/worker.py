@@ -83,7 +83,10 @@ class Worker:
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text(errors="replace")
+        """What it has said, in whole lines: the last one may be half written while it runs."""
+        ended = self.process is not None and self.process.poll() is not None
+        said = self.log_file.read_text(errors="replace")
+        return said if ended else said[: said.rfind("\n") + 1]
 
     @property
     def kafka(self) -> str:

@@ -12,13 +12,11 @@ from mode.worker import exiting
 from orderapp.engine.app import BatchApp, Worker
 from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.cluster import Cluster
-from orderapp.engine.observe.logs import say_rest
 
 
 @pytest.fixture
 def end(monkeypatch):
     """Ends a worker with this error, as Faust does, and returns the exit status."""
-    say_rest()  # of what other tests have logged; an end says it too
 
     def end(error, *, start=None, failure=None):
         def execute(_self):

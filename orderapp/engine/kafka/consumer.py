@@ -47,7 +47,9 @@ class Consumer(LedgerConsumer):
             self.topic_ids,
             self.last_timestamps,
         )
-        self.outlook = Outlook(self._in_thread)
+        #: How many fetches have brought records, and how many of them were handed out.
+        self.fetches = self._handed_out = 0
+        self.outlook = Outlook(self._in_thread, lambda: self.fetches)
         self._draining = False
         self._reading = False
 
@@ -68,6 +70,7 @@ class Consumer(LedgerConsumer):
         # Faust pauses partitions whose agents are behind, and when all are paused it sleeps
         # for a whole second, whatever happens meanwhile. This waits for room instead.
         self._reading = False
+        self._handed_out = self.fetches
         while (self._draining or self.held.is_full) and not self.should_stop:
             self.held.changed.clear()
             try:
@@ -196,6 +199,7 @@ class Consumer(LedgerConsumer):
     def progress(self) -> Iterator[Progress]:
         """How far the work is, for each assigned partition; asks nobody."""
         self._settle()
+        on_their_way = self._handed_out < self.outlook.reached_by
         for tp in sorted(self.assignment()):
             ledger = self.held.ledgers.get(tp)
             committed = self._committed_offset.get(tp)
@@ -206,7 +210,7 @@ class Consumer(LedgerConsumer):
                 self._end(tp),
                 self.last_timestamps.get(tp),
                 ledger.pending if ledger is not None else [],
-                self.outlook.reached.get(tp, 0),
+                0 if on_their_way else self.outlook.reached.get(tp, 0),
                 self.outlook.open_transactions.began.get(tp),
             )
 

@@ -97,10 +97,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return await super()._fetch_records(*args, **kwargs)
+            records = await super()._fetch_records(*args, **kwargs)
         except TopicAuthorizationFailedError as error:
             self._readable.refuse(error.args[0])
             return {}
+        if records:  # without an `await` since aiokafka's position is behind them
+            self.consumer.fetches += 1  # type: ignore[attr-defined]
+        return records
 
     @Service.task
     async def _look_at_rights(self) -> None:

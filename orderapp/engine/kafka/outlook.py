@@ -27,7 +27,8 @@ class Progress(NamedTuple):
     #: Of the last record that this worker read, in ms of Unix time.
     timestamp: int | None
     unfinished: list[Held]
-    #: Where the consumer itself was at the last look: also behind what nobody can read.
+    #: Where aiokafka was at the last look, also behind what nobody can read; 0 while what it
+    #: fetched up to there may still be on its way to the services.
     reached: int = 0
     #: Timestamp (ms of Unix time) of the oldest open transaction's first record.
     opened: int | None = None
@@ -36,11 +37,12 @@ class Progress(NamedTuple):
 class Outlook:
     """Asks Kafka, and remembers what it said last."""
 
-    def __init__(self, in_thread: InThread) -> None:
-        self._in_thread = in_thread
+    def __init__(self, in_thread: InThread, fetches: Callable[[], int]) -> None:
+        self._in_thread, self._fetches = in_thread, fetches
         self.ends: dict[TP, int] = {}
-        #: Where the consumer was.
+        #: Where the consumer was, after so many fetches.
         self.reached: dict[TP, int] = {}
+        self.reached_by = 0
         self.open_transactions = OpenTransactions()
 
     async def look(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int]]:
@@ -60,11 +62,13 @@ class Outlook:
         async with asyncio.timeout(ANSWER_SECONDS):
             ends = await consumer.end_offsets(tps)
             await self.open_transactions.look(consumer, _bounds(consumer))
-            return {
+            seen = {
                 tp: (await consumer.position(tp), end)
                 for tp, end in ends.items()
                 if tp in consumer.assignment()
             }
+            self.reached_by = self._fetches()
+            return seen
 
     async def renew_topics(self, *, rejoin: bool) -> None:
         """Ask anew for topics and partitions; the group divides them again where their numbers

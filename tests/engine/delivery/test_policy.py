@@ -191,9 +191,6 @@ async def test_whatever_a_rule_raises_costs_only_the_record_that_it_is_about(fai
 
 
 async def test_tries_that_fail_are_said_a_few_times_and_counted(caplog):
-    say_rest()  # of other tests
-    caplog.clear()
-
     async def work(batch):
         raise RetryableError("no answer")
 
@@ -205,9 +202,8 @@ async def test_tries_that_fail_are_said_a_few_times_and_counted(caplog):
         "test: 1 from orders[0] failed at attempt 1: RetryableError: no answer"
     )
     assert len(said) == 5
-    assert [m for m in caplog.messages if "more" in m] == [
-        "…and 15 more times that test failed in 0 s"
-    ]
+    [rest] = [m for m in caplog.messages if "more" in m]
+    assert re.fullmatch(r"…and 15 more times that test failed in \d+ s", rest)
 
 
 async def test_an_error_of_others_is_tried_again_until_it_has_passed():
@@ -532,8 +528,6 @@ async def test_persist_says_what_it_waits_for(caplog):
 
 
 async def test_records_that_wait_for_the_same_are_said_a_few_times_and_counted(caplog):
-    say_rest()  # of other tests
-    caplog.clear()
     tries = 0
 
     async def attempt():
@@ -548,7 +542,7 @@ async def test_records_that_wait_for_the_same_are_said_a_few_times_and_counted(c
     *said, rest = caplog.messages
     assert len(said) == 10
     assert all("no Kafka (attempt " in line for line in said)
-    assert re.fullmatch(r"…and \d+ more tries for few\[0\] in 0 s", rest)
+    assert re.fullmatch(r"…and \d+ more tries for few\[0\] in \d+ s", rest)
 
 
 def test_waits_grow_to_a_bound():

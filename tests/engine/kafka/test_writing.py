@@ -22,7 +22,6 @@ from orderapp.engine.kafka.produce_errors import InvalidRecordError
 from orderapp.engine.kafka.writing import Part, write
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.held_up import held_up
-from orderapp.engine.observe.logs import say_rest
 
 PLACE = ("orders", 3)
 
@@ -85,7 +84,6 @@ def quick(monkeypatch):
     monkeypatch.setattr(retry, "LONGEST_SLOW_WAIT", 0.02)
     monkeypatch.setattr(retry, "LOOK", 0.002)
     yield
-    say_rest()
     writing._few.cache_clear()
     writing._few_cut.cache_clear()
     assert (blocked.reasons, len(held_up)) == ([], 0)

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from faust.transport.drivers import aiokafka as driver
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -249,6 +250,60 @@ async def test_lag_falls_with_the_commit_and_age_with_the_work(monkeypatch):
     assert reading.oldest("payment") == 0
     assert reading.value("orderapp_consumer_lag_records", where) == 0
     assert reading.value("orderapp_held_batches") == 0
+
+
+class Aiokafka:
+    """Its consumer, which has handed all records of one partition to its caller."""
+
+    def __init__(self, end):
+        self.end = end
+
+    async def end_offsets(self, tps):
+        return dict.fromkeys(tps, self.end)
+
+    async def position(self, _tp):
+        return self.end
+
+    def assignment(self):
+        return {TP0}
+
+    def last_stable_offset(self, _tp):
+        return None
+
+
+async def test_records_on_their_way_from_the_consumers_thread_are_lag(monkeypatch):
+    reading = Reading(monkeypatch, end=20)
+    consumer = reading.consumer
+    consumer.starts.begun[TP0] = 0  # a new group
+    where = {"group": "group", "topic": "readings", "partition": "0"}
+
+    async def fetched(*_args, **_options):
+        return {TP0: chunk(0, 19)}
+
+    async def in_thread(call, *args):
+        return await call(Aiokafka(20), *args)
+
+    async def nothing(*_args):
+        return {}, {TP0}
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
+    monkeypatch.setattr(driver.Consumer, "_wait_next_records", nothing)
+    monkeypatch.setattr(consumer.outlook, "_in_thread", in_thread)
+    await consumer._thread._fetch_records()
+    await consumer.outlook.look([TP0])
+
+    # They are behind aiokafka's position, and none was given to a service yet.
+    assert reading.value("orderapp_consumer_lag_records", where) == 20
+
+    message = reading.read(0, 18, timestamp=(time.time() - 30) * 1000)
+    assert reading.value("orderapp_consumer_lag_records", where) == 20
+    consumer.ack(message)
+    consumer._committed_offset[TP0] = 19
+    assert reading.value("orderapp_consumer_lag_records", where) == 1
+
+    # The last one ended a transaction: nothing will ever be read there.
+    await consumer._wait_next_records(1.0)
+    assert reading.value("orderapp_consumer_lag_records", where) == 0
 
 
 async def test_the_age_of_commits_counts_only_while_something_waits(monkeypatch):
