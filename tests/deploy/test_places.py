@@ -6,7 +6,7 @@ import yaml
 
 from orderapp import app
 from orderapp.settings import Settings
-from tests.deploy.known import read
+from tests.deploy.known import ROOT, read
 
 SERVICES = set(app.services.all)
 READING = set(app.services.readers)
@@ -22,12 +22,24 @@ def named():
     allowed = re.findall(r"allow read --consumer-group (\S+)", read("deploy/confluent-acls.sh"))
     alerts = read("observability/prometheus/alerts.yml")
     setting = re.search(r"`ORDERAPP_SERVICES` .*?`([\w,-]+)` this worker", read("README.md"))[1]
+    kubernetes = "".join(
+        path.read_text("utf-8") for path in sorted(ROOT.glob("deploy/kubernetes/*.yaml"))
+    )
+    lagging = re.findall(r"consumerGroup: (\S+)", kubernetes)
     return {
         "docker-compose.yml": (set(filter(None, run)), SERVICES),
         "terraform/variables.tf": (set(re.findall(r"^ +(\w+) +=", tasks, re.M)), SERVICES),
         "deploy/confluent-acls.sh": (
             {groups.get(group, group) for group in allowed},
             READING | {"producer"},
+        ),
+        "deploy/kubernetes": (
+            set(re.findall(r"\{name: ORDERAPP_SERVICES, value: (\w+)\}", kubernetes)),
+            SERVICES,
+        ),
+        "deploy/kubernetes, ScaledObject": (
+            {groups.get(group, group) for group in lagging},
+            READING,
         ),
         "observability/prometheus/alerts.yml, OrderappServiceMissing": (
             set(re.findall(r'records_total\{service="(\w+)"', alerts)),
@@ -56,4 +68,4 @@ def test_a_new_service_is_missed_in_every_place(monkeypatch):
     monkeypatch.setattr(f"{__name__}.SERVICES", SERVICES | {"shipping"})
     monkeypatch.setattr(f"{__name__}.READING", READING | {"shipping"})
 
-    assert [line.endswith("lacks shipping") for line in lacking(named())] == [True] * 5
+    assert [line.endswith("lacks shipping") for line in lacking(named())] == [True] * 7
