@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: setup run check format test bench chaos ci
+.PHONY: setup run check format test docs bench chaos ci
 
 setup:
 	$(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -e '.[dev]'
@@ -22,6 +22,10 @@ format:
 
 test:
 	$(VENV)/bin/pytest -n 3
+
+# The documentation, at http://localhost:8000/, and again with each change.
+docs:
+	$(VENV)/bin/zensical serve
 
 # Needs the extra `bench`: the libraries that orderapp is compared with.
 bench:

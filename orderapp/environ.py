@@ -45,7 +45,7 @@ class Environ:
                 shown = shown if shown.isprintable() else ascii(shown)
                 raise SettingsError(
                     f"{shown} is not a setting: did you mean {nearest}? "
-                    "All are in README.md, under Settings"
+                    "All are in docs/settings.md"
                 )
 
     def seconds(self, name: str, default: float, least: float, most: float = 86_400) -> float:

@@ -109,7 +109,7 @@ class Faults:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of a worker. The README has the table; a test holds both together."""
+    """All settings of a worker. docs/settings.md has the tables; a test holds both together."""
 
     #: `host:port` of each broker; empty: the embedded broker.
     kafka_bootstrap_servers: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ TAKERS = ("local", "anyone", "token")
 
 @dataclass(frozen=True)
 class Web:
-    """See the README's table."""
+    """See the table in docs/settings.md."""
 
     host: str = "127.0.0.1"
     #: Names in the header `Host` that are answered, besides its own; `*` is any.

@@ -311,7 +311,7 @@ def test_a_misspelt_name_is_refused_with_the_nearest_one(name, nearest):
         Settings.from_env({"ORDERAPP_SERVICES": "fraud", name: "hush"})
 
     assert str(error.value) == (
-        f"{name} is not a setting: did you mean {nearest}? All are in README.md, under Settings"
+        f"{name} is not a setting: did you mean {nearest}? All are in docs/settings.md"
     )
 
 

@@ -1,6 +1,6 @@
 """A short run of the chaos suite with each store, as a command of its own.
 
-`make chaos` runs it as long as the README's figures."""
+`make chaos` runs it as long as the figures of docs/measurements.md."""
 
 import json
 import subprocess

@@ -21,7 +21,9 @@ def named():
     groups = {Settings(services=frozenset({name})).group: name for name in SERVICES}
     allowed = re.findall(r"allow read --consumer-group (\S+)", read("deploy/confluent-acls.sh"))
     alerts = read("observability/prometheus/alerts.yml")
-    setting = re.search(r"`ORDERAPP_SERVICES` .*?`([\w,-]+)` this worker", read("README.md"))[1]
+    setting = re.search(
+        r"`ORDERAPP_SERVICES` .*?`([\w,-]+)` this worker", read("docs/settings.md")
+    )[1]
     kubernetes = "".join(
         path.read_text("utf-8") for path in sorted(ROOT.glob("deploy/kubernetes/*.yaml"))
     )
@@ -45,7 +47,7 @@ def named():
             set(re.findall(r'records_total\{service="(\w+)"', alerts)),
             READING,
         ),
-        "README.md, ORDERAPP_SERVICES": (set(setting.split(",")), SERVICES),
+        "docs/settings.md, ORDERAPP_SERVICES": (set(setting.split(",")), SERVICES),
     }
 
 

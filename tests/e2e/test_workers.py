@@ -96,7 +96,7 @@ def test_a_killed_worker_is_restarted_and_every_order_is_paid(start):
     assert len({payment["payment_id"] for payment in payments}) == 2000
 
 
-# `ORDERAPP_TEST_KILL_ORDERS=200000` for the figure in the README.
+# `ORDERAPP_TEST_KILL_ORDERS=200000` for the figure in docs/measurements.md.
 KILL_ORDERS = int(os.environ.get("ORDERAPP_TEST_KILL_ORDERS", "20000"))
 
 

@@ -1,4 +1,4 @@
-"""Takes the README's pictures of a real worker's dashboard.
+"""Takes the documentation's pictures of a real worker's dashboard.
 
     python -m tests.web_page.screenshots [--minutes 5] [--directory docs/images]
 
