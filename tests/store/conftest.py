@@ -2,9 +2,34 @@
 
 import pytest
 
-from orderapp.store.couchbase import CouchbaseStore
+from orderapp.store.couchbase import CouchbaseStore, count, pages, read
+from orderapp.store.couchbase import store as couchbase_store
 from orderapp.store.sqlite import SQLiteStore
+from orderapp.store.sqlite import store as sqlite_store
 from tests.couchbase_double import couchbase_double
+
+
+@pytest.fixture(autouse=True)
+def patience(request, monkeypatch):
+    """Calls end by limits for which a machine may pause, some of less than two seconds: only
+    those tests have them that ask for `limits`."""
+    if "limits" in request.fixturenames:
+        return
+    for module, name in (
+        (sqlite_store, "READ_LIMIT"),
+        (sqlite_store, "WRITE_LIMIT"),
+        (couchbase_store, "READ_LIMIT"),
+        (couchbase_store, "WRITE_LIMIT"),
+        (read, "LIMIT"),
+        (pages, "LIMIT"),
+        (count, "PATIENCE"),
+    ):
+        monkeypatch.setattr(module, name, 60.0)
+
+
+@pytest.fixture
+def limits():
+    """Those that the program has."""
 
 
 @pytest.fixture(scope="session")

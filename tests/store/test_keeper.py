@@ -51,7 +51,7 @@ async def test_store_that_is_away_is_opened_when_it_is_back(keep):
     with pytest.raises(StoreUnavailable, match="away"):
         await keeper.ping()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await store.is_opened.wait()
     await asyncio.sleep(0)
     await keeper.upsert([order(1)])

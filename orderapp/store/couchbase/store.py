@@ -172,9 +172,10 @@ class CouchbaseStore:
             opened.reservers.submit(opened.client.replace_reservation, before, after),
         )
 
-    async def _read(self, function: "Callable[[Client], T]", limit: float = READ_LIMIT) -> T:
+    async def _read(self, function: "Callable[[Client], T]", limit: float | None = None) -> T:
         opened = self._opened()
-        return await self._within(limit, opened.readers.submit(function, opened.client))
+        reading = opened.readers.submit(function, opened.client)
+        return await self._within(limit or READ_LIMIT, reading)
 
     def _opened(self) -> Connection:
         if self._connection is None:

@@ -10,10 +10,10 @@ it:
   taker looks there (a record of a process that was killed arrives within moments, or never)
   before it sends it again. That is the only case in which Kafka is searched.
 
-All times are measured by the clock of the one who waits. A second record is left possible only
-where a lookup ends at its bound, or a sender stands still for seconds right between its last
-look at the reservation and the write. It would be the same order under the same id, which every
-service takes for one.
+All times are those of the one who waits; its own pauses are no silence of others. A second
+record is left possible only where a lookup ends at its bound, or a sender stands still for
+seconds right between its last look at the reservation and the write. It would be the same order
+under the same id, which every service takes for one.
 """
 
 import asyncio
@@ -108,16 +108,16 @@ class KeyedOrders:
                 return await self._send(held, trace, is_new=is_new)
 
     async def _until_done_or_silent(self, found: Reservation, mine: Reservation) -> Reservation:
-        heard, wait = time.monotonic(), POLL
+        # Waits are added up, and no clock is read: when a machine pauses, its sender does too.
+        silent, wait = 0.0, POLL
         # What this process holds and is not under way has failed.
         while not found.is_confirmed and found.holder != self._holder:
-            if time.monotonic() - heard > SILENCE:
+            if silent > SILENCE:
                 break
             await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_POLL)
             before, found = found, await store.reserve(mine)
-            if found != before:
-                heard = time.monotonic()
+            silent = silent + wait if found == before else 0.0
+            wait = min(wait * 2, LONGEST_POLL)
         return found
 
     async def _hold(

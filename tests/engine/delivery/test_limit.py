@@ -16,7 +16,7 @@ from orderapp.engine.delivery.limit import GiveUp, Limit
 from orderapp.engine.errors import RecordError, RetryableError
 from orderapp.engine.observe.blocked import blocked
 from orderapp.engine.observe.held_up import held_up
-from tests.engine.delivery.test_policy import DeadLetters, Event, Open, Stream, deliver
+from tests.engine.delivery.test_policy import DeadLetters, Event, Open, Stream, deliver, until
 from tests.records import record
 
 BUG = KeyError("country")
@@ -96,14 +96,6 @@ def events(*sizes):
         found.append(event)
         first += size
     return found
-
-
-async def until(check):
-    for _ in range(1000):
-        if check():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError
 
 
 def opened(work, given, dead_letters, **options):

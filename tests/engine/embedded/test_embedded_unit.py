@@ -122,7 +122,7 @@ def answer_once(reply: bytes) -> int:
     ],
 )
 def test_kafka_answers_when_a_broker_is_open_for_work(reply, answers):
-    assert answers == kafka_answers(answer_once(reply))
+    assert answers == kafka_answers(answer_once(reply), timeout=60)
 
 
 def test_a_port_that_accepts_and_says_nothing_is_no_kafka():
@@ -332,39 +332,43 @@ def test_a_growing_log_is_cut_and_its_last_part_kept(tmp_path, monkeypatch):
     assert (tmp_path / "broker.log.1").read_text() == "more than ten bytes\n"
 
 
-# The guard of a Java process, with `sleep` in its place
+# The guard of a Java process
 
 
-def run(*command: str) -> Java:
-    return Java(list(command), log=2)
+def run(script: str, begun: Path) -> Java:
+    """A shell in Java's place, which has come as far as making the file `$1`."""
+    java = Java(["/bin/sh", "-c", script, "sh", str(begun)], log=2)
+    while not begun.exists():
+        time.sleep(0.01)
+    return java
 
 
-def test_stopping_is_orderly_for_a_process_that_obeys():
-    java = run("sleep", "60")
-    time.sleep(0.2)  # the shell becomes the command
+def test_stopping_is_orderly_for_a_process_that_obeys(tmp_path):
+    java = run(': >"$1"; exec sleep 600', tmp_path / "begun")
 
     java.stop()
 
     assert java.process.returncode == -15
 
 
-def test_a_process_that_ignores_the_request_is_killed(monkeypatch):
+def test_a_process_that_ignores_the_request_is_killed(monkeypatch, tmp_path):
     monkeypatch.setattr(launcher, "GRACE_SECONDS", 0.3)
-    java = run("/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.05; done")
-    time.sleep(0.3)
+    java = run(
+        "trap '' TERM; : >\"$1\"; while :; do sleep 0.05; done",
+        tmp_path / "begun",
+    )
 
     java.stop()
 
     assert java.process.returncode == -9
 
 
-def test_a_process_dies_when_its_holder_is_gone_without_goodbye():
-    java = run("sleep", "60")
-    time.sleep(0.2)
+def test_a_process_dies_when_its_holder_is_gone_without_goodbye(tmp_path):
+    java = run(': >"$1"; exec sleep 600', tmp_path / "begun")
 
     os.close(java.process.stdin.fileno())  # as the system does for a killed holder
 
-    assert java.process.wait(5) == -9
+    assert java.process.wait(60) == -9
 
 
 @pytest.mark.parametrize("script", ["launcher.py", "trainer.py"])

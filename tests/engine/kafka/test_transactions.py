@@ -83,7 +83,7 @@ async def test_one_whose_record_is_not_there_or_of_the_future_begins_now(
     await found.look(consumer, {A0: (5, 9), A1: (0, 1)})
 
     assert {*found.began} == {A0, A1}
-    assert all(time.time() - began / 1000 < 5 for began in found.began.values())
+    assert all(time.time() - began / 1000 < 60 for began in found.began.values())
 
 
 async def test_what_is_open_for_long_is_said_once(client, consumer, caplog):
@@ -108,11 +108,11 @@ async def test_what_is_sent_anew_with_old_timestamps_is_no_old_transaction(clien
 
     await found.look(consumer, {A0: (5, 5)})
     await found.look(consumer, {A0: (5, 6)})
-    assert time.time() - found.began[A0] / 1000 < 5
+    assert time.time() - found.began[A0] / 1000 < 60
 
     client.log[A0] = [(7, 1, batch(7, b"y", timestamp=1000, transactional=True))]
     await found.look(consumer, {A0: (7, 9)})
-    assert time.time() - found.began[A0] / 1000 < 5
+    assert time.time() - found.began[A0] / 1000 < 60
 
     client.log[A0] = [(8, 1, batch(8, b"z", timestamp=1000, transactional=True))]
     await found.look(consumer, {A0: (8, 9)})

@@ -212,7 +212,7 @@ async def test_reading_pauses_while_too_much_is_held_and_goes_on_with_room(
 
     consumer.ack(message)
 
-    assert await asyncio.wait_for(reading, 1) == ({}, set())
+    assert await asyncio.wait_for(reading, 30) == ({}, set())
 
 
 async def test_a_drain_waits_for_what_was_read_commits_and_reads_no_more(consumer, monkeypatch):
@@ -228,12 +228,12 @@ async def test_a_drain_waits_for_what_was_read_commits_and_reads_no_more(consume
     monkeypatch.setattr(consumer, "commit", commit)
     monkeypatch.setattr(driver.Consumer, "_wait_next_records", fetch)
     message = consumer._to_message(TP0, chunk(0, 9))
-    draining = asyncio.create_task(consumer.drain(10))
+    draining = asyncio.create_task(consumer.drain(60))
     await asyncio.sleep(0.1)
     assert not draining.done()
 
     consumer.ack(message)
-    await asyncio.wait_for(draining, 1)
+    await asyncio.wait_for(draining, 30)
 
     assert commits == [10]
     reading = asyncio.create_task(consumer._wait_next_records(1.0))
@@ -297,7 +297,7 @@ async def test_a_last_commit_that_is_not_answered_is_waited_for_in_vain_so_long(
     other = asyncio.create_task(consumer.commit()) if under_way else None
     await asyncio.sleep(0.01)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         left = await consumer.drain(0.0, 0.2)
 
     assert left == "readings 0: 1 record was done but not committed; it will come again"

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import threading
-import time
 
 import pytest
 
@@ -112,34 +111,66 @@ def test_of_many_different_stacks_the_rest_is_counted(monkeypatch):
     assert text.endswith(f"…and {99 - stacks.MOST} more")
 
 
+class Looks:
+    """When a watch looks: when the test says so, not when its time is over, of which a paused
+    thread may have missed some."""
+
+    def __init__(self):
+        self.may_look, self.has_looked = threading.Semaphore(0), threading.Semaphore(0)
+        self.over = False
+
+    def clear(self):
+        """It has not begun."""
+
+    def set(self):
+        self.over = True
+        self.may_look.release()
+
+    def wait(self, seconds):
+        self.has_looked.release()
+        self.may_look.acquire()
+        return self.over
+
+
 @pytest.fixture
 def watch():
     """A watch of this thread as if it were a loop's."""
     made = LoopWatch(0.2, dict)
+    made._ended = Looks()
     made.start()
+    made._ended.has_looked.acquire()
     yield made
     made.stop()
 
 
-def run(watch, seconds):
-    """A loop that runs for so long."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        watch.tick()
-        time.sleep(0.01)
+def look(watch, *, runs, times=10):
+    """So many looks at a loop that runs, or does not."""
+    for _ in range(times):
+        if runs:
+            watch.tick()
+        watch._ended.may_look.release()
+        watch._ended.has_looked.acquire()
 
 
 def test_a_loop_that_runs_is_not_told(watch, caplog):
-    run(watch, 0.5)
+    look(watch, runs=True)
+
+    assert caplog.records == []
+
+
+def test_a_look_or_two_that_found_no_tick_are_no_hang(watch, caplog):
+    look(watch, runs=True)
+    look(watch, runs=False, times=3)
+    look(watch, runs=True)
 
     assert caplog.records == []
 
 
 def test_a_loop_that_hangs_is_told_once_with_the_place_and_so_is_its_end(watch, caplog):
     caplog.set_level("INFO", "orderapp.engine.observe.stacks")
-    run(watch, 0.1)
-    time.sleep(0.6)
-    run(watch, 0.2)
+    look(watch, runs=True)
+    look(watch, runs=False)
+    look(watch, runs=True)
 
     hang, end = caplog.records
     told = hang.getMessage()
@@ -153,10 +184,13 @@ def test_a_loop_that_hangs_is_told_once_with_the_place_and_so_is_its_end(watch, 
     assert end.message == "the event loop no longer hangs"
 
 
-def test_after_the_end_nothing_is_told(caplog):
-    made = LoopWatch(0.1, dict)
+def test_it_ends_and_tells_nothing_after_it(caplog):
+    made = LoopWatch(60, dict)
     made.start()
-    made.stop()
-    time.sleep(0.3)
+    (thread,) = (each for each in threading.enumerate() if each.name == "LoopWatch")
 
+    made.stop()
+    thread.join(60)
+
+    assert not thread.is_alive()
     assert caplog.records == []

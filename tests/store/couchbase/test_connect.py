@@ -29,6 +29,7 @@ from orderapp.store.couchbase import CouchbaseStore, connect, look
 from tests.couchbase_double import couchbase_double
 from tests.ports import free_port
 from tests.store.examples import alert, dead_letter, order, payment
+from tests.ticks import ticking
 
 HERE = ("127.0.0.1", "localhost")
 DAY = datetime.timedelta(days=1)
@@ -93,12 +94,12 @@ def server(answer, certificate=None):
         listener.shutdown(socket.SHUT_RDWR)
     for connection in open_ones:
         connection.close()
-    thread.join(5)
+    thread.join(60)
 
 
 def http_answers(connection):
     """Only to what ends like a request of HTTP: that is how a management port is."""
-    connection.settimeout(5)
+    connection.settimeout(60)
     if connection.recv(4096).endswith(b"\r\n\r\n"):
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
@@ -128,7 +129,7 @@ async def refusal(settings, kind=StoreRejected):
     assert "\n" not in text
     assert settings.password not in text
     # Far from the minutes in which the SDK would go on trying.
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 60
     return text
 
 
@@ -157,7 +158,7 @@ async def test_a_ca_may_be_a_text(tls, files, settings, monkeypatch, tmp_path):
 
     tls.stop()
     tls.start()  # the SDK connects anew, by itself
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await store.upsert([order(1)])
         with suppress(StoreUnavailable):  # by a connection that was cut
             await store.latest(10)
@@ -268,12 +269,11 @@ async def test_tls_to_a_management_port_without_it_is_told(double, files):
 
 
 async def test_a_closed_port_is_said_at_once(double):
-    start = time.monotonic()
     settings = replace(double.settings, host=f"127.0.0.1:{free_port()}")
-    text = await refusal(settings, StoreUnavailable)
+    text, ticks = await ticking(refusal(settings, StoreUnavailable))
 
     assert "is closed: Couchbase is not up yet, or listens on another port" in text
-    assert time.monotonic() - start < 1
+    assert ticks < 100
 
 
 @pytest.mark.parametrize("tls", [False, True])

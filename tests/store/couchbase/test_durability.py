@@ -207,7 +207,7 @@ async def test_failover_loses_what_was_acknowledged_only_without_durability(
     assert cluster.documents().keys() == ({"0", "1"} if is_kept else {"0"})
 
     cluster.start()
-    await asyncio.wait_for(repeated(store, [order(2)]), 15)
+    await asyncio.wait_for(repeated(store, [order(2)]), 60)
     await store.close()
     assert "2" in cluster.documents()
 

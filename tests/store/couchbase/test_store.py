@@ -35,6 +35,7 @@ from orderapp.store.couchbase import (
 from orderapp.store.couchbase import store as module
 from orderapp.web.api.parameters import cursor, read_after
 from tests.store.examples import alert, dead_letter, order, payment
+from tests.ticks import ticking
 
 ROOT = Path(__file__).parents[3]
 
@@ -102,10 +103,10 @@ async def test_password_is_in_no_log(double, caplog):
 async def test_open_gives_up_in_time_and_works_when_the_server_is_back(double, away):
     store = CouchbaseStore(double.settings)
     getattr(double, away)()
-    start = time.monotonic()
 
-    assert isinstance(await error_of(store.open()), StoreUnavailable)
-    assert time.monotonic() - start < 8.5
+    error, ticks = await ticking(error_of(store.open()))
+    assert isinstance(error, StoreUnavailable)
+    assert ticks < 850
     double.heal()
     await store.open()
     await store.upsert([order()])
@@ -214,20 +215,15 @@ async def test_failed_query_is_an_error(double, couchbase, answer, error):
         lambda s: s.stats(0),
     ],
 )
+@pytest.mark.usefixtures("limits")
 async def test_reads_of_a_hanging_server_end_within_two_seconds(double, couchbase, read):
     double.pause()
     upserts = [asyncio.ensure_future(couchbase.upsert([order(i)])) for i in range(10)]
     await asyncio.sleep(0)
-    start = time.monotonic()
-    ticks = 0
-    reading = asyncio.ensure_future(error_of(read(couchbase)))
-    while not reading.done():
-        await asyncio.sleep(0.01)
-        ticks += 1
+    error, ticks = await ticking(error_of(read(couchbase)))
 
-    assert isinstance(reading.result(), StoreUnavailable)
-    assert time.monotonic() - start < 2
-    assert ticks > 50  # the loop was free
+    assert isinstance(error, StoreUnavailable)
+    assert 50 < ticks < 200  # the loop was free
     double.heal()
     for upsert in upserts:
         upsert.cancel()
@@ -240,8 +236,10 @@ async def test_write_that_hangs_ends_at_its_limit(double, monkeypatch):
     double.pause()
     start = time.monotonic()
 
-    assert isinstance(await error_of(store.upsert([order()])), StoreUnavailable)
-    assert 0.4 < time.monotonic() - start < 3
+    error, ticks = await ticking(error_of(store.upsert([order()])))
+    assert isinstance(error, StoreUnavailable)
+    assert time.monotonic() - start > 0.4
+    assert ticks < 300
     double.heal()
     await store.close()
 
@@ -253,7 +251,7 @@ async def test_repeated_upsert_goes_through_when_the_server_comes_back(double, c
     assert not upsert.done()
 
     double.start()
-    await asyncio.wait_for(upsert, 10)
+    await asyncio.wait_for(upsert, 60)
     assert double.count() == 1
 
 
@@ -750,7 +748,7 @@ async def test_count_that_takes_long_holds_up_nothing(double, couchbase, monkeyp
 def run(code, *arguments, **options):
     command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
     return subprocess.run(
-        command, cwd=ROOT, timeout=60, check=True, capture_output=True, text=True, **options
+        command, cwd=ROOT, timeout=120, check=True, capture_output=True, text=True, **options
     )
 
 
@@ -830,10 +828,10 @@ async def test_close_does_not_wait_for_a_hanging_server(double, couchbase):
     double.pause()
     upsert = asyncio.ensure_future(couchbase.upsert([order()]))
     await asyncio.sleep(0.1)
-    start = time.monotonic()
-    await couchbase.close()
 
-    assert time.monotonic() - start < 3
+    _, ticks = await ticking(couchbase.close())
+
+    assert ticks < 300
     assert isinstance(await error_of(upsert), StoreUnavailable)
 
 

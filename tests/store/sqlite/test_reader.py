@@ -10,7 +10,7 @@ from orderapp.store.sqlite import reader
 from orderapp.store.sqlite.reader import Reader
 from orderapp.store.sqlite.thread import open_connection
 
-SECONDS = 5
+SECONDS = 60
 
 
 class Gate:

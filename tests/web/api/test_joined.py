@@ -58,7 +58,9 @@ async def test_a_read_that_hangs_holds_up_nobody_for_long():
     hung = asyncio.create_task(joined.get(10))
     await turn()
     later = asyncio.create_task(joined.get(10))
+    await turn()
     await asyncio.sleep(PATIENCE + 0.05)
+    await turn()
 
     assert source.reads == [10, 10]
     source.go.set()

@@ -5,6 +5,7 @@ import asyncio
 import itertools
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,7 +33,7 @@ class Topic:
         self.away = self.lookup_away = None
         #: Whether what fails was written all the same.
         self.is_written = False
-        self.go_on = asyncio.Event()
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
         self.go_on.set()
         self.numbers = itertools.count()
 
@@ -40,6 +41,7 @@ class Topic:
         return next(self.numbers)
 
     async def send_all(self, topic, partition, messages, headers):
+        self.begun.set()
         await self.go_on.wait()
         if not self.away or self.is_written:
             self.sent += [(key, json.loads(value)) for key, value in messages]
@@ -92,15 +94,15 @@ async def end(worker):
 
 async def confirmed(store, count=1):
     """Until that is noted, which nobody waits for."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while sum(r.is_confirmed for r in store.reservations.values()) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
-async def killed(worker, key, wanted=WANTED):
+async def killed(worker, key, topic):
     """A worker that is killed while it sends."""
-    taking = asyncio.create_task(worker.take(key, wanted))
-    await asyncio.sleep(0.02)
+    taking = asyncio.create_task(worker.take(key, WANTED))
+    await topic.begun.wait()
     for task in worker._under_way.values():
         task.cancel()
     await asyncio.wait({taking})
@@ -140,7 +142,7 @@ async def test_who_is_killed_while_it_sends_is_replaced_without_a_second_record(
     topic, store, one, other, is_written
 ):
     topic.go_on.clear()
-    await killed(one, "k")
+    await killed(one, "k", topic)
     topic.go_on.set()
     (reserved,) = store.reservations.values()
     if is_written:
@@ -156,7 +158,7 @@ async def test_who_is_killed_while_it_sends_is_replaced_without_a_second_record(
 
 async def test_an_order_that_is_stored_was_sent(topic, store, one, other):
     topic.go_on.clear()
-    await killed(one, "k")
+    await killed(one, "k", topic)
     (reserved,) = store.reservations.values()
     await store.upsert([order(reserved.order_id)])
 
@@ -166,7 +168,7 @@ async def test_an_order_that_is_stored_was_sent(topic, store, one, other):
 
 async def test_of_several_workers_one_replaces_the_dead_one(topic, store, one):
     topic.go_on.clear()
-    await killed(one, "k")
+    await killed(one, "k", topic)
     topic.go_on.set()
 
     left = [KeyedOrders(f"worker {n}") for n in range(5)]
@@ -183,6 +185,23 @@ async def test_who_sends_for_long_is_not_replaced(topic, store, one, other):
     assert (reserved.holder, reserved.beat > 2) == ("one", True)
     topic.go_on.set()
 
+    assert len(set(await asyncio.gather(*asked))) == len(topic.sent) == 1
+
+
+async def test_a_machine_that_pauses_makes_nobody_silent(topic, store, one, other, monkeypatch):
+    topic.go_on.clear()
+    asked = [asyncio.create_task(worker.take("k", WANTED)) for worker in (one, other)]
+    await topic.begun.wait()
+    paused = 0
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + paused, time=time.time)
+    monkeypatch.setattr(keyed_orders, "time", clock)
+    for _ in range(10):
+        paused += 10
+        await asyncio.sleep(0.02)
+
+    (reserved,) = store.reservations.values()
+    assert reserved.holder == "one"
+    topic.go_on.set()
     assert len(set(await asyncio.gather(*asked))) == len(topic.sent) == 1
 
 
@@ -247,10 +266,11 @@ async def test_what_kafka_refuses_is_sent_when_that_is_mended(topic, store, one)
 async def test_a_client_that_gives_up_does_not_end_what_is_under_way(
     topic, store, one, monkeypatch
 ):
-    monkeypatch.setattr(keyed_orders, "PATIENCE", 0.05)
     topic.go_on.clear()
-    with pytest.raises(Problem) as caught:
-        await one.take("k", WANTED)
+    with monkeypatch.context() as patch:
+        patch.setattr(keyed_orders, "PATIENCE", 0.05)
+        with pytest.raises(Problem) as caught:
+            await one.take("k", WANTED)
     assert caught.value.status == 503
     topic.go_on.set()
 
@@ -274,16 +294,16 @@ async def test_without_the_store_a_key_is_503_and_an_order_without_one_is_taken(
 
 
 async def test_an_order_whose_note_is_refused_is_taken_and_looked_up_later(
-    topic, store, one, other
+    topic, store, one, other, monkeypatch
 ):
-    take = asyncio.create_task(one.take("k", WANTED))
-    await asyncio.sleep(0)
+    monkeypatch.setattr(keyed_orders, "BEAT", 60)
     topic.go_on.clear()
-    await asyncio.sleep(0.02)
+    take = asyncio.create_task(one.take("k", WANTED))
+    await topic.begun.wait()
     store.fail(StoreUnavailable("disk full"))
     topic.go_on.set()
     first = await take
-    await asyncio.sleep(0.05)
+    await asyncio.gather(*one._confirming)
 
     assert await other.take("k", WANTED) == first
     assert len(topic.sent) == len(topic.looked_up) == 1

@@ -57,7 +57,7 @@ async def test_visitors_who_come_through_a_proxy_get_none(client, sign):
 async def test_nor_through_nginx_with_nothing_but_the_address(client):
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(b"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
 
     assert answer.split()[1] == b"404"

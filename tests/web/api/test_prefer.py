@@ -26,6 +26,13 @@ def asked(monkeypatch, store, kafka):
     return asked
 
 
+async def until(fact):
+    """Nobody tells it."""
+    async with asyncio.timeout(60):
+        while not fact():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def get(client, order_id, *prefer):
     answer = await client.get(
         f"/api/orders/{order_id}", headers=[("Prefer", each) for each in prefer]
@@ -36,9 +43,7 @@ async def get(client, order_id, *prefer):
 async def test_an_order_is_answered_for_as_soon_as_it_is_stored(client, store, asked):
     began = time.monotonic()
     waiting = [asyncio.create_task(get(client, n, "wait=10")) for n in [*range(20), 0]]
-    async with asyncio.timeout(8):
-        while not any(len(ids) == 20 for ids in asked):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
+    await until(lambda: any(len(ids) == 20 for ids in asked))
     assert not any(task.done() for task in waiting)
     await store.upsert([order(n) for n in range(20)])
 
@@ -57,7 +62,7 @@ async def test_an_order_that_does_not_come_is_404_when_the_time_is_over(client, 
     status, applied, _ = await get(client, 7, "wait=1")
 
     assert (status, applied) == (404, "wait=1")
-    assert 1 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 1
     assert len(asked) <= 1 / arrivals.TICK + 2
 
 
@@ -99,10 +104,8 @@ async def test_a_preference_is_applied_and_said_or_ignored(
 
 
 async def test_what_is_no_preference_for_a_wait_is_not_waited_for(client, store, asked):
-    began = time.monotonic()
-
     assert (await get(client, 7, "wait=soon"))[:2] == (404, None)
-    assert time.monotonic() - began < 1
+    assert asked == []
 
 
 async def test_a_store_that_goes_away_meanwhile_is_503_in_the_end(client, store, asked):
@@ -117,7 +120,7 @@ async def test_a_store_that_goes_away_meanwhile_is_503_in_the_end(client, store,
 async def test_a_store_that_comes_back_is_asked_again(client, store, asked, monkeypatch):
     monkeypatch.setattr(arrivals, "AFTER_FAILURE", 0.1)
     waiting = asyncio.create_task(get(client, 7, "wait=10"))
-    await asyncio.sleep(0.1)
+    await until(lambda: asked)
     store.fail(StoreUnavailable("locked"))
     await asyncio.sleep(0.2)
     await store.upsert([order(7)])
@@ -126,25 +129,23 @@ async def test_a_store_that_comes_back_is_asked_again(client, store, asked, monk
 
 
 async def test_a_worker_that_stops_waits_no_longer(client, store, asked, monkeypatch):
-    began = time.monotonic()
     waiting = asyncio.create_task(get(client, 7, "wait=10"))
-    await asyncio.sleep(0.1)
+    await until(lambda: asked)
+    looks = len(asked)
     monkeypatch.setattr(type(app), "should_stop", property(lambda _: True))
 
     assert (await waiting)[0] == 404
-    assert time.monotonic() - began < 3
+    assert len(asked) <= looks + 2
 
 
 async def test_when_too_many_wait_an_order_is_answered_for_at_once(
     client, store, asked, monkeypatch
 ):
     monkeypatch.setattr(arrivals, "MOST", 2)
-    waiting = [asyncio.create_task(get(client, n, "wait=2")) for n in range(2)]
-    async with asyncio.timeout(2):
-        while orders.arrivals.has_room():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
-    began = time.monotonic()
+    waiting = [asyncio.create_task(get(client, n, "wait=10")) for n in range(2)]
+    await until(lambda: not orders.arrivals.has_room())
 
     assert (await get(client, 7, "wait=9"))[:2] == (404, None)
-    assert time.monotonic() - began < 0.7
+    assert not any(7 in order_ids for order_ids in asked)
+    await store.upsert([order(n) for n in range(2)])
     await asyncio.gather(*waiting)

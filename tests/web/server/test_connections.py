@@ -7,11 +7,13 @@ import logging
 import resource
 import socket
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from aiohttp import web
 
+from orderapp.engine.observe import logs
 from orderapp.web.server import connections, driver
 from orderapp.web.server.heads import HEADERS_BYTES
 from orderapp.web.server.middleware import MIDDLEWARES
@@ -43,9 +45,10 @@ async def broken(_):
 
 @pytest.fixture
 async def port(monkeypatch):
-    """A small application on the server that workers have, with shorter times."""
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.4)
-    monkeypatch.setattr(connections, "STUCK_SECONDS", 0.4)
+    """A small application on the server that workers have, with times that nobody exceeds who
+    is only paused, as its machine may be for some seconds."""
+    for name in ("HEAD_SECONDS", "STUCK_SECONDS", "HEAR_OUT_SECONDS"):
+        monkeypatch.setattr(connections, name, 600)
     monkeypatch.setattr(driver, "most_connections", lambda: 100)
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=64 * 1024)
     app.router.add_get("/healthz", healthz)
@@ -58,6 +61,17 @@ async def port(monkeypatch):
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield runner.addresses[0][1]
     await runner.cleanup()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Short times, from the next head or answer on."""
+
+    def begin():
+        monkeypatch.setattr(connections, "HEAD_SECONDS", 0.4)
+        monkeypatch.setattr(connections, "STUCK_SECONDS", 0.4)
+
+    return begin
 
 
 class Client:
@@ -74,28 +88,33 @@ class Client:
 
     async def answer(self):
         """The next answer: its status, headers and body."""
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 60)
         first, *lines = head.decode().split("\r\n")[:-2]
         headers = dict(line.split(": ", 1) for line in lines)
         body = await self.reader.readexactly(int(headers["Content-Length"]))
         return int(first.split()[1]), headers, body
 
-    async def seconds_until_closed(self, *, at_most):
-        began = time.monotonic()
+    async def closed(self):
+        """Return when the server has closed it."""
         with contextlib.suppress(ConnectionError):
-            await asyncio.wait_for(self.reader.read(), at_most)
-        return time.monotonic() - began
+            await asyncio.wait_for(self.reader.read(), 60)
 
     def close(self):
         self.writer.transport.abort()
 
 
-async def test_a_client_that_says_nothing_is_let_go(port):
+async def test_a_client_that_says_nothing_is_let_go(port, impatient):
+    impatient()
+    began = time.monotonic()
     client = await Client.of(port)
-    assert 0.2 < await client.seconds_until_closed(at_most=3) < 2
+
+    await client.closed()
+
+    assert time.monotonic() - began > 0.2
 
 
-async def test_a_head_that_drips_is_cut_off_however_it_goes_on(port):
+async def test_a_head_that_drips_is_cut_off_however_it_goes_on(port, impatient):
+    impatient()
     client = await Client.of(port, b"GET /healthz HTTP/1.1\r\n")
 
     async def drip():
@@ -105,24 +124,30 @@ async def test_a_head_that_drips_is_cut_off_however_it_goes_on(port):
 
     dripping = asyncio.create_task(drip())
     try:
-        assert await client.seconds_until_closed(at_most=3) < 2
+        await client.closed()
     finally:
         dripping.cancel()
 
 
-async def test_a_connection_may_be_quiet_between_two_requests_but_not_within_one(port):
+async def test_a_connection_may_be_quiet_between_two_requests_but_not_within_one(
+    port, impatient
+):
     client = await Client.of(port, HEALTH)
     assert (await client.answer())[0] == 200
+    impatient()
     await asyncio.sleep(0.8)
     client.writer.write(HEALTH)
     assert (await client.answer())[0] == 200
 
+    began = time.monotonic()
     client.writer.write(HEALTH[:20])
+    await client.closed()
 
-    assert 0.2 < await client.seconds_until_closed(at_most=3) < 2
+    assert time.monotonic() - began > 0.2
 
 
-async def test_a_body_has_a_time_of_its_own(port):
+async def test_a_body_has_a_time_of_its_own(port, impatient):
+    impatient()
     client = await Client.of(
         port, b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n"
     )
@@ -142,16 +167,17 @@ def served(port):
 
 async def seen(fact):
     """Wait for it: a busy machine needs longer than the limits say."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not fact():  # noqa: ASYNC110 - nobody tells it
             await asyncio.sleep(0.05)
 
 
-async def test_a_client_that_does_not_read_is_let_go(port):
+async def test_a_client_that_does_not_read_is_let_go(port, impatient):
     client = await Client.of(port)
     client.writer.transport.pause_reading()
-    client.writer.write(HEALTH.replace(b"healthz", b"large"))
     await seen(lambda: served(port))
+    impatient()
+    client.writer.write(HEALTH.replace(b"healthz", b"large"))
     await seen(lambda: not served(port))
     client.writer.transport.resume_reading()
 
@@ -166,15 +192,12 @@ async def test_who_reads_slowly_but_reads_gets_all(port):
     client.close()
 
 
-async def test_idle_connections_do_not_keep_others_out(port, monkeypatch):
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 60)
+async def test_idle_connections_do_not_keep_others_out(port):
     idle = [await Client.of(port) for _ in range(500)]
-    began = time.monotonic()
 
     client = await Client.of(port, HEALTH)
 
     assert (await client.answer())[0] == 200
-    assert time.monotonic() - began < 0.5
     await seen(lambda: len(served(port)) <= 100)
     for one in (*idle, client):
         one.close()
@@ -220,7 +243,7 @@ async def test_what_is_no_http_is_refused_and_not_repeated(port, name, caplog):
     assert TOKEN not in body
     assert TOKEN.decode() not in caplog.text
     assert "Traceback" not in caplog.text
-    assert await client.seconds_until_closed(at_most=3) < 2
+    await client.closed()
     again = await Client.of(port, HEALTH)
     assert (await again.answer())[0] == 200
     again.close()
@@ -281,14 +304,14 @@ async def test_a_head_that_is_too_large_is_refused_with_the_limit(port, name, ca
     assert ("16384 bytes" if expected == 414 else "65536 bytes") in problem["detail"]
     assert headers["Content-Type"] == "application/problem+json"
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert await client.seconds_until_closed(at_most=3) < 2
+    await client.closed()
 
 
 async def test_who_sends_all_before_reading_anything_still_gets_the_answer(port):
     """As most clients do: a connection that breaks under them hides it."""
 
     def send_all_and_read():
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        with socket.create_connection(("127.0.0.1", port), 60) as connection:
             connection.sendall(HEAD + header(5 * 10**6) + b"\r\n")
             return connection.recv(65536)
 
@@ -326,14 +349,14 @@ async def test_a_large_body_does_not_count_as_a_head(port):
 
 
 async def test_much_that_is_no_http_does_not_fill_the_log(port, caplog, monkeypatch):
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 60)  # a garbage collection takes 0.5 s
+    monkeypatch.setattr(logs, "time", SimpleNamespace(monotonic=lambda: 100.0))
     caplog.set_level(logging.INFO)
-    connections._few.__init__(connections.logger)
+    monkeypatch.setattr(connections, "_few", logs.Few(connections.logger))
     for _ in range(50):
         client = await Client.of(port, b"\x16\x03\x01\r\n\r\n")
         assert (await client.answer())[0] == 400
         client.close()
-    assert 1 <= len([r for r in caplog.records if "can't be read" in r.message]) <= 10
+    assert len([r for r in caplog.records if "can't be read" in r.message]) == 5
 
 
 async def test_an_expectation_that_is_not_known_is_a_problem(port):
