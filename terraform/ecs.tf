@@ -48,7 +48,8 @@ resource "aws_ecs_task_definition" "service" {
   memory                   = each.value.memory
   execution_role_arn       = aws_iam_role.execution.arn
   task_role_arn            = aws_iam_role.task.arn
-  # Old ones stay, for tasks that still run them and for a rollback.
+  # Old ones stay, for tasks that still run them and for a rollback. So nothing needs
+  # create_before_destroy, which would also hold for the load balancer, whose name is taken.
   skip_destroy = true
 
   runtime_platform {

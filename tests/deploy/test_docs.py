@@ -29,8 +29,6 @@ def test_outputs_and_variables_that_are_named_exist():
     config = Configuration()
     for name in re.findall(r"terraform output (?:-raw )?(\w+)", TEXT):
         assert name in config.outputs, name
-    for name in re.findall(r"-var (\w+)=", TEXT):
-        assert name in config.variables, name
     for name in re.findall(r"TF_VAR_(\w+)", TEXT):
         assert name in config.variables, name
 

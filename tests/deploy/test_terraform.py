@@ -99,6 +99,9 @@ def check_tasks_keep_what_they_need(config):
         names = {name for name in config.resources(kind) if name != "visitors"}
         assert {f"${{{kind}.{name}}}" for name in names} <= needed
     assert "${aws_route.internet}" in config.resource("aws_lb", "web")["depends_on"]
+    gateway = config.resource("aws_nat_gateway", "main")
+    assert gateway["depends_on"] == ["${aws_internet_gateway.main}"]
+    assert "aws_nat_gateway.main" in config.resource("aws_route", "outbound")["nat_gateway_id"]
 
 
 def check_no_task_is_public(config):
@@ -147,6 +150,9 @@ def check_every_secret_has_its_key(config):
     assert "{name = name, valueFrom = source}" in source
     assert "local.kafka_secrets, each.value.store ? local.store_secrets : {}" in source
     assert 'each.key == "web" ? local.api_secrets : {}' in source  # nobody else takes orders
+    # Tasks read them at their start: another version makes other tasks.
+    labels = container(config)["dockerLabels"]
+    assert labels == {"orderapp.secrets-version": "${tostring(var.secrets_version)}"}
     (variable,) = API.values()
     one = f'for secret in aws_secretsmanager_secret.api : "{variable}" =>'
     assert one in str(config.locals["api_secrets"])
@@ -423,6 +429,10 @@ BREAKS = {
         (":api_secret::", ":secret::"),
         check_every_secret_has_its_key,
     ),
+    "a new version that no task reads": (
+        ('"orderapp.secrets-version" = tostring(var.secrets_version)', '"orderapp" = "1"'),
+        check_every_secret_has_its_key,
+    ),
     "a secret's key where it is written": (
         ("password = var.couchbase_password", "passwort = var.couchbase_password"),
         check_secrets_are_written_only,
@@ -529,6 +539,14 @@ BREAKS = {
     ),
     "tasks that lose their way out": (
         ("    aws_route.outbound,\n", ""),
+        check_tasks_keep_what_they_need,
+    ),
+    "a load balancer before its gateway": (
+        ("    aws_route.internet, # a load", "    # a load"),
+        check_tasks_keep_what_they_need,
+    ),
+    "a NAT gateway without one": (
+        ("  depends_on = [aws_internet_gateway.main]\n", ""),
         check_tasks_keep_what_they_need,
     ),
     "a deployment that stays broken": (

@@ -1,6 +1,7 @@
 """Terraform, run: what it says of bad values, its own tests where its provider can be had, and
 checkov."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy import known
+from tests.deploy.hcl import Configuration
 
 
 @pytest.fixture(scope="module")
@@ -356,6 +358,39 @@ def test_a_bad_value_stops_the_plan_with_its_own_text(terraform, variables, name
     where = r'Error: Invalid value for variable on \S+ line \d+: \d+: (?:variable ")?(\w+)'
     assert re.findall(where, said) == [variable] * said.count("Error:")
     assert "s3cr3t" not in planned.stdout + planned.stderr
+
+
+def test_the_steps_of_the_docs_do_not_undo_each_other(terraform, tmp_path):
+    """Each is a line of the one file of values; applied in order, it is all that changes."""
+    docs = known.read("docs/deploy.md")
+    assert not re.findall(r"terraform \w+ -var\b", docs)
+    steps = re.findall(r"```hcl\n(\w+) += (.+)\n```", docs)
+    assert [name for name, _ in steps] == [
+        *("image_tag", "image_tag", "secrets_version", "deletion_protection")
+    ]
+    shutil.copy(known.ROOT / "terraform" / "variables.tf", tmp_path)
+    kept = [name for name, one in Configuration().variables.items() if not one.get("ephemeral")]
+    pairs = "".join(f"{name} = jsonencode(var.{name})\n" for name in kept)
+    (tmp_path / "values.tf").write_text(f'output "values" {{\n value = {{\n{pairs}}}\n}}\n')
+    (tmp_path / "asked.auto.tfvars").write_text(GOOD)
+    values = known.read("terraform/terraform.tfvars.example")
+
+    def applied():
+        (tmp_path / "terraform.tfvars").write_text(values)
+        done = terraform(tmp_path, "apply", "-auto-approve", "-input=false")
+        assert done.returncode == 0, done.stderr
+        output = terraform(tmp_path, "output", "-json", "values").stdout
+        return json.loads(output)
+
+    assert terraform(tmp_path, "init", "-input=false").returncode == 0
+    before = applied()
+    for name, value in steps:
+        values, replaced = re.subn(rf"(?m)^{name}( +)= \S+", rf"{name}\1= {value}", values)
+        assert replaced == 1, f"{name} is not in terraform.tfvars.example"
+        after = applied()
+        changed = {one: json.loads(after[one]) for one in kept if after[one] != before[one]}
+        assert changed == {name: json.loads(value)}
+        before = after
 
 
 def plugins():
