@@ -27,6 +27,9 @@ from tests.benchmarks.orders import IDS, WARM_UP, Workload
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.throughput import Limits, Result, measure, warm
 
+#: How fast it is on a loaded machine is no matter here.
+PATIENT = Limits(total=150, standstill=60)
+
 # Pays all orders, apart from one for whose payment it "has no time", and commits all.
 LOSER = """
 import asyncio, json, os
@@ -89,7 +92,7 @@ def test_orders_have_the_ids_from_one_on_and_some_are_risky(work):
 async def test_orderapp_does_the_work_and_has_figures(store):
     # So many that they take longer than a tick of the CPU's clock, 10 ms.
     work = Workload(10_000)
-    result = await measure(ORDERAPP, store, work, Limits(total=60, standstill=30))
+    result = await measure(ORDERAPP, store, work, PATIENT)
 
     assert result.problem is None
     assert result.seconds > 0
@@ -104,7 +107,8 @@ async def test_orderapp_does_the_work_and_has_figures(store):
 async def test_a_payment_that_never_comes_is_no_result(tmp_path, work):
     loser = make_loser(tmp_path, WARM_UP + 7, WARM_UP + 8)
 
-    result = await measure(loser, "none", work, Limits(total=60, standstill=10))
+    # Longer than its process takes to begin.
+    result = await measure(loser, "none", work, Limits(total=120, standstill=25))
 
     assert "1,099 of 1,100 payments" in result.problem
 
@@ -120,7 +124,7 @@ async def test_a_contender_that_sends_nothing_is_given_up(work):
 async def test_a_contender_that_ends_is_failed_with_its_last_line(work):
     broken = Script("broken", ("raise SystemExit('no such thing')",), "aiokafka")
 
-    result = await measure(broken, "none", work, Limits(total=60, standstill=10))
+    result = await measure(broken, "none", work, PATIENT)
 
     assert "no such thing" in result.problem
 
@@ -221,7 +225,7 @@ async def test_nothing_is_left_running(work):
 
     before = children()
     running = asyncio.create_task(measure(ORDERAPP, "sqlite", work))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while not worker_runs():  # noqa: ASYNC110 - processes tell nobody
             await asyncio.sleep(0.05)
     running.cancel()
@@ -321,7 +325,7 @@ def test_threads_and_stages_are_those_of_the_measured_orders():
 
 
 async def test_orderapp_does_the_same_work_without_its_metrics(work):
-    result = await measure(VARIANTS["without-metrics"], "none", work, Limits(60, 30))
+    result = await measure(VARIANTS["without-metrics"], "none", work, PATIENT)
 
     assert result.problem is None
 
@@ -333,7 +337,7 @@ async def test_the_package_of_another_checkout_is_measured(work, tmp_path):
 
     with pytest.raises(SystemExit, match="there is no orderapp/ in it"):
         before(tmp_path / "orderapp")
-    result = await measure(before(tmp_path), "sqlite", work, Limits(60, 30))
+    result = await measure(before(tmp_path), "sqlite", work, PATIENT)
 
     assert "this one" in result.problem
 

@@ -60,6 +60,12 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--durability", choices=DURABILITIES, default="majority", help="of writes to Couchbase"
     )
+    parser.add_argument(
+        "--takeover-seconds",
+        type=_positive,
+        default=Options.takeover_limit,
+        help="within which a killed worker's partitions are worked on",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--keep", action="store_true", help="keep the logs of a failed run")
     return parser.parse_args(arguments)
@@ -84,6 +90,7 @@ def _one(options: argparse.Namespace, seed: int) -> Result:
             faults=_possible(options, small_disk=small_disk),
             store=options.store,
             durability=options.durability,
+            takeover_limit=options.takeover_seconds,
         )
         print(
             f"chaos: seed {seed}, {wanted.seconds:g} s, {wanted.rate:g} orders/s, "

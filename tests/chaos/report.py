@@ -11,8 +11,8 @@ from tests.chaos.run import Result
 from tests.chaos.takeovers import Takeover
 from tests.chaos.verdict import HARMS
 
-#: Seconds within which a killed worker's, and a stopped worker's partitions are worked on.
-TAKEOVER_LIMIT, HANDOVER_LIMIT = 15.0, 3.0
+#: Seconds within which a stopped worker's partitions are worked on.
+HANDOVER_LIMIT = 3.0
 #: Faults among which nothing may be done twice.
 GENTLE = {"term", "poison", "duplicates"}
 EXAMPLES = 5
@@ -44,7 +44,7 @@ def failures(result: Result) -> list[str]:
     if result.reconcile is None:
         why.append("reconcile gave no answer")
     slowest = max(_alone(result.takeovers), default=0.0)
-    if slowest > TAKEOVER_LIMIT:
+    if slowest > result.options.takeover_limit:
         why.append(f"a takeover took {slowest:.1f} s")
     if not _rough(result):
         why += _gentle_failures(result)

@@ -48,6 +48,8 @@ class Options:
     durability: str = "majority"
     #: Share of the requests to the gateway that get no answer, at every second worker.
     gateway_timeouts: float = 0.01
+    #: Seconds within which a killed worker's partitions are worked on.
+    takeover_limit: float = 15.0
 
 
 @dataclass

@@ -22,7 +22,7 @@ RUNS = {
 }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("store", RUNS)
 def test_nothing_is_lost_and_nobody_is_charged_twice_whatever_dies(store, tmp_path):
     seed, seconds, more = RUNS[store]
@@ -30,7 +30,8 @@ def test_nothing_is_lost_and_nobody_is_charged_twice_whatever_dies(store, tmp_pa
 
     output, code = chaos(
         *("--seed", str(seed), "--seconds", str(seconds), "--store", store),
-        *("--json", str(figures), *more),
+        # Its figures are those of `make chaos`; this machine may be loaded, and pause.
+        *("--takeover-seconds", "60", "--json", str(figures), *more),
     )
 
     assert code == 0, output
@@ -62,10 +63,10 @@ def test_a_run_that_is_ended_in_the_middle_leaves_nothing(tmp_path):
     assert len(started) > 4
 
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
 
     assert process.returncode == 130
-    _, alive = psutil.wait_procs(started, timeout=20)
+    _, alive = psutil.wait_procs(started, timeout=60)
     assert alive == []
 
 

@@ -45,6 +45,13 @@ def test_a_run_without_an_answer_of_reconcile_is_not_good():
     assert failures(result(reconcile=None)) == ["reconcile gave no answer"]
 
 
+def test_a_slow_takeover_fails_a_run():
+    run = result()
+    run.takeovers.append(Takeover("kill", 15.1, ()))
+
+    assert failures(run) == ["a takeover took 15.1 s"]
+
+
 SLOW = Takeover("term", 3.1, ())
 
 

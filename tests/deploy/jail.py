@@ -16,7 +16,7 @@ import psutil
 
 from tests.deploy import known
 from tests.deploy.recipe import environment, exec_form, last, parse
-from tests.e2e.worker import eventually
+from tests.e2e.worker import end_of, eventually
 
 UNSHARE = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"]
 
@@ -94,6 +94,8 @@ class Jail:
             **{str(source): self.variables[name] for name, source in mounts.items()},
         }
         self.process: subprocess.Popen[bytes] | None = None
+        #: How long `terminate` took.
+        self.took = 0.0
 
     def start(self, **settings: str) -> "Jail":
         variables = {**self.variables, **settings}
@@ -142,14 +144,15 @@ class Jail:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=150,
         )
 
-    def terminate(self, seconds: float) -> int:
+    def terminate(self) -> int:
         """SIGTERM to process number 1: `docker stop`; its exit status."""
         assert self.process is not None
         self.first.send_signal(signal.SIGTERM)
-        return self.process.wait(seconds)
+        status, self.took = end_of(self.process)
+        return status
 
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -108,10 +108,10 @@ async def test_the_rights_are_enough_for_every_service(kafka, acls, tmp_path):
 
         def paid():
             _, answer = running["web"].get("/api/analytics?limit=100")
-            orders = answer["orders"] if isinstance(answer, dict) else []
+            orders = answer.get("orders", ()) if isinstance(answer, dict) else ()
             return any(o["payment"] for o in orders) and any(o["alerts"] for o in orders)
 
-        eventually(paid, "orders are produced, paid and looked at", 60)
+        eventually(paid, "orders are produced, paid and looked at")
         for name, worker in running.items():
             assert "uthorization" not in worker.log, f"{name}: {worker.log[-3000:]}"
         the_commands_work_too(running["web"], access)

@@ -505,7 +505,7 @@ def test_it_runs_where_orderapp_is_not_installed():
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=150,
     )
     assert (ran.returncode, ran.stderr) == (1, "")
     assert ran.stdout == "couchbase-init: COUCHBASE_HOST is not set\n"

@@ -62,7 +62,7 @@ def orderapp(programs, settings, tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=150,
         )
         assert [*directory.iterdir()] == []
         return done
@@ -91,7 +91,7 @@ def test_it_runs_from_an_empty_directory_and_commands_find_it_from_another(
     sent = orderapp("send", "orders", ORDER, "--key", "123", "--value-type", "Order")
     assert json.loads(sent.stdout)["topic"] == "orders", sent.stderr
     eventually(lambda: worker.paid_order(123), "order 123 is paid")
-    checked = orderapp("reconcile")
+    checked = orderapp("reconcile", "--wait", "90")
 
     assert checked.stdout.endswith("1 orders: all agree.\n"), checked.stdout + checked.stderr
     assert checked.returncode == 0

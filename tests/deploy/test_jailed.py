@@ -15,7 +15,7 @@ from tests.e2e.worker import eventually
 ORDER = {"order_id": 123, "customer_id": 1234, "amount": 350, "country": "DE"}
 FETCH = """
 import http.client, sys
-connection = http.client.HTTPConnection("127.0.0.1", 6066, timeout=5)
+connection = http.client.HTTPConnection("127.0.0.1", 6066, timeout=60)
 connection.request("GET", sys.argv[1])
 print(connection.getresponse().read().decode())
 """
@@ -40,7 +40,7 @@ def jail(embedded, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ready(jail):
-    eventually(lambda: fetch(jail, "/readyz") == {"status": "ok"}, jail.log, 60)
+    eventually(lambda: fetch(jail, "/readyz") == {"status": "ok"}, jail.log, 120)
     return jail
 
 
@@ -99,14 +99,16 @@ def test_everything_but_the_data_directory_is_read_only(ready):
 
 
 def test_the_health_check_passes(ready):
-    checked = ready.run(*ready.health_command)
-    assert (checked.returncode, checked.stdout) == (0, "/healthz answers with 200\n")
+    def passed():
+        checked = ready.run(*ready.health_command)
+        return (checked.returncode, checked.stdout) == (0, "/healthz answers with 200\n")
+
+    eventually(passed, "the worker answers in time")
 
 
 def test_it_ends_in_order_within_10_seconds_of_sigterm(ready):
-    started = time.monotonic()
-    assert ready.terminate(15) == 0, ready.log
-    assert time.monotonic() - started < 10
+    assert ready.terminate() == 0, ready.log
+    assert ready.took < 10
     assert "Traceback" not in ready.log
 
 
@@ -114,7 +116,7 @@ def test_it_ends_in_order_within_10_seconds_of_sigterm(ready):
 def hanging(production, tmp_path):
     """A container whose process number 1 is a Python that does nothing."""
     jail = Jail("production", production, tmp_path)
-    jail.command = ["python", "-c", "import time; print('here', flush=True); time.sleep(60)"]
+    jail.command = ["python", "-c", "import time; print('here', flush=True); time.sleep(600)"]
     with closing(jail):
         jail.start()
         eventually(lambda: "here" in jail.log, "it has begun")
@@ -129,7 +131,7 @@ def test_the_health_check_fails_while_the_worker_hangs(hanging):
 
 def test_a_stop_is_heard_before_faust_listens_for_it(hanging):
     # The kernel keeps signals without a handler from process number 1.
-    assert hanging.terminate(5) == 128 + 15
+    assert hanging.terminate() == 128 + 15
 
 
 def test_a_container_that_waits_for_kafka_ends_in_order_too(production, tmp_path):
@@ -137,9 +139,10 @@ def test_a_container_that_waits_for_kafka_ends_in_order_too(production, tmp_path
     jail.start(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9", ORDERAPP_SERVICES="payment")
     try:
         eventually(lambda: "Kafka is not reachable" in jail.log, "it waits for Kafka")
-        assert jail.run(*jail.health_command).returncode == 0, "alive, though not ready"
-        started = time.monotonic()
-        assert jail.terminate(15) == 0, jail.log
-        assert time.monotonic() - started < 10
+        eventually(
+            lambda: jail.run(*jail.health_command).returncode == 0, "alive, though not ready"
+        )
+        assert jail.terminate() == 0, jail.log
+        assert jail.took < 10
     finally:
         jail.close()

@@ -60,7 +60,7 @@ def faust(environment, tmp_path, *arguments, **settings):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=150,
     )
 
 

@@ -54,7 +54,7 @@ class Views:
         self._before = None
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), 10)
+        return socket.create_connection(("127.0.0.1", self.port), 60)
 
     def ask(self, request):
         """The first answer to these bytes, None when there is none."""
@@ -136,7 +136,7 @@ def views(directory):
         process = subprocess.Popen(command, cwd=ROOT, stderr=out, env=environment(data_dir, {}))
     found = Views(port, psutil.Process(process.pid), log)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while True:
             try:
                 found.check_alive()
@@ -149,4 +149,4 @@ def views(directory):
         found.check_log()
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)

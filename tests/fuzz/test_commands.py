@@ -109,7 +109,7 @@ def test_a_process_with_wrong_arguments_ends_with_one_line_and_status_2(tmp_path
         env=environment(tmp_path / "data", {}),
         cwd=tmp_path,
         capture_output=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
 

@@ -127,7 +127,7 @@ def in_thread(double: GatewayDouble, port: int) -> Iterator[None]:
     thread.start()
 
     def run(work: Any) -> None:
-        asyncio.run_coroutine_threadsafe(work, loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, loop).result(60)
 
     runner = web.AppRunner(double.app(), shutdown_timeout=0.1)
     try:

@@ -106,13 +106,15 @@ async def test_a_connection_that_breaks_leaves_the_charge_open(http, double, ste
     assert await http.charge(7, "pay-7", 50.0) == "PAID"
 
 
-async def test_an_answer_that_comes_too_late_is_asked_for_again_and_charged_once(hasty, double):
+async def test_an_answer_that_comes_too_late_is_asked_for_again_and_charged_once(
+    hasty, http, double
+):
     double.script = [waits(0.5)]
     with pytest.raises(GatewayTimeoutError):
         await hasty.charge(7, "pay-7", 50.0)
     await asyncio.sleep(0.4)
 
-    assert await hasty.charge(7, "pay-7", 50.0) == "PAID"
+    assert await http.charge(7, "pay-7", 50.0) == "PAID"
     assert double.charged == {"pay-7": 50.0}
 
 
@@ -170,15 +172,16 @@ async def test_an_error_of_the_gateways_passes(http, double):
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
 async def test_retry_after_holds_back_all_requests(http, double, form):
-    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
-    double.script = [says(429, Retry_After="1" if form == "seconds" else moment)]
+    # A date has whole seconds: it is between one and two from now.
+    began, moment = time.monotonic(), datetime.now(UTC) + timedelta(seconds=2)
+    date = format_datetime(moment, usegmt=True)
+    double.script = [says(429, Retry_After="1" if form == "seconds" else date)]
     with pytest.raises(GatewayUnavailableError):
         await http.charge(7, "pay-7", 50.0)
 
-    began = time.monotonic()
     assert await http.charge(8, "pay-8", 50.0) == "PAID"
 
-    assert 0.5 < time.monotonic() - began < 10
+    assert 0.99 < time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("value", ["", "soon", "-5", "1e9", "Mon, 99 Nov 2026", "٣"])
@@ -190,7 +193,7 @@ async def test_a_retry_after_that_makes_no_sense_holds_back_nothing(http, double
     began = time.monotonic()
     await http.charge(8, "pay-8", 50.0)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # LONGEST_PAUSE has 30
 
 
 async def test_a_retry_after_of_a_day_is_not_waited_for(http, double, monkeypatch):
@@ -293,7 +296,7 @@ async def test_a_gateway_that_can_not_be_asked_does_not_hide_the_conflict(http, 
 
 
 async def test_requests_at_one_time_are_limited_for_all_batches_together(double, server):
-    double.always = waits(0.02)
+    double.always = waits(0.1)
     async with opened(server.make_url("/charges"), requests=7) as gateway:
         batches = [batch(*((n + i, 1.0) for i in range(20))) for n in (0, 100, 200)]
         seen = [{}, {}, {}]
@@ -311,8 +314,8 @@ async def test_requests_at_one_time_are_limited_for_all_batches_together(double,
 
 
 async def test_time_spent_waiting_for_room_is_no_time_out(double, server, reports):
-    double.always = waits(0.1)
-    async with opened(server.make_url("/charges"), requests=1, timeout=1) as gateway:
+    double.always = waits(0.4)
+    async with opened(server.make_url("/charges"), requests=1, timeout=4) as gateway:
         assert await gateway.charge_all(batch(*ORDERS[:12]), reports) == {}
 
 
@@ -330,7 +333,7 @@ async def test_a_slow_answer_holds_up_no_other(http, double, reports):
             others.set()
 
     charging = asyncio.create_task(http.charge_all(batch(*ORDERS), report))
-    await asyncio.wait_for(others.wait(), 8)
+    await asyncio.wait_for(others.wait(), 60)
     go_on.set()
 
     assert await charging == {}
@@ -352,7 +355,7 @@ async def test_a_report_that_waits_takes_no_room_from_other_batches(server, repo
         async def report(answers):
             others.update(answers)
 
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             await begun.wait()
             await gateway.charge_all(batch(*((n, 1.0) for n in range(100, 120))), report)
         assert (len(others), len(reports), waiting.done()) == (20, 0, False)
@@ -375,19 +378,28 @@ async def test_answers_that_come_together_are_reported_together(http):
 
 
 async def test_waiting_for_room_is_no_stall(double, server, reports):
-    double.always = waits(0.1)
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(_):
+        asked.set()
+        await go_on.wait()
+
+    double.always = wait
     async with opened(server.make_url("/charges"), requests=1) as gateway:
         charging = asyncio.create_task(gateway.charge_all(batch(*ORDERS[:3]), reports))
-        await asyncio.sleep(0.05)
+        await asked.wait()
         assert ("orders", 0) in held_up
+        go_on.set()
         await charging
     assert ("orders", 0) not in held_up
 
 
-async def test_orders_fail_each_for_its_own_reason(hasty, double, reports):
-    double.rules = {1: says(400, "no"), 2: says(500), 3: waits(5), 4: says(402)}
+async def test_orders_fail_each_for_its_own_reason(server, double, reports):
+    double.rules = {1: says(400, "no"), 2: says(500), 3: waits(60), 4: says(402)}
 
-    failed = await hasty.charge_all(batch(*ORDERS[:6]), reports)
+    # As long as all the others may take where the machine pauses.
+    async with opened(server.make_url("/charges"), timeout=5) as gateway:
+        failed = await gateway.charge_all(batch(*ORDERS[:6]), reports)
 
     assert {index: type(error) for index, error in failed.items()} == {
         1: ChargeRefusedError,
@@ -444,7 +456,7 @@ async def test_one_order_that_blocks_holds_up_no_other_for_ever(http, double, re
 
 async def test_a_gateway_that_hangs_after_it_blocked_is_asked_once(double, server, reports):
     double.always = says(401)
-    async with opened(server.make_url("/charges"), timeout=0.5) as gateway:
+    async with opened(server.make_url("/charges"), timeout=2) as gateway:
         await gateway.charge_all(batch(*ORDERS), reports)
         asked = len(double.requests)
         double.always = waits(5)
