@@ -11,7 +11,14 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, Playwright, async_playwright
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    async_playwright,
+    expect,
+)
 
 ARGS = [
     "--no-sandbox",
@@ -22,6 +29,12 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+#: Milliseconds until what a page has to show, or to let be done, is given up: none of it is a
+#: matter of time, and a loaded machine may pause for many seconds.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass
@@ -67,7 +80,9 @@ async def browser() -> AsyncIterator[Browser]:
                 "no Chromium: none of chromium, chromium-browser, google-chrome on PATH, and"
                 " Playwright has not installed its own (playwright install chromium)"
             )
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGS)
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=ARGS, timeout=2 * PATIENCE
+        )
         yield browser
         await browser.close()
 
@@ -94,6 +109,7 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
             timezone_id="Europe/Berlin",
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         page = await context.new_page()
         parts = urlsplit(url)
         visit = Visit(page, f"{parts.scheme}://{parts.netloc}")

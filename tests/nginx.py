@@ -47,7 +47,7 @@ def nginx(directory: Path, server: str):
             stderr=subprocess.STDOUT,
         )
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (directory / "nginx.pid").exists():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
@@ -55,4 +55,4 @@ def nginx(directory: Path, server: str):
         yield port
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)

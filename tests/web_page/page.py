@@ -30,9 +30,9 @@ async def words(found: Any) -> str:
     return " ".join((await found.inner_text()).split())
 
 
-async def expect_state(page: Page, state: str, timeout: float = 15) -> None:
+async def expect_state(page: Page, state: str) -> None:
     """Wait for the connection's short name."""
-    await expect(page.locator("#state")).to_have_text(state, timeout=timeout * 1000)
+    await expect(page.locator("#state")).to_have_text(state)
 
 
 async def shown_ids(page: Page) -> list[int]:
@@ -57,7 +57,7 @@ async def hide(page: Page, hidden: bool) -> None:
     )
 
 
-async def until(condition: Callable[[], bool], seconds: int = 15) -> None:
+async def until(condition: Callable[[], bool], seconds: int = 60) -> None:
     """Wait until something is so at the worker."""
     for _ in range(20 * seconds):
         if condition():

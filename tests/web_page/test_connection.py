@@ -108,7 +108,7 @@ async def test_a_store_that_is_away_is_named_while_events_go_on(
     worker.pay(FIRST_ID + 2)
     await expect(cell(page, "Status")).to_contain_text("paid")
     await expect(page.locator("#figures-stale")).to_contain_text(
-        "All figures and charts are from", timeout=15_000
+        "All figures and charts are from"
     )
 
     worker.store_error = None
@@ -311,7 +311,7 @@ async def test_the_list_is_called_live_only_while_orders_can_arrive(
     await expect(note).to_have_text("Newest first, not live now")
 
     await worker.start()
-    await expect(note).to_have_text("Newest first, live", timeout=15_000)
+    await expect(note).to_have_text("Newest first, live")
     await expect(age).to_have_class("age")
 
 

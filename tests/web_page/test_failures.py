@@ -19,7 +19,7 @@ async def test_a_store_that_was_away_when_the_page_opened_is_asked_again(
     await until(lambda: len(worker.asked) > 3)  # more than are asked for as the page opens
 
     worker.store_error = None
-    await expect(page.locator("#rows tr")).to_have_count(1, timeout=10_000)
+    await expect(page.locator("#rows tr")).to_have_count(1)
     await expect_state(page, "Live")
 
 
@@ -43,7 +43,7 @@ async def test_a_list_that_fails_is_said_to_until_it_is_there(
     await expect_state(page, state)
 
     worker.list_status = 200
-    await expect(page.locator("#rows tr")).to_have_count(2, timeout=10_000)
+    await expect(page.locator("#rows tr")).to_have_count(2)
     await expect_state(page, "Live")
     await expect(page.locator("#notice")).to_be_hidden()
 
@@ -62,7 +62,7 @@ async def test_rows_of_another_filter_do_not_stay_when_the_list_fails(
     await expect_state(page, "Store away")
     await expect(page.locator("#rows tr")).to_have_count(0)
     worker.list_status = 200
-    await expect(page.locator("#rows tr")).to_have_count(1, timeout=10_000)
+    await expect(page.locator("#rows tr")).to_have_count(1)
     assert await shown_ids(page) == [FIRST_ID + 2]
     await expect_state(page, "Paused")
 

@@ -140,7 +140,7 @@ async def test_an_order_that_is_not_paid_turns_from_accepted_to_stored(
     await expect(cell(page, "Status")).to_have_text("accepted")
 
     worker.put(make_order(1))
-    await expect(cell(page, "Status")).to_have_text("stored", timeout=10_000)
+    await expect(cell(page, "Status")).to_have_text("stored")
 
 
 async def test_payment_changes_its_chip_and_keeps_row_and_focus(

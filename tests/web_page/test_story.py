@@ -277,7 +277,7 @@ async def test_a_story_that_is_told_asks_again_after_an_answer_that_failed(
     await expect(page.locator("#story-note")).to_have_text(worker.store_error)
 
     worker.store_error = None
-    await expect(page.locator("#story-note")).to_be_hidden(timeout=10_000)
+    await expect(page.locator("#story-note")).to_be_hidden()
 
 
 async def test_a_verdict_that_is_not_known_is_said_and_asked_for_again(
@@ -291,7 +291,7 @@ async def test_a_verdict_that_is_not_known_is_said_and_asked_for_again(
     await expect(story(page).locator(".waiting")).to_contain_text(reason)
 
     worker.fraud = None
-    await expect(story(page)).to_contain_text("Judged", timeout=10_000)
+    await expect(story(page)).to_contain_text("Judged")
     await expect(story(page).locator(".waiting")).to_have_count(0)
 
 
