@@ -35,7 +35,9 @@ def pipeline(tmp_path_factory):
     """One worker with all services, the embedded broker and SQLite, for tests that only
     send orders of their own and look at what becomes of them."""
     with workers(tmp_path_factory.mktemp("pipeline") / "data") as factory:
-        yield factory(ORDERAPP_PAYMENT_DELAY="0.1").wait_ready()
+        # Where the machine pauses no session ends: what is under way would be done twice.
+        settings = {"ORDERAPP_PAYMENT_DELAY": "0.1", "ORDERAPP_SESSION_TIMEOUT": "60"}
+        yield factory(**settings).wait_ready()
 
 
 @pytest.fixture(scope="session", autouse=True)

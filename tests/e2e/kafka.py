@@ -11,7 +11,7 @@ from orderapp.engine.embedded.launcher import Java
 from orderapp.engine.embedded.ports import LOOPBACK, kafka_answers
 from tests.ports import free_port
 
-START_SECONDS = 60
+START_SECONDS = 90
 
 
 class Kafka:

@@ -142,6 +142,17 @@ def wait_for_ends(server: str, topic: str, offset: int) -> None:
     eventually(lambda: {*ends(server, topic).values()} == {offset}, f"{topic} ends at {offset}")
 
 
+def wait_done(server: str, group: str = "orderapp") -> None:
+    """Return when the group has done all that is on its topics, and what came of it."""
+    for topic in ("orders", "fraud-alerts", "payments"):
+
+        def done(topic: str = topic) -> bool:
+            at = committed(server, group, topic)
+            return all(at.get(n, 0) >= end for n, end in ends(server, topic).items())
+
+        eventually(done, f"all of {topic} is done")
+
+
 def values(records: Iterable[ConsumerRecord]) -> list[dict[str, Any]]:
     """The JSON of each record."""
     return [json.loads(record.value) for record in records]

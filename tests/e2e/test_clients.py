@@ -35,7 +35,7 @@ def worker(pipeline):
     records.send(pipeline.kafka, orders)
     for order_id in IDS:
         eventually(lambda order_id=order_id: pipeline.paid_order(order_id), "it is paid", 90)
-    eventually(lambda: pipeline.order(IDS[0])["alerts"], "it has an alert", 90)
+    eventually(lambda: pipeline.alerts(IDS[0]), "it has an alert", 90)
     judged = ("CLEAR", "ALERT")
     eventually(lambda: pipeline.order(IDS[1])["fraud"]["verdict"] in judged, "judged", 90)
     return pipeline

@@ -21,7 +21,7 @@ def run_documented(name, directory):
     (commands,) = re.findall(rf"<!-- {name} -->\n```sh\n(.*?)```", DEPLOY.read_text(), re.S)
     python = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     subprocess.run(
-        ["bash", "-ec", commands], cwd=directory, env={"PATH": python}, check=True, timeout=60
+        ["bash", "-ec", commands], cwd=directory, env={"PATH": python}, check=True, timeout=150
     )
 
 
@@ -95,5 +95,5 @@ def test_it_is_private_and_a_backup_made_while_a_worker_writes_can_be_restored(s
     # And orders that Kafka had, and the first worker had not stored when it stopped.
     assert orders_in(data / "orders.db") >= everything
     start().wait_ready()
-    result = faust(data, "reconcile")
+    result = faust(data, "reconcile", "--wait", "90")
     assert result.returncode == 0, result.stdout + result.stderr

@@ -44,7 +44,7 @@ def test_the_trace_runs_through_confluents_way_in(secured, start):
     assert sent.returncode == 0, sent.stderr
     order = eventually(lambda: worker.paid_order(123), "order 123 is paid")
     assert order["payment"]["status"] == "PAID"
-    eventually(lambda: worker.order(123)["alerts"], "order 123 has its alert")
+    eventually(lambda: worker.alerts(123), "order 123 has its alert")
     assert kafka.api_secret not in worker.log
 
     wrong = {**access, "CONFLUENT_API_SECRET": "not-the-secret"}
@@ -83,8 +83,11 @@ def test_the_trace_runs_into_couchbase(double, start):
     faust(worker.data_dir, "send", "orders", RISKY, "--key", "123")
 
     eventually(lambda: worker.paid_order(123), "order 123 is paid")
-    eventually(lambda: worker.order(123)["alerts"], "order 123 has its alert")
-    assert [order["order_id"] for order in worker.get("/api/analytics")[1]["orders"]] == [123]
+    eventually(lambda: worker.alerts(123), "order 123 has its alert")
+    _, answer = eventually(
+        lambda: (got := worker.get("/api/analytics"))[0] == 200 and got, "the latest are listed"
+    )
+    assert [order["order_id"] for order in answer["orders"]] == [123]
     documents = double.documents()
     alert = "alert::123::HIGH_AMOUNT_RISKY_COUNTRY"
     assert {"123", alert, "payment::123", "alert-reasons"} == set(documents)
@@ -139,7 +142,8 @@ def test_a_store_that_goes_away_and_hangs_comes_back_with_everything(double, sta
 
     double.pause()
     records.send(worker.kafka, [records.order(n) for n in range(21, 41)])
-    assert worker.get("/api/analytics", timeout=3)[0] == 503
+    # Its own limit is 1.8 s: what hangs is answered all the same.
+    assert worker.get("/api/analytics", timeout=20)[0] == 503
     eventually(lambda: worker.get("/readyz")[0] == 503, "it is not ready")
     assert worker.get("/healthz") == (200, {"status": "ok"})
     double.heal()
@@ -153,8 +157,10 @@ def test_a_worker_waits_for_a_broker_that_is_away_and_goes_on(own_kafka, start):
     kafka.stop()
     worker = start(KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap_servers)
     eventually(lambda: worker.get("/healthz")[0] == 200, "it is alive")
-    status, answer = worker.get("/readyz")
-    assert (status, answer["status"]) == (503, "unavailable")
+    _, answer = eventually(
+        lambda: (got := worker.get("/readyz"))[0] == 503 and got, "it is not ready"
+    )
+    assert answer["status"] == "unavailable"
     assert "Kafka is not reachable yet" in answer["missing"]
     eventually(lambda: "attempt 3" in worker.log, "it says so, with growing waits")
 
@@ -183,7 +189,8 @@ def test_a_worker_that_waits_for_its_broker_ends_at_once(start):
     worker = start(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     eventually(lambda: "attempt 2" in worker.log, "it waits")
 
-    assert worker.terminate(10) == 0
+    assert worker.terminate() == 0
+    assert worker.took < 8
 
 
 def test_a_command_gives_up_on_a_broker_that_is_away_in_one_line(tmp_path):
@@ -206,7 +213,7 @@ def test_topics_with_fewer_partitions_work(own_kafka, start):
 
     for n in range(1, 61):
         eventually(lambda n=n: worker.paid_order(n), f"order {n} is paid")
-        eventually(lambda n=n: worker.order(n)["alerts"], f"order {n} has its alert")
+        eventually(lambda n=n: worker.alerts(n), f"order {n} has its alert")
 
 
 def _create_topics(server, partitions):
@@ -254,4 +261,5 @@ def test_a_worker_whose_broker_is_gone_stops_in_time(own_kafka, start):
 
     own_kafka.kill()
 
-    worker.terminate(10)
+    worker.terminate()
+    assert worker.took < 10

@@ -53,7 +53,7 @@ class User:
         return self.process.stdout.readline().strip()
 
     def leave(self) -> None:
-        self.process.communicate("leave\n", timeout=10)
+        self.process.communicate("leave\n", timeout=60)
 
     def kill(self) -> None:
         self.process.kill()
@@ -108,14 +108,27 @@ def pid_of(data_dir: Path, role: str) -> int:
 def kill_launcher(data_dir: Path) -> None:
     launcher = psutil.Process(pid_of(data_dir, "launcher"))
     launcher.kill()
-    launcher.wait(10)
+    launcher.wait(60)
+
+
+def runs(pid: int) -> bool:
+    """Whether it does; of one that has ended its parent may not have heard yet."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def answers(address: str) -> bool:
+    """Whether a Kafka does, at the second or third time where the machine has paused."""
+    return any(kafka_answers(port_of(address), 5) for _ in range(3))
 
 
 def port_of(address: str) -> int:
     return int(address.partition(":")[2])
 
 
-def eventually(check: Callable[[], object], seconds: float = 20) -> None:
+def eventually(check: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -164,7 +177,7 @@ def test_processes_that_join_at_once_share_one_broker_that_ends_with_the_last(da
     addresses = {one.address() for one in users}
 
     assert len(addresses) == 1
-    assert kafka_answers(port_of(addresses.pop()))
+    assert answers(addresses.pop())
     assert sum("java" in process.name() for process in broker_processes(data_dir)) == 1
 
     for one in users[:2]:
@@ -206,14 +219,14 @@ def test_java_killed_at_each_step_of_the_start_is_started_again(data_dir, user):
             with suppress(psutil.NoSuchProcess):  # it has just ended by itself
                 if process.name() == "java":
                     process.kill()
-                    killed.append(process.wait(10))
+                    killed.append(process.wait(60))
         return killed
 
     eventually(kill_java)  # it makes the log directory
     eventually(lambda: server.is_formatted(data_dir / "kafka"))
     eventually(kill_java)  # the same, or already the broker
 
-    assert kafka_answers(port_of(one.address()))
+    assert answers(one.address())
 
 
 def test_the_broker_listens_on_loopback_only_and_knows_no_secret(data_dir, broker, monkeypatch):
@@ -231,14 +244,14 @@ def test_the_broker_listens_on_loopback_only_and_knows_no_secret(data_dir, broke
 
 def test_signals_of_the_users_terminal_do_not_reach_the_broker(data_dir, user):
     one = user()
-    port = port_of(one.address())
+    address = one.address()
     java = pid_of(data_dir, "broker")
 
     os.killpg(one.process.pid, signal.SIGINT)
     os.kill(pid_of(data_dir, "launcher"), signal.SIGTERM)
     time.sleep(1)
 
-    assert kafka_answers(port)
+    assert answers(address)
     assert java == pid_of(data_dir, "broker")
 
 
@@ -279,8 +292,8 @@ def test_after_the_launcher_is_killed_the_next_join_gets_a_broker_on_the_same_po
     kill_launcher(data_dir)
 
     assert address == broker.join()
-    assert not psutil.pid_exists(java)
-    assert kafka_answers(port_of(address))
+    assert not runs(java)
+    assert answers(address)
 
 
 def test_java_ends_when_the_launcher_is_killed_and_nobody_joins(data_dir, user):
@@ -297,11 +310,11 @@ def test_a_java_without_launcher_and_guard_is_replaced(data_dir, user, broker):
     guard = next(p for p in broker_processes(data_dir) if p.name() in {"sh", "dash", "bash"})
     guard.kill()
     kill_launcher(data_dir)
-    assert psutil.pid_exists(java)
+    assert runs(java)
 
-    assert kafka_answers(port_of(broker.join()))
+    assert answers(broker.join())
 
-    assert not psutil.pid_exists(java)
+    assert not runs(java)
     assert address
 
 
@@ -315,7 +328,7 @@ def test_a_user_that_joins_during_the_end_gets_a_working_broker(data_dir, user, 
         time.sleep(pause)
         assert address == broker.join()
         time.sleep(1)  # longer than a broker that is about to end would live
-        assert kafka_answers(port_of(address))
+        assert answers(address)
 
 
 def test_another_port_is_taken_when_something_else_holds_the_last_one(data_dir, user, broker):
@@ -325,10 +338,10 @@ def test_another_port_is_taken_when_something_else_holds_the_last_one(data_dir, 
     eventually(lambda: not broker_processes(data_dir))
 
     with socket.create_server(("127.0.0.1", port)):
-        other = port_of(broker.join())
+        other = broker.join()
 
-    assert port != other
-    assert kafka_answers(other)
+    assert port != port_of(other)
+    assert answers(other)
 
 
 def test_a_broker_that_finds_its_port_taken_gives_up_and_a_join_moves_it(data_dir, broker):
@@ -340,10 +353,10 @@ def test_a_broker_that_finds_its_port_taken_gives_up_and_a_join_moves_it(data_di
 
     with socket.create_server(("127.0.0.1", port)):
         launcher.resume()
-        other = port_of(broker.join())
+        other = broker.join()
 
-    assert port != other
-    assert kafka_answers(other)
+    assert port != port_of(other)
+    assert answers(other)
 
 
 def test_two_data_directories_have_two_brokers(data_dir, broker, tmp_path):
@@ -365,11 +378,16 @@ def test_leave_interrupts_a_join_and_waits_for_nothing(data_dir):
 
     thread = threading.Thread(target=join)
     thread.start()
-    eventually(lambda: broker_processes(data_dir))
-    started = time.monotonic()
+    eventually(lambda: "java" in {process.name() for process in broker_processes(data_dir)})
+    held = broker_processes(data_dir)
+    for process in held:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()  # whoever waited for it would wait for ever
     broker.leave()
-    assert time.monotonic() - started < 1
-    thread.join(5)
+    thread.join(60)
+    for process in held:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
 
     assert errors == ["left"]
 
@@ -448,8 +466,12 @@ async def test_deleted_records_do_not_come_back_after_a_kill(tmp_path):
         await create_topic(kafka.bootstrap_servers, "orders")
         await send(kafka.bootstrap_servers, "orders", [b"0", b"1"])
         await delete_before(kafka.bootstrap_servers, "orders", 1)
-        (kept,) = kafka.directory.rglob("log-start-offset-checkpoint")
-        eventually(lambda: "orders 0 1" in kept.read_text().splitlines())
+
+        def kept() -> str:
+            files = kafka.directory.rglob("log-start-offset-checkpoint")
+            return "\n".join(file.read_text() for file in files)
+
+        eventually(lambda: "orders 0 1" in kept().splitlines())
         kafka.kill()
         kafka.restart()
         assert await read(kafka.bootstrap_servers, "orders", 1) == [b"1"]
@@ -498,7 +520,7 @@ def test_a_broker_that_runs_for_a_while_lets_later_ones_start_quickly(
 def start_and_leave(data_dir: Path) -> str:
     """What a broker of this directory logs: one that answers, and was given the cache."""
     broker = EmbeddedBroker(data_dir)
-    assert kafka_answers(port_of(broker.join()))
+    assert answers(broker.join())
     log = (data_dir / "kafka" / "broker.log").read_text()
     assert "AOTCache=" in arguments_of(data_dir) or "goes on without" in log
     broker.leave()

@@ -70,7 +70,7 @@ def test_a_gateway_that_never_answers_ends_in_the_dead_letters_of_payment_alone(
     assert headers["error-class"] == b"GatewayTimeoutError"
     assert headers["attempts"] == b"3"
     assert headers["first-failure"] < headers["last-failure"]
-    eventually(lambda: worker.order(1)["alerts"], "fraud has judged it all the same")
+    eventually(lambda: worker.alerts(1), "fraud has judged it all the same")
     status = eventually(
         lambda: (got := worker.order(1))["dead_letter"] and got, "its story says so"
     )

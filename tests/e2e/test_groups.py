@@ -30,7 +30,7 @@ def test_a_new_group_says_once_that_it_begins_with_the_oldest_records(start, own
     assert "about 7 wait in orders[" in line
 
     def lags():
-        services = worker.get("/api/stats")[1]["services"] or {}
+        services = worker.get("/api/stats")[1].get("services") or {}
         return {name: at and at["lag"] for name, at in services.items()}
 
     records.send(server, [records.order(n) for n in range(8, 11)])

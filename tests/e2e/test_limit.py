@@ -31,7 +31,7 @@ def test_a_bad_deployment_buries_nothing_and_other_topics_are_read_on(kafka, sta
     bug.unlink()
     buried = records.read(server, "buggy-dlq")
     eventually(
-        lambda: worker.get("/seen")[1]["judge"] >= 500 - len(buried), "it goes on by itself", 45
+        lambda: worker.get("/seen")[1]["judge"] >= 500 - len(buried), "it goes on by itself", 90
     )
 
     worker.wait_ready()
@@ -53,9 +53,13 @@ def test_a_bug_while_records_are_decoded_buries_only_what_is_no_reading(kafka, s
     )
 
     bug.unlink()
-    eventually(lambda: worker.get("/readyz")[0] == 200, "it goes on by itself", 45)
+    eventually(lambda: worker.get("/readyz")[0] == 200, "it goes on by itself", 90)
 
-    letters = [r.value for r in records.read(server, "buggy-dlq")[before:]]
+    def buried():
+        return [r.value for r in records.read(server, "buggy-dlq")[before:]]
+
+    eventually(lambda: buried().count(b"no") >= 100, "what is no reading is a dead letter")
+    letters = buried()
     assert letters.count(b"no") == 100
     assert len(letters) <= 120
     expected = 500 - len(letters) + 100

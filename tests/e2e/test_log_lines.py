@@ -49,7 +49,7 @@ def ask_what_is_odd(worker):
         f"GET /\x1b[31m HTTP/1.1\r\n{ODD}\r\n\r\n",
         f"{ODD}\r\n\r\n",
     ):
-        with socket.create_connection(("127.0.0.1", worker.port), 5) as connection:
+        with socket.create_connection(("127.0.0.1", worker.port), 60) as connection:
             connection.sendall(request.encode())
             assert not re.match(rb"HTTP/1.1 5", connection.recv(1000))
 

@@ -22,6 +22,12 @@ def cluster(kafka):
     return Cluster(tuple(kafka.bootstrap_servers.split(",")))
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Here it does not matter how soon a lookup is given up."""
+    monkeypatch.setattr(lookup, "PATIENCE", 60.0)
+
+
 def partition_of(key):
     return (murmur2(key) & 0x7FFFFFFF) % 6
 

@@ -14,7 +14,7 @@ class Scrape:
 
     def __init__(self, worker):
         url = f"http://127.0.0.1:{worker.port}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             self.families = [*text_string_to_metric_families(answer.read().decode())]
         self.samples = [sample for family in self.families for sample in family.samples]
 
@@ -45,6 +45,7 @@ def test_what_rules_and_dashboard_ask_for_is_there(pipeline):
 
 
 def test_orders_are_counted_on_their_way(pipeline):
+    records.wait_done(pipeline.kafka)  # what other tests have sent
     before = Scrape(pipeline)
     risky = [records.order(650_000_000 + n, 350.0, "DE") for n in range(20)]
     safe = [records.order(650_001_000 + n, 10.0, "US") for n in range(30)]
@@ -53,13 +54,16 @@ def test_orders_are_counted_on_their_way(pipeline):
     def rise(name, **labels):
         return Scrape(pipeline)(name, **labels) - before(name, **labels)
 
-    def stored():
-        return (
-            rise("orderapp_records_total", service="analytics", result="done") >= 50 + 50 + 20
+    orders = {"topic": "orders", "result": "done"}
+
+    def done():
+        everything = rise("orderapp_records_total", service="analytics", result="done")
+        return everything >= 50 + 50 + 20 and all(
+            rise("orderapp_records_total", service=service, **orders) >= 50
+            for service in ("fraud", "payment")
         )
 
-    eventually(stored, "orders, payments and alerts are stored")
-    orders = {"topic": "orders", "result": "done"}
+    eventually(done, "orders are judged and paid, and all is stored")
     for service in ("fraud", "payment", "analytics"):
         assert rise("orderapp_records_total", service=service, **orders) == 50
         where = {"service": service, "topic": "orders"}
@@ -79,6 +83,7 @@ def test_orders_are_counted_on_their_way(pipeline):
 
 
 def test_what_is_no_order_is_counted_for_every_service_that_gave_it_up(pipeline):
+    records.wait_done(pipeline.kafka)  # what other tests have sent
     before = Scrape(pipeline)
     records.send(pipeline.kafka, [(b"651000000", b"no order")])
 

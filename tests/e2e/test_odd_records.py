@@ -50,15 +50,16 @@ def test_bugs_cost_their_records_and_a_flood_of_dead_letters_is_counted(kafka, s
         "DecodeError",
     ]
     said = re.findall("dead letter: taker could not", worker.log)
-    assert 1 <= len(said) <= 20
     # Nothing follows: the rest is counted all the same.
     unsaid = len(letters) - len(said)
 
     def counted():
         found = re.findall(r"WARNING.*…and (\d+) more dead letters in \d+ s", worker.log)
-        return sum(map(int, found)) == unsaid
+        return found if sum(map(int, found)) == unsaid else None
 
-    eventually(counted, "those that were left out are counted")
+    rests = eventually(counted, "those that were left out are counted")
+    # 20 in 10 s; the flood may have taken longer.
+    assert 1 <= len(said) <= 20 * (len(rests) + 1)
     assert worker.terminate() == 0
     assert "Traceback" not in worker.log
 
@@ -71,7 +72,7 @@ def test_an_agent_that_takes_batches_one_by_one_ends_the_start_with_one_line(
         "tests.e2e.odd_app", KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap_servers, ODD_READS=reads
     )
 
-    assert worker.process.wait(60) == 1
+    assert worker.wait() == 1
     said = [line for line in worker.log.splitlines() if "CRITICAL" in line]
     assert len(said) == 1
     assert (

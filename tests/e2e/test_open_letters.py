@@ -136,7 +136,10 @@ async def test_while_kafka_is_away_it_is_not_known(own_kafka, make):
     await asyncio.to_thread(own_kafka.restart)
     await letters.put("payment")
 
-    assert await letters.count() == 2
+    found = await letters.count()
+    if found is None:  # its connection was to the one that was killed
+        found = await letters.count()
+    assert found == 2
 
 
 async def test_many_who_ask_share_one_reading(letters, monkeypatch):

@@ -7,17 +7,17 @@ import pytest
 
 from orderapp.order_ids import END, FIRST
 from tests.e2e import records
-from tests.e2e.test_api import HARMLESS, post
+from tests.e2e.test_api import HARMLESS, accepted
 from tests.e2e.worker import eventually
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_two_workers_and_the_producer_make_no_id_twice_and_ids_rise(start):
     all_services = start(ORDERAPP_ORDER_INTERVAL="0.05").wait_ready()
     web = start(ORDERAPP_SERVICES="web").wait_ready()
 
     def send(worker):
-        return [post(worker, HARMLESS)[1]["order"]["order_id"] for _ in range(150)]
+        return [accepted(worker, HARMLESS)[1]["order"]["order_id"] for _ in range(150)]
 
     with ThreadPoolExecutor(4) as pool:
         posted = [*pool.map(send, (all_services, web, all_services, web))]

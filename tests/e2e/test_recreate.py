@@ -12,7 +12,7 @@ from tests.e2e import records
 from tests.e2e.test_metrics import Scrape
 from tests.e2e.worker import eventually, faust
 
-SEEN_SECONDS = 30
+SEEN_SECONDS = 60
 
 
 def manage(server, *steps):
@@ -59,7 +59,7 @@ def post(worker):
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status
     except urllib.error.HTTPError as answer:
         return answer.code
@@ -109,7 +109,7 @@ def test_topics_that_go_come_again_and_grow_are_seen(worker, own_kafka):
     assert "Traceback" not in worker.log
     assert worker.log.count("[CRITICAL]") == 1
     # Documents of orders that went with their topic are older than what it has.
-    options = ("--json", "--wait", "10")
+    options = ("--json", "--wait", "60")
     run = faust(worker.data_dir, "reconcile", *options, **worker.settings)
     assert run.returncode == 0, run.stdout + run.stderr
     assert json.loads(run.stdout)["apart"]["retired"] > 0

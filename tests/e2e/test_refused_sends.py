@@ -62,7 +62,7 @@ def test_payments_that_are_too_large_for_their_topic(server, payment):
     worker = payment()
     blocked_by(worker, "'payments'", "max.message.bytes")
     topic_settings.change(server, "payments")
-    eventually(lambda: len(paid(server)) >= 2060, "the others are paid", 45)
+    eventually(lambda: len(paid(server)) >= 2060, "the others are paid", 90)
 
     goes_on(worker, 0)
     assert sorted(paid(server)) == list(range(2060))
@@ -108,7 +108,7 @@ def test_a_dead_letter_that_its_topic_refuses(server, payment, refusing, bad, se
     topic_settings.change(server, "orders-dlq")
 
     eventually(
-        lambda: {int(key) for key, _ in orders} <= set(paid(server)), "so does this one", 45
+        lambda: {int(key) for key, _ in orders} <= set(paid(server)), "so does this one", 90
     )
     goes_on(worker, 0)
     letters = records.read(server, "orders-dlq")

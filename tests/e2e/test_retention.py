@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import time
 
 import pytest
 from aiokafka import TopicPartition
@@ -12,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from orderapp.engine.health.watch import EVERY
 from tests.e2e import records
 from tests.e2e.test_metrics import Scrape
-from tests.e2e.worker import eventually, faust
+from tests.e2e.worker import eventually, faust, rest
 
 PARTITIONS = 6
 
@@ -96,7 +95,7 @@ def test_what_was_deleted_while_nobody_ran_is_told_noted_and_counted(kafka, star
     assert "orders[3]: up to 8 records were deleted" in worker.log
     assert "offsets 0 to 7, sent before 20" in worker.log
     assert Scrape(worker)("orderapp_records_lost_total", topic="orders") == 48
-    assert worker.is_ready()
+    eventually(worker.is_ready, "it is ready all the same")
     eventually(
         lambda: set(records.committed(server, "orderapp", "orders").values()) == {10}, "done"
     )
@@ -104,8 +103,8 @@ def test_what_was_deleted_while_nobody_ran_is_told_noted_and_counted(kafka, star
     worker.kill()
     worker = start(**settings).wait_ready()
     assert "[ERROR]" not in worker.log
-    assert lost(worker, settings, wait="20") == ({("orderapp", "orders"): 48}, 1)
-    assert lost(worker, settings, "--allow-lost", wait="20")[1] == 0
+    assert lost(worker, settings, wait="60") == ({("orderapp", "orders"): 48}, 1)
+    assert lost(worker, settings, "--allow-lost", wait="60")[1] == 0
     run = faust(worker.data_dir, "dlq", "list", **settings)
     assert (run.returncode, "no note" in run.stderr) == (0, False)
 
@@ -122,7 +121,7 @@ def test_what_is_deleted_while_the_worker_is_behind_is_told(own_kafka, start, tm
     send_to_first(server, range(30_000))
     delete_records(server, "orders", ends={0: 30_002})
     send_to_first(server, [99_999])
-    eventually(lambda: "were deleted" in worker.log, "it is told", 60)
+    eventually(lambda: "were deleted" in worker.log, "it is told", 90)
     (first, last) = re.search(r"orders\[0\]: .* offsets (\d+) to (\d+)", worker.log).groups()
     assert 0 < int(first) < int(last) == 29_999
     found = int(last) + 1 - int(first)
@@ -130,8 +129,8 @@ def test_what_is_deleted_while_the_worker_is_behind_is_told(own_kafka, start, tm
 
     # The same for what goes with its topic.
     send_to_first(server, range(100_000, 130_000))
-    time.sleep(1.2 * EVERY)  # the watch has seen how much there is
+    rest(2 * EVERY)  # the watch has seen how much there is
     delete_topic(server, "orders")
-    eventually(lambda: "with their topic" in worker.log, "it is told", 30)
+    eventually(lambda: "with their topic" in worker.log, "it is told", 60)
     notes = records.read(server, "orders-dlq-resolved")
     assert any(b'"with_topic":true' in note.value for note in notes)

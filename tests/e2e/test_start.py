@@ -96,6 +96,7 @@ def outages(tmp_path):
             kafka.stop()
 
 
+@pytest.mark.timeout(400)
 def test_a_broker_that_goes_away_at_each_step_is_waited_for(outages, start):
     outages.is_on = True
     worker = start(KAFKA_BOOTSTRAP_SERVERS=outages.server)
@@ -104,11 +105,11 @@ def test_a_broker_that_goes_away_at_each_step_is_waited_for(outages, start):
     def ready():
         assert worker.process.poll() is None, worker.log[-5000:]
         has_ended = outages.end_one(0.2)
-        status = worker.get("/readyz")[0]
+        status = worker.get("/readyz", 5)[0]
         statuses.add(status)
         return status == 200 and not has_ended
 
-    eventually(ready, "the worker is ready", 120)
+    eventually(ready, "the worker is ready", 240)
     outages.stop()
     assert statuses <= {0, 200, 503}
 
@@ -145,12 +146,12 @@ def test_a_command_says_in_one_line_that_the_broker_has_gone(tmp_path, outages):
 def test_a_worker_whose_settings_lead_nowhere_is_unhealthy_when_it_is_told_to_be(start):
     nowhere = f"127.0.0.1:{free_port()}"
     worker = start(KAFKA_BOOTSTRAP_SERVERS=nowhere, ORDERAPP_READY_SECONDS="5")
-    eventually(lambda: worker.get("/healthz")[0] == 200, "it is alive at first")
 
     answer = eventually(
-        lambda: (got := worker.get("/healthz"))[0] == 503 and got[1], "and then it is not"
+        lambda: (got := worker.get("/healthz"))[0] == 503 and got[1], "it is not alive"
     )
 
     assert answer["status"] == "stalled"
-    assert re.fullmatch(r"never ready for \d+ s: Kafka is not reachable yet", answer["reason"])
+    told = r"never ready for (\d+) s: Kafka is not reachable yet"
+    assert int(re.fullmatch(told, answer["reason"])[1]) >= 5, "not before"
     assert worker.terminate() == 0

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.e2e import records
-from tests.e2e.worker import eventually
+from tests.e2e.worker import eventually, rest
 
 
 def payments(server):
@@ -26,7 +26,8 @@ def pair(start):
 
 
 def test_a_worker_that_stops_in_order_hands_over_and_nothing_is_done_twice(pair):
-    staying, leaving = pair(ORDERAPP_PAYMENT_DELAY="0.05")
+    # No session ends: they would be done twice where the machine pauses for longer.
+    staying, leaving = pair(ORDERAPP_PAYMENT_DELAY="0.05", ORDERAPP_SESSION_TIMEOUT="60")
     server, sent = staying.kafka, 0
 
     def send(count):
@@ -49,13 +50,18 @@ def test_a_worker_that_stops_in_order_hands_over_and_nothing_is_done_twice(pair)
 
 
 def test_a_worker_with_an_instance_id_comes_back_to_its_partitions(start):
-    other = start(ORDERAPP_INSTANCE_ID="one").wait_ready()
-    worker = start(ORDERAPP_INSTANCE_ID="two").wait_ready()
+    # Longer than a worker of a loaded machine takes to come back.
+    session = {"ORDERAPP_SESSION_TIMEOUT": "80"}
+    other = start(ORDERAPP_INSTANCE_ID="one", **session).wait_ready()
+    worker = start(ORDERAPP_INSTANCE_ID="two", **session).wait_ready()
     server = other.kafka
     eventually(lambda: other.is_ready() and worker.is_ready(), "both are ready")
-    time.sleep(2)
+    eventually(
+        lambda: other.log.count("this worker reads") > 1,
+        "it gave up partitions when the other one came",
+    )
+    rest(2)
     rebalances = other.log.count("this worker reads")
-    assert rebalances > 1, "it gave up partitions when the other one came"
     assert worker.terminate() == 0
     records.send(server, [records.order(n) for n in range(1, 61)])
 
@@ -68,11 +74,12 @@ def test_a_worker_with_an_instance_id_comes_back_to_its_partitions(start):
 
 
 def test_a_worker_that_stops_in_the_middle_of_a_rebalance_ends_in_order(pair, start):
-    stopping, killed = pair()
+    # So long that the third one has come before the session of the killed one ends.
+    stopping, killed = pair(ORDERAPP_SESSION_TIMEOUT="60")
     records.send(stopping.kafka, [records.order(n) for n in range(1, 101)])
     # The group waits for the killed one until its session ends, and the rebalance lasts.
     killed.kill()
-    start()
+    start(ORDERAPP_SESSION_TIMEOUT="60")
     eventually(lambda: stopping.get("/readyz")[0] == 503, "the group rebalances")
 
     assert stopping.terminate() == 0

@@ -4,7 +4,6 @@ import http.server
 import json
 import re
 import threading
-import time
 import urllib.request
 
 import pytest
@@ -90,7 +89,7 @@ def posted(worker, **headers):
         json.dumps(order).encode(),
         {"Content-Type": "application/json", **headers},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)["order"]["order_id"]
 
 
@@ -139,7 +138,11 @@ def test_an_order_is_one_trace_from_the_request_to_the_store(start, collector):
 
 def batch_of(collector, span):
     [(trace, span_id)] = span.links
-    [batch] = [s for s in collector.spans if (s.trace, s.id) == (trace, span_id)]
+
+    def arrived():
+        return [s for s in list(collector.spans) if (s.trace, s.id) == (trace, span_id)]
+
+    [batch] = eventually(arrived, "the batch's own span arrives")
     return batch
 
 
@@ -174,10 +177,9 @@ def test_without_a_collector_the_worker_works_says_so_once_and_stops(start):
     eventually(lambda: len(records.read(worker.kafka, "payments")) > 100, "orders are paid")
     eventually(lambda: "traces: Transient error" in worker.log, "it says so")
 
-    began = time.monotonic()
     assert worker.terminate() == 0
 
-    assert time.monotonic() - began < 8
+    assert worker.took < 8
     assert worker.log.count("] traces: Transient") == 1
     assert "Traceback" not in worker.log
     assert SECRET not in worker.log
@@ -207,7 +209,7 @@ def test_a_bad_variable_of_opentelemetry_ends_the_start_with_one_line(start):
         OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1", OTEL_EXPORTER_OTLP_HEADERS=SECRET
     )
 
-    assert worker.process.wait(30) == 1
+    assert worker.wait() == 1
 
     [line] = [line for line in worker.log.splitlines() if "OTEL_EXPORTER_OTLP_HEADERS" in line]
     assert "is not name=value" in line

@@ -10,8 +10,6 @@ from tests.couchbase_double import couchbase_double
 from tests.e2e import records
 from tests.e2e.worker import eventually
 
-#: What hangs is told after 3 s. A lock is waited for during 5 s before the write fails.
-SEEN_WITHIN = 8
 LINE = r"stands still: (store: upsert|analytics: 1 from orders\[\d\])"
 
 
@@ -49,20 +47,21 @@ def test_a_worker_is_ready_only_while_sqlite_takes_its_writes(start):
     records.send(worker.kafka, [records.order(n) for n in range(1000, 1500)])
     eventually(lambda: worker.paid_order(1499), "many orders are kept")
 
-    for order_id, (fault, seconds) in enumerate([(locked, 14), (disk_full, 3)], start=1):
+    for order_id, (fault, seconds) in enumerate([(locked, 11), (disk_full, 3)], start=1):
         with fault(worker):
-            assert worker.is_ready(), "nothing is to be written yet"
-            ends = time.monotonic() + seconds
+            eventually(worker.is_ready, "nothing is to be written yet")
             records.send(worker.kafka, [records.order(order_id)])
-            lines = eventually(lambda: standing_still(worker), "it says so", SEEN_WITHIN)
+            # What hangs is told after 3 s. A lock is waited for during 5 s before that fails.
+            lines = eventually(lambda: standing_still(worker), "it says so")
             assert re.fullmatch(LINE, lines[0])
+            ends = time.monotonic() + seconds
             while time.monotonic() < ends:
                 assert standing_still(worker)
                 assert worker.get("/healthz")[0] == 200
-                assert worker.get("/api/orders/1499")[0] == 200, "it can be read all the time"
+                assert worker.order(1499), "it can be read all the time"
                 time.sleep(0.2)
 
-        worker.wait_ready(20)
+        worker.wait_ready()
         eventually(lambda n=order_id: worker.paid_order(n), "what waited is kept")
 
 
@@ -73,14 +72,14 @@ def test_a_worker_is_ready_only_while_couchbase_takes_its_writes(start):
         eventually(lambda: worker.paid_order(1), "an order is kept")
 
         double.inject(fail_sets=[["TEMPFAIL", -1]])
-        assert worker.is_ready(), "nothing is to be written yet"
+        eventually(worker.is_ready, "nothing is to be written yet")
         records.send(worker.kafka, [records.order(2)])
-        eventually(lambda: standing_still(worker), "it says so", 15)
+        eventually(lambda: standing_still(worker), "it says so")
         for _ in range(10):
             assert standing_still(worker)
             assert worker.order(1), "it can be read all the time"
             time.sleep(0.2)
         double.heal()
 
-        worker.wait_ready(20)
+        worker.wait_ready()
         eventually(lambda: worker.paid_order(2), "what waited is kept")

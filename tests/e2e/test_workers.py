@@ -48,34 +48,31 @@ def test_two_workers_share_the_partitions_and_one_takes_over_from_a_killed_one(s
     records.send(server, orders_from(2001, 500))
 
     wanted = {*range(1, 301), *range(1001, 1501), *range(2001, 2501)}
-    eventually(lambda: stored(first, "payments") >= wanted, "all are paid by the other", 40)
+    eventually(lambda: stored(first, "payments") >= wanted, "all are paid by the other", 90)
     assert wanted == stored(first, "payments")
     assert wanted == stored(first)
     assert wanted == set(paid_ids(server))
 
 
 def test_a_restart_loses_nothing_and_does_nothing_twice(start):
-    worker = start(ORDERAPP_ORDER_INTERVAL="0.02").wait_ready()
+    # No session ends where the machine pauses.
+    generating = {"ORDERAPP_ORDER_INTERVAL": "0.02", "ORDERAPP_SESSION_TIMEOUT": "60"}
+    worker = start(**generating).wait_ready()
     server = worker.kafka
     eventually(lambda: len(stored(worker)) > 50, "orders are generated")
 
-    began = time.monotonic()
     assert worker.terminate() == 0
-    assert time.monotonic() - began < 10
+    assert worker.took < 10
 
-    again = start(ORDERAPP_ORDER_INTERVAL="0.02").wait_ready()
+    again = start(**generating).wait_ready()
     before = len(stored(again))
     eventually(lambda: len(stored(again)) > before + 50, "orders are generated again")
     assert again.terminate() == 0
 
     # A third one, to look at what the two have left; it generates nothing.
-    last = start().wait_ready()
+    last = start(ORDERAPP_SESSION_TIMEOUT="60").wait_ready()
     server = last.kafka
-    ends = records.ends(server, "orders")
-    eventually(
-        lambda: records.committed(server, "orderapp", "orders").items() >= ends.items(),
-        "everything is committed",
-    )
+    records.wait_done(server)
     sent = [order["order_id"] for order in records.values(records.read(server, "orders"))]
     assert len(sent) == len(set(sent)), "an id was repeated"
     assert sorted(sent) == sorted(paid_ids(server))
@@ -91,7 +88,7 @@ def test_a_killed_worker_is_restarted_and_every_order_is_paid(start):
 
     again = start().wait_ready()
 
-    eventually(lambda: stored(again, "payments") == set(range(1, 2001)), "all are paid", 60)
+    eventually(lambda: stored(again, "payments") == set(range(1, 2001)), "all are paid", 90)
     payments = records.values(records.read(again.kafka, "payments"))
     assert len({payment["payment_id"] for payment in payments}) == 2000
 
@@ -100,6 +97,7 @@ def test_a_killed_worker_is_restarted_and_every_order_is_paid(start):
 KILL_ORDERS = int(os.environ.get("ORDERAPP_TEST_KILL_ORDERS", "20000"))
 
 
+@pytest.mark.timeout(400)
 def test_every_order_is_paid_once_when_one_of_two_workers_is_killed_in_the_middle(start):
     first = start(ORDERAPP_PAYMENT_DELAY="0.05").wait_ready()
     second = start(ORDERAPP_PAYMENT_DELAY="0.05").wait_ready()
@@ -110,7 +108,7 @@ def test_every_order_is_paid_once_when_one_of_two_workers_is_killed_in_the_middl
     eventually(lambda: len(stored(first, "payments")) > KILL_ORDERS / 10, "it is on its way")
     second.kill()
 
-    eventually(lambda: stored(first, "payments") == wanted, "all are paid", 90)
+    eventually(lambda: stored(first, "payments") == wanted, "all are paid", 200)
     assert wanted == stored(first)
     ids = {}
     for payment in records.values(records.read(first.kafka, "payments")):
@@ -119,6 +117,7 @@ def test_every_order_is_paid_once_when_one_of_two_workers_is_killed_in_the_middl
     assert all(len(values) == 1 for values in ids.values())
 
 
+@pytest.mark.timeout(400)
 def test_a_rebalance_while_reading_is_paused_loses_nothing(start):
     # A slow gateway: what may be held is soon full, and reading pauses.
     slow = {"ORDERAPP_PAYMENT_DELAY": "1"}
@@ -129,7 +128,7 @@ def test_a_rebalance_while_reading_is_paused_loses_nothing(start):
     second = start(**slow).wait_ready()
 
     wanted = set(range(1, 3001))
-    eventually(lambda: stored(first, "payments") == wanted, "all are paid", 90)
+    eventually(lambda: stored(first, "payments") == wanted, "all are paid", 200)
     eventually(lambda: first.is_ready() and second.is_ready(), "both are ready")
 
 
@@ -167,7 +166,7 @@ def test_each_service_alone_gets_every_order(start):
     web = workers["web"]
     for table in ("orders", "alerts", "payments"):
         eventually(lambda table=table: stored(web, table) == wanted, f"all {table} are stored")
-    assert web.order(7)["alerts"] != []
+    assert web.alerts(7) != []
     for name in ("fraud", "payment", "analytics"):
         eventually(
             lambda name=name: (
@@ -204,17 +203,16 @@ def test_only_one_of_two_workers_generates(start):
     start(ORDERAPP_ORDER_INTERVAL="0.1").wait_ready()
     second = start(ORDERAPP_ORDER_INTERVAL="0.1").wait_ready()
     time.sleep(2)
-    first, began = _sent(second)
-    time.sleep(5)
-    last, ended = _sent(second)
+    began = time.time() * 1000
 
+    def sent():
+        """When each order was sent since then, in ms."""
+        times = [record.timestamp for record in records.read(second.kafka, "orders")]
+        return sorted(at for at in times if at > began)
+
+    times = eventually(lambda: len(found := sent()) > 50 and found, "orders are generated")
     # One of them makes 10 a second, both would make 20.
-    assert 5 <= (last - first) / (ended - began) <= 12
-
-
-def _sent(worker):
-    """How many orders there are, and when."""
-    return sum(records.ends(worker.kafka, "orders").values()), time.monotonic()
+    assert (len(times) - 1) / (times[-1] - times[0]) * 1000 <= 12
 
 
 def test_the_broker_comes_back_after_a_kill_and_nothing_is_lost(start):

@@ -1,6 +1,7 @@
 """Real workers: `faust -A orderapp worker` in processes of their own."""
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -19,7 +20,12 @@ from tests.ports import free_port
 T = TypeVar("T")
 
 FAUST = str(Path(sys.executable).with_name("faust"))
-READY_SECONDS = 60
+READY_SECONDS = 90
+#: Until an answer, an effect or an end is given up: none of them is a property of its own, and
+#: a loaded machine may pause for many seconds.
+SECONDS = 60
+#: Between two looks at a process that is to end.
+STEP = 0.05
 #: What of our environment a worker gets: the last ones for fetching Kafka, in a network whose
 #: proxy has certificates of its own.
 KEPT = ("PATH", "HOME", "LANG", "HTTPS_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE")
@@ -34,7 +40,7 @@ def environment(data_dir: Path, settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def faust(
-    data_dir: Path, *arguments: str, timeout: float = 60, **settings: str
+    data_dir: Path, *arguments: str, timeout: float = 150, **settings: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of `faust -A orderapp` to its end."""
     return subprocess.run(
@@ -48,13 +54,31 @@ def faust(
     )
 
 
-def eventually(check: Callable[[], T], what: str, seconds: float = 30) -> T:
+def eventually(check: Callable[[], T], what: str, seconds: float = SECONDS) -> T:
     """Return what `check` returns once it is true."""
     deadline = time.monotonic() + seconds
     while not (result := check()):
         assert time.monotonic() < deadline, f"after {seconds} s: {what}; last: {result!r}"
         time.sleep(0.1)
     return result
+
+
+def rest(seconds: float) -> None:
+    """Sleep so that others could run for so long, too: a pause of the machine is one `STEP`."""
+    for _ in range(round(seconds / STEP)):
+        time.sleep(STEP)
+
+
+def end_of(process: "subprocess.Popen[bytes]", seconds: float = SECONDS) -> tuple[int, float]:
+    """The exit status of a process that ends, and the seconds until then; a pause of the
+    machine counts as one `STEP`."""
+    steps, deadline = 0, time.monotonic() + seconds
+    while (status := process.poll()) is None:
+        if time.monotonic() > deadline:
+            raise subprocess.TimeoutExpired(process.args, seconds)
+        time.sleep(STEP)
+        steps += 1
+    return status, steps * STEP
 
 
 class Worker:
@@ -68,6 +92,8 @@ class Worker:
         self.port = free_port()
         self.log_file = data_dir.parent / f"worker-{self.port}.log"
         self.process: subprocess.Popen[bytes] | None = None
+        #: How long the last `terminate` took; a pause of the machine counts as one `STEP`.
+        self.took = 0.0
 
     def start(self) -> "Worker":
         with self.log_file.open("ab") as log:
@@ -95,20 +121,22 @@ class Worker:
         assert found, self.log
         return f"127.0.0.1:{found[-1]}"
 
-    def get(self, path: str, timeout: float = 5) -> tuple[int, Any]:
+    def get(self, path: str, timeout: float = SECONDS) -> tuple[int, Any]:
         """The status and the JSON of an answer; status 0 while nobody answers."""
         url = f"http://127.0.0.1:{self.port}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=timeout) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as answer:
-            return answer.code, json.load(answer)
-        except OSError as error:
+            try:
+                with urllib.request.urlopen(url, timeout=timeout) as answer:
+                    return answer.status, json.load(answer)
+            except urllib.error.HTTPError as answer:
+                return answer.code, json.load(answer)
+        except (OSError, http.client.HTTPException) as error:
             return 0, str(error)
 
     def text(self, path: str) -> str:
         """An answer that is no JSON."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with urllib.request.urlopen(url, timeout=SECONDS) as answer:
             return str(answer.read().decode())
 
     def is_ready(self) -> bool:
@@ -126,19 +154,38 @@ class Worker:
         return self
 
     def order(self, order_id: int) -> dict[str, Any] | None:
-        """An order with its alerts and its payment, None while it is not stored."""
-        status, answer = self.get(f"/api/orders/{order_id}")
-        return answer["order"] if status == 200 else None
+        """An order with its alerts and its payment, None while it is not stored.
+
+        That a store or Kafka did not answer in time (503) says neither."""
+
+        def told() -> tuple[int, Any] | None:
+            got = self.get(f"/api/orders/{order_id}")
+            return got if got[0] in (200, 404) else None
+
+        found = eventually(told, f"an answer about order {order_id}")
+        assert found is not None
+        return found[1]["order"] if found[0] == 200 else None
 
     def paid_order(self, order_id: int) -> dict[str, Any] | None:
         order = self.order(order_id)
         return order if order and order["payment"] else None
 
-    def terminate(self, seconds: float = 15) -> int:
+    def alerts(self, order_id: int) -> list[dict[str, Any]]:
+        """Those of an order; none while it is not stored."""
+        order = self.order(order_id)
+        return order["alerts"] if order else []
+
+    def terminate(self, seconds: float = SECONDS) -> int:
         """SIGTERM; the exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(seconds)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = SECONDS) -> int:
+        """The exit status, once it has ended by itself."""
+        assert self.process is not None
+        status, self.took = end_of(self.process, seconds)
+        return status
 
     def kill(self) -> None:
         """SIGKILL."""
