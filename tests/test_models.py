@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from orderapp import topics
 from orderapp.engine.batches.codec import Json
 from orderapp.engine.batches.decoder import Decoder
+from orderapp.engine.observe import logs
 from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.models import FraudAlert, Order, Payment, format_time, normal_time, now
 from tests.records import record
@@ -205,6 +207,7 @@ def test_a_clock_that_is_ahead_is_counted_and_said_by_workers(monkeypatch, caplo
     def counted():
         return REGISTRY.get_sample_value("orderapp_clocks_ahead_total")
 
+    monkeypatch.setattr(logs, "time", SimpleNamespace(monotonic=lambda: 100.0))
     before = counted()
     ahead = "2025-12-01T00:00:00Z"
     assert order(ahead).created_at == AT_SENT  # a command says nothing
