@@ -192,7 +192,7 @@ class CouchbaseDouble:
         self.process.stdin.close()
         self.process.stdout.close()
         try:
-            self.process.wait(5)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
