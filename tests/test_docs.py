@@ -132,7 +132,8 @@ def test_the_map_in_contributing_is_that_of_the_tree():
     assert sorted(room for room in rooms if f"{room}/" not in drawn) == []
 
 
-def test_the_places_named_in_contributing_exist():
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    for name in re.findall(r"`(tests/[a-z_/.]+)`", text):
-        assert (ROOT / name).exists(), name
+def test_the_places_that_are_named_exist():
+    for text in (known.read("CONTRIBUTING.md"), README, *PAGES.values()):
+        for name in re.findall(r"`(tests/[a-z_/.]+|orderapp/[a-z_/]+(?:/|\.py))`", text):
+            made_in_the_page = f"# {name}\n" in text
+            assert made_in_the_page or (ROOT / name).exists(), name
