@@ -20,8 +20,8 @@ resource "aws_ecr_lifecycle_policy" "orderapp" {
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "Keep the last 30 images, more than any rollback needs."
-      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 30 }
+      description  = "Keep about 30 releases, more than any rollback needs; one is up to nine, with its processors, SBOM and signature."
+      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 270 }
       action       = { type = "expire" }
     }]
   })
