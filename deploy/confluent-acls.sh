@@ -14,11 +14,14 @@ allow() {
 # orderapp makes its topics itself, with 6 partitions. To make them by hand, leave out `create`.
 allow create,read,write --topic orders
 allow create,read,write --topic fraud-alerts
+allow create,read,write --topic fraud-alerts-shadow
 allow create,read,write --topic payments
 # Read: for analytics, which stores what failed, and for the command `dlq`.
 allow create,read,write --topic orders-dlq
 # What was replayed or dropped. Read and write: for the command `dlq`, which needs no group.
 allow create,read,write --topic orders-dlq-resolved
+# Changes of rules. Read: by each worker with fraud or web. Write: for web and the command `rules`.
+allow create,read,write --topic orderapp-control
 # Producers agree by it on the one that produces.
 allow create,read --topic producer-group-__assignor-__leader
 

@@ -1,7 +1,7 @@
 """Orders are judged by the rules that are not off."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, compress
 from operator import itemgetter
 from typing import Any
@@ -27,6 +27,8 @@ class Rules:
     """All rules, by id."""
 
     def __init__(self) -> None:
+        #: As their files have them, and as they are in force.
+        self.declared: dict[str, Rule] = {}
         self.all: dict[str, Rule] = {}
         # What is asked of each order, and no more than that.
         self._active: tuple[Asked, ...] = ()
@@ -34,11 +36,16 @@ class Rules:
 
     def add(self, rule: Rule) -> None:
         """Take a rule; raise `PluginError` if there is one of its id."""
-        if rule.id in self.all:
-            places = f"{self.all[rule.id].place}, and {rule.place}"
+        if rule.id in self.declared:
+            places = f"{self.declared[rule.id].place}, and {rule.place}"
             raise PluginError(f"there are two rules {rule.id}: {places}; rename one")
-        self.all[rule.id] = rule
-        asked = [Asked(self.all[rule_id]) for rule_id in sorted(self.all)]
+        self.declared[rule.id] = rule
+        self.put({**self.all, rule.id: rule})
+
+    def put(self, in_force: Mapping[str, Rule]) -> None:
+        """Judge by these from now on."""
+        self.all = {rule_id: in_force[rule_id] for rule_id in sorted(in_force)}
+        asked = [Asked(rule) for rule in self.all.values() if rule.state != "off"]
         self._active = tuple(one for one in asked if one.rule.state == "active")
         self._shadow = tuple(one for one in asked if one.rule.state == "shadow")
 
@@ -47,13 +54,15 @@ class Rules:
         return _merged([one.hits(orders) for one in self._active])
 
     def judge(self, orders: Sequence[Order]) -> list[Hit]:
-        """The same, counted, and beside it what the rules in the shadow would find."""
+        """The same, counted."""
         hits = _merged([one.judge(orders) for one in self._active])
         several = len(self._active) > 1
         metrics.judged(len({at for at, _, _ in hits}) if several else len(hits), len(orders))
-        for one in self._shadow:
-            one.judge(orders)
         return hits
+
+    def shadow(self, orders: Sequence[Order]) -> list[Hit]:
+        """What the rules in the shadow would find, counted."""
+        return _merged([one.judge(orders) for one in self._shadow]) if self._shadow else []
 
 
 def _merged(found: list[list[Hit]]) -> list[Hit]:
@@ -66,12 +75,15 @@ class Asked:
     def __init__(self, rule: Rule, **values: Any) -> None:
         self.rule = rule
         self._check = rule.bound(**values)
-        self._found = metrics.RULE_HITS.labels(rule.id, rule.state)
-        self._failures = metrics.RULE_FAILURES.labels(rule.id)
+        labels = rule.id, rule.version, rule.state
+        self._asked = metrics.RULE_ORDERS.labels(*labels)
+        self._found = metrics.RULE_HITS.labels(*labels)
+        self._failures = metrics.RULE_FAILURES.labels(*labels)
 
     def judge(self, orders: Sequence[Order]) -> list[Hit]:
         """The same, counted."""
         hits = self.hits(orders)
+        self._asked.inc(len(orders))
         if hits:
             self._found.inc(len(hits))
         return hits

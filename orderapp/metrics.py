@@ -17,16 +17,18 @@ from orderapp.settings import Settings
 VERDICTS = Counter(
     "orderapp_fraud_verdicts", "Orders judged: alert or clear.", ("verdict",), registry=REGISTRY
 )
+#: Of a rule: which one, and its state (active or shadow) when it was asked.
+_OF_RULE = ("rule", "version", "state")
+RULE_ORDERS = Counter(
+    "orderapp_rule_orders", "Orders that a rule was asked about.", _OF_RULE, registry=REGISTRY
+)
 RULE_HITS = Counter(
-    "orderapp_rule_hits",
-    "Orders that a rule found, by the state that it was in: active or shadow.",
-    ("rule", "state"),
-    registry=REGISTRY,
+    "orderapp_rule_hits", "Orders that a rule found.", _OF_RULE, registry=REGISTRY
 )
 RULE_FAILURES = Counter(
     "orderapp_rule_failures",
     "Orders that a rule could not judge.",
-    ("rule",),
+    _OF_RULE,
     registry=REGISTRY,
 )
 PAYMENTS = Counter(

@@ -6,7 +6,7 @@ are only ever added, and what a newer producer adds an older consumer ignores.
 
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -21,9 +21,13 @@ Amount = Annotated[float, Meta(ge=0, le=1e12)]
 #: As many as every store holds.
 Attempts = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 PaymentStatus = Literal["PAID", "DECLINED"]
+#: `off`: not asked; `shadow`: what it finds goes to `fraud-alerts-shadow`; `active`: alerts.
+RuleState = Literal["off", "shadow", "active"]
 #: The id of a rule; a document's key has it too, and Couchbase takes 250 bytes.
 Reason = Annotated[str, Meta(max_length=50)]
 Detail = Annotated[str, Meta(max_length=200)]
+LONGEST_AUTHOR = 100
+Author = Annotated[str, Meta(max_length=LONGEST_AUTHOR)]
 Country = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _WIDTH = len("2026-11-23T18:00:00.123456Z")
@@ -75,6 +79,21 @@ class Payment(Record, include_metadata=False, serializer="json"):
     #: Those of the order, so that payments can be listed and counted by them.
     country: Country | None = None
     created_at: Time | None = None
+
+
+class RuleChange(Record, include_metadata=False, serializer="json"):
+    """What a rule is from now on, on the topic `orderapp-control`."""
+
+    #: The rule's id.
+    rule: Reason
+    state: RuleState
+    #: One more than that of the change before; a rule is declared as version 1.
+    version: Annotated[int, Meta(ge=2, le=2**53 - 1)]
+    #: All of the rule's.
+    parameters: dict[str, Any]
+    changed_at: Time
+    #: Who has made the change, for people.
+    author: Author = ""
 
 
 def format_time(moment: datetime) -> str:

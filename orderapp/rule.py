@@ -3,19 +3,19 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, get_args
+from types import MappingProxyType
+from typing import Any, get_args
 
 import msgspec
 
 from orderapp.engine.observe.texts import one_line
 from orderapp.engine.services import where
+from orderapp.models import RuleState
 from orderapp.plugins import PluginError
 
-#: `off`: not asked; `shadow`: asked and counted, and nothing comes of it; `active`: alerts.
-State = Literal["off", "shadow", "active"]
-STATES: tuple[str, ...] = get_args(State)
+STATES: tuple[str, ...] = get_args(RuleState)
 
 #: Yes, no, or yes with a detail for people: "4 orders in 60 s".
 Verdict = bool | str | None
@@ -34,21 +34,23 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule as its file declares it."""
+    """A rule, as its file declares it or as a change has made it."""
 
     #: The reason of its alerts.
     id: str
     text: str
-    state: State
+    state: RuleState
     #: Counts its changes, from 1: as declared.
     version: int
     function: RuleFunction
     parameters: Mapping[str, Parameter]
     #: Where it is declared, for errors.
     place: str
+    #: Values of parameters that take the place of their defaults.
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, function: RuleFunction, state: State) -> "Rule":
+    def of(cls, function: RuleFunction, state: RuleState) -> "Rule":
         """The rule that a function is; raises `PluginError` when it is none."""
         place, name = where(function), getattr(function, "__name__", "")
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", name):
@@ -78,19 +80,51 @@ class Rule:
             raise _refused(f"{self.id}: {name}", text, error) from error
 
     def bound(self, **values: Any) -> Callable[[Any], Verdict]:
-        """The function of an order alone, with these parameters instead of the defaults.
+        """The function of an order alone, with these values instead of those in force.
 
         Raises ValueError, which names the parameter, for what is unknown or out of bounds."""
-        for name, value in values.items():
-            values[name] = _checked(f"{self.id}: {name}", self._parameter(name).type, value)
+        set_to = {**self.values, **self._checked(values)}
         # The function itself costs an order nothing; a `partial` some 50 ns.
-        return partial(self.function, **values) if values else self.function
+        return partial(self.function, **set_to) if set_to else self.function
+
+    def changed(self, state: RuleState, version: int, values: Mapping[str, Any]) -> "Rule":
+        """The same in another version, with these values instead of the defaults.
+
+        Raises ValueError as `bound` does."""
+        checked = self._checked(values)
+        others = {n: v for n, v in checked.items() if v != self.parameters[n].default}
+        return replace(self, state=state, version=version, values=others)
+
+    def written(self, values: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+        """All parameters as JSON has them, sets sorted: these values, else those in force."""
+        defaults = {name: parameter.default for name, parameter in self.parameters.items()}
+        found = {**defaults, **self.values, **values}
+        return {n: msgspec.to_builtins(value, order="sorted") for n, value in found.items()}
+
+    def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: _checked(f"{self.id}: {name}", self._parameter(name).type, value)
+            for name, value in values.items()
+        }
 
     def _parameter(self, name: str) -> Parameter:
         if name not in self.parameters:
             allowed = ", ".join(self.parameters) or "none"
             raise ValueError(f"{self.id} has no parameter {name}; it has {allowed}")
         return self.parameters[name]
+
+
+def in_words(rule: Rule) -> str:
+    """`active, version 2, limit=300.0 safe_countries=CA,US`."""
+    return f"{rule.state}, version {rule.version}, {settings(rule.written())}".rstrip(", ")
+
+
+def settings(parameters: Mapping[str, Any]) -> str:
+    """Parameters (`Rule.written`) as `--set` takes them."""
+    return " ".join(
+        f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in parameters.items()
+    )
 
 
 _WANTED = "is not `def rule(order: Order, limit: float = 1.0) -> bool`"

@@ -1,7 +1,8 @@
 """Where it travels: every topic of the pipeline.
 
 JSON values, keyed by the order id as text, so that one order always stays in one partition.
-All have the same number of partitions: an order, its alert and its payment share a number.
+All but `control` have the same number of partitions: an order, its alert and its payment share
+a number.
 """
 
 import logging
@@ -16,7 +17,7 @@ from orderapp.engine import Json
 from orderapp.engine.batches.records import about
 from orderapp.engine.dead_letters.headers import sent_at
 from orderapp.engine.observe.logs import Few
-from orderapp.models import FraudAlert, Order, Payment, normal_time, one_form
+from orderapp.models import FraudAlert, Order, Payment, RuleChange, normal_time, one_form
 
 logger = logging.getLogger(__name__)
 _few = Few(logger, logging.WARNING, "orders whose sender's clock is ahead")
@@ -73,6 +74,14 @@ fraud_alerts = app.batched_topic(
     text="Risky orders.",
 )
 
+shadow_alerts = app.batched_topic(
+    "fraud-alerts-shadow",
+    FraudAlert,
+    partitions=PARTITIONS,
+    key="order_id",
+    text="What rules in the shadow have found: alerts, if they were active.",
+)
+
 payments = app.batched_topic(
     "payments",
     Payment,
@@ -80,6 +89,22 @@ payments = app.batched_topic(
     key="order_id",
     told=metrics.charged,
     text="What the gateway said to an order.",
+)
+
+
+def _rule_key(change: RuleChange) -> bytes:
+    """`rule:` and the rule's id"""
+    return f"rule:{change.rule}".encode()
+
+
+# One partition: what is in force follows from the order of all records.
+control = app.batched_topic(
+    "orderapp-control",
+    RuleChange,
+    partitions=1,
+    key=_rule_key,
+    forever=True,
+    text="Changes of the rules of fraud, with their history.",
 )
 
 # Larger than the others: a record of Kafka's full size has to fit in with its headers.

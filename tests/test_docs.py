@@ -74,7 +74,7 @@ def test_every_route_is_documented_and_every_documented_one_exists():
     routes = {
         f"{route.method} {route.resource.canonical}"
         for route in app.web.web_app.router.routes()
-        if route.method in {"GET", "POST"}
+        if route.method in {"GET", "POST", "PUT"}
         and not route.resource.canonical.startswith(("/static", "/favicon.ico"))
     }
 

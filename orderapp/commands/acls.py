@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 from faust.cli import AppCommand, option
 
+from orderapp import control
 from orderapp.app import app
 from orderapp.commands.running import run
 from orderapp.engine.dead_letters.resolutions import resolutions_topic
@@ -40,7 +41,8 @@ def rights(*, together: bool = False) -> Iterator[Right]:
             yield from _of_group(service, Settings(services=chosen).group)
     letters = _dead_letter_topics()
     for topic in dict.fromkeys([*app.batched, *letters]):
-        yield Right("topic", topic, "read", "web, dlq, reconcile")
+        yield Right("topic", topic, "read", "web, dlq, reconcile, rules")
+    yield Right("topic", control.TOPIC, "write", "rules")
     read = [topic for service in app.services.all.values() for topic in service.reads]
     for topic in dict.fromkeys([*read, *letters]):
         yield Right("topic", topic, "write", "dlq")
@@ -51,7 +53,7 @@ def _dead_letter_topics() -> list[str]:
 
 
 def _of_service(service: Service) -> Iterator[Right]:
-    for topic in service.reads:
+    for topic in (*service.reads, *service.follows):
         yield Right("topic", topic, "read", service.name)
     for topic in (*service.sends, *(_dead_letter_topics() if service.reads else ())):
         yield Right("topic", topic, "write", service.name)

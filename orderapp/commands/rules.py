@@ -1,57 +1,39 @@
-"""`faust -A orderapp rules`: by what fraud judges orders, and what a change would mean."""
+"""`faust -A orderapp rules`: by what fraud judges orders, tried and changed."""
 
+import getpass
 import json
+import logging
+import os
 import sqlite3
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NoReturn
 
 import click
 
-from orderapp import topics
+from orderapp import control, topics
 from orderapp.app import app
 from orderapp.backtest import Backtest
 from orderapp.commands.group import SubCommand, group
 from orderapp.commands.option_types import MOMENT, OptionType
 from orderapp.commands.rules_print import report, report_as_text, rule_as_json, rules_as_text
 from orderapp.commands.running import existing_cluster, run
-from orderapp.engine.errors import FatalError
+from orderapp.control import Wanted
+from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.kafka.cluster import Cluster
+from orderapp.engine.kafka.following import Follower
 from orderapp.engine.kafka.reading import TopicReader
+from orderapp.engine.kafka.sending import send_once
+from orderapp.engine.observe.texts import complaint, printable
 from orderapp.judging import rules
-from orderapp.models import format_time
+from orderapp.models import LONGEST_AUTHOR, RuleChange, format_time
 from orderapp.reconcile.progress import Progress
-from orderapp.rule import Rule
+from orderapp.rule import STATES, Rule, in_words
 
 TOPIC = topics.orders.name
 JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
-
-rules_group = group("rules", "Rules of fraud: what there are, and what a change would mean.")
-
-
-class _Rules(SubCommand):
-    abstract: ClassVar[bool] = True
-    group = rules_group
-
-
-class ListCommand(_Rules):
-    """List the rules, with their states and parameters.
-
-    With --json each line is an object with id, state, version, parameters, text and place."""
-
-    name = "list"
-    options = [JSON]  # noqa: RUF012 - declared by Faust
-
-    def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Print them."""
-        known = sorted(rules.all.values(), key=lambda rule: rule.id)
-        if self.wants_json():
-            for rule in known:
-                click.echo(json.dumps(rule_as_json(rule)))
-        else:
-            click.echo(rules_as_text(known))
-        sys.exit(0)
 
 
 def read_rule(text: str) -> Rule:
@@ -74,27 +56,157 @@ def read_values(rule: Rule, settings: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def _values(rule: Rule, settings: Sequence[str]) -> dict[str, Any]:
+    try:
+        return read_values(rule, settings)
+    except ValueError as error:
+        raise click.UsageError(f"--set: {error}") from error
+
+
+RULE = click.argument("rule", type=OptionType("rule", read_rule))
+SETTINGS = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another value of a parameter; lists as NG,RU. May be repeated.",
+)
+
+rules_group = group("rules", "Rules of fraud: list, try and change them.")
+
+
+class _Rules(SubCommand):
+    abstract: ClassVar[bool] = True
+    group = rules_group
+
+
+class ListCommand(_Rules):
+    """List the rules, with their states, versions and parameters as they are in force.
+
+    Where Kafka can't be read, as their files have them, which a line on stderr says. With
+    --json each line is an object with id, state, version, parameters, text and place."""
+
+    name = "list"
+    options = [JSON]  # noqa: RUF012 - declared by Faust
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Print them."""
+        as_json = self.wants_json()
+        run(_catch_up_if_possible())
+        known = [*rules.all.values()]
+        if as_json:
+            for rule in known:
+                click.echo(json.dumps(rule_as_json(rule)))
+        else:
+            click.echo(rules_as_text(known))
+        sys.exit(0)
+
+
+class SetCommand(_Rules):
+    """Change a rule: its state, values of its parameters, or both.
+
+    Every worker of fraud judges by it within a second; what was judged stays as it is.
+    Parameters that are not named keep their values. Printed is what the rule was, and what it
+    is; with --json as an object with before and after. Exit status: 0 done, or nothing to
+    change; 1 another version than --version is in force, or Kafka does not answer; 2 wrong
+    arguments."""
+
+    name = "set"
+    options = [  # noqa: RUF012 - declared by Faust
+        RULE,
+        click.option("--state", type=click.Choice(STATES), help="Default: as it is."),
+        SETTINGS,
+        click.option(
+            "--version",
+            type=click.IntRange(1, 2**53 - 1),
+            help="Only if this version is in force (`rules list`).",
+        ),
+        click.option("--author", help="Who changes it, for people; default: your user name."),
+        JSON,
+    ]
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Run it."""
+        as_json, rule, state = self.wants_json(), self.kwargs["rule"], self.kwargs["state"]
+        values = _values(rule, self.kwargs["settings"])
+        if state is None and not values:
+            raise click.UsageError("nothing to change: give --state or --set")
+        author = read_author(self.kwargs["author"])
+        wanted = Wanted(rule.id, state, values, author, self.kwargs["version"])
+        before, after = run(_set(wanted))
+        if as_json:
+            both = {"before": rule_as_json(before), "after": rule_as_json(after)}
+            click.echo(json.dumps(both))
+        elif before == after:
+            click.echo(printable(f"{rule.id} is so already: {in_words(after)}"))
+        else:
+            click.echo(printable(f"{rule.id} was {in_words(before)}"))
+            click.echo(printable(f"{rule.id} is  {in_words(after)}"))
+        sys.exit(0)
+
+
+def read_author(text: str | None) -> str:
+    """The name of who makes a change; raises `UsageError`."""
+    if text is None:
+        try:
+            text = getpass.getuser()
+        except (KeyError, OSError):  # a user without a name, in a container
+            text = str(os.getuid())
+    if not text.isprintable() or len(text) > LONGEST_AUTHOR:
+        raise click.UsageError(f"--author: give a name of {LONGEST_AUTHOR} characters at most")
+    return text
+
+
+async def _set(wanted: Wanted) -> tuple[Rule, Rule]:
+    cluster = await existing_cluster()
+
+    async def send(change: RuleChange) -> None:
+        key, value = topics.control.key_of(change), topics.control.codec.encode(change)
+        await send_once(cluster, topics.control.name, key, value)
+
+    async with _followed(cluster) as look:
+        try:
+            return await control.change(wanted, look, send)
+        except ValueError as error:
+            raise FatalError(str(error)) from error
+
+
+@asynccontextmanager
+async def _followed(cluster: Cluster) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """What brings `rules` up to date."""
+    # What was refused long ago is no news to who changes a rule; workers say it.
+    logging.getLogger("orderapp.changes").setLevel(logging.CRITICAL)
+    follower = Follower(lambda: cluster, topics.control.name, control.changes.take)
+    try:
+        yield follower.look
+    finally:
+        await follower.close()
+
+
+async def _catch_up_if_possible(cluster: Cluster | None = None) -> None:
+    """Bring `rules` up to date, or say why they are as in their files."""
+    try:
+        async with _followed(cluster or await existing_cluster()) as look:
+            await look()
+    except (FatalError, TransientError) as error:
+        click.echo(complaint(f"the rules as their files have them, since {error}"), err=True)
+
+
 class TestCommand(_Rules):
     """Judge the history of orders by a rule, and show what it would have raised.
 
-    Whatever its state is: nothing is sent, and nothing is changed. Compared with it are the
-    active rules as they are: what they raise too (already), what nobody raises (new), and what
-    the rule itself raises now and would no longer (gone). Times are UTC. --since and --until
-    go by the records' Kafka timestamps. With --json it is one object: rule, parameters, since,
-    until, records, unreadable, failures, failure, raised, already, new, gone, by_country,
-    by_hour, examples. Exit status: 0 done, 1 there was nothing to judge or it can't be read, 2
-    wrong arguments."""
+    Whatever its state is: nothing is sent, and nothing is changed. Parameters that are not set
+    are as they are in force. Compared with it are the active rules as they are: what they raise
+    too (already), what nobody raises (new), and what the rule itself raises now and would no
+    longer (gone). Times are UTC. --since and --until go by the records' Kafka timestamps. With
+    --json it is one object: rule, parameters, since, until, records, unreadable, failures,
+    failure, raised, already, new, gone, by_country, by_hour, examples. Exit status: 0 done, 1
+    there was nothing to judge or it can't be read, 2 wrong arguments."""
 
     name = "test"
     options = [  # noqa: RUF012 - declared by Faust
-        click.argument("rule", type=OptionType("rule", read_rule)),
-        click.option(
-            "--set",
-            "settings",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="Another value of a parameter; lists as NG,RU. May be repeated.",
-        ),
+        RULE,
+        SETTINGS,
         click.option("--since", type=MOMENT, help="Orders of this time (RFC 3339) or later."),
         click.option("--until", type=MOMENT, help="… or earlier; 7d is seven days ago."),
         click.option(
@@ -113,10 +225,7 @@ class TestCommand(_Rules):
         since, until = self.kwargs["since"], self.kwargs["until"] or datetime.now(UTC)
         if since is not None and since > until:
             raise click.UsageError("--since is later than --until")
-        try:
-            values = read_values(rule, self.kwargs["settings"])
-        except ValueError as error:
-            raise click.UsageError(f"--set: {error}") from error
+        values = _values(rule, self.kwargs["settings"])
         found = run(_test(rule, values, since, until, limit))
         click.echo(json.dumps(found) if as_json else report_as_text(found))
         sys.exit(0)
@@ -125,9 +234,11 @@ class TestCommand(_Rules):
 async def _test(
     rule: Rule, values: dict[str, Any], since: datetime | None, until: datetime, limit: int
 ) -> dict[str, Any]:
+    cluster = await existing_cluster()
+    await _catch_up_if_possible(cluster)
     try:
-        with closing(Backtest(rule, values, rules)) as backtest:
-            unreadable = await _read(backtest, since, until)
+        with closing(Backtest(rules.all[rule.id], values, rules)) as backtest:
+            unreadable = await _read(cluster, backtest, since, until)
             if not backtest.records:
                 raise FatalError(f"there are no orders {_during(since, until)} in {TOPIC}")
             times = {"since": since and format_time(since), "until": format_time(until)}
@@ -136,11 +247,13 @@ async def _test(
         raise FatalError(f"the temporary file (in TMPDIR) failed: {error}") from error
 
 
-async def _read(backtest: Backtest, since: datetime | None, until: datetime) -> int:
+async def _read(
+    cluster: Cluster, backtest: Backtest, since: datetime | None, until: datetime
+) -> int:
     """Judge all orders of a time; how many records are none."""
     unreadable, decoder = 0, app.decoder(TOPIC)
     since_ms = float("-inf") if since is None else since.timestamp() * 1000
-    async with TopicReader(await existing_cluster()) as reader:
+    async with TopicReader(cluster) as reader:
         ends = await reader.ends(TOPIC)
         begins = (
             await reader.begins(TOPIC)

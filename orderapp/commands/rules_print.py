@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
-from orderapp.app import app, settings
+from orderapp.app import app
+from orderapp.app import settings as of_worker
 from orderapp.backtest import Backtest, Counts, Example
 from orderapp.engine.observe.texts import printable
-from orderapp.rule import Rule
+from orderapp.rule import Rule, settings
 
 #: Hours that are printed; `--json` has more.
 HOURS = 24
@@ -24,35 +23,21 @@ def rule_as_json(rule: Rule) -> dict[str, Any]:
         "id": rule.id,
         "state": rule.state,
         "version": rule.version,
-        "parameters": _parameters(rule, {}),
+        "parameters": rule.written(),
         "text": rule.text,
         "place": rule.place,
     }
 
 
 def rules_as_text(rules: Sequence[Rule]) -> str:
-    """A line for each rule, and one for its parameters."""
+    """A line for each rule, and one for its version and parameters."""
     width = max((len(rule.id) for rule in rules), default=0)
     lines = []
     for rule in rules:
         lines.append(f"{rule.id:<{width}}  {rule.state:<6}  {rule.text}")
-        if rule.parameters:
-            lines.append(f"{'':<{width}}          {_written(_parameters(rule, {}))}")
+        more = f"version {rule.version}  {settings(rule.written())}".rstrip()
+        lines.append(printable(f"{'':<{width}}          {more}"))
     return "\n".join(lines) or "no rules"
-
-
-def _parameters(rule: Rule, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those values, else the defaults; sets in one sequence."""
-    found = {name: values.get(name, p.default) for name, p in rule.parameters.items()}
-    return {name: msgspec.to_builtins(value, order="sorted") for name, value in found.items()}
-
-
-def _written(parameters: Mapping[str, Any]) -> str:
-    """As `--set` takes them."""
-    return " ".join(
-        f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
-        for name, value in parameters.items()
-    )
 
 
 def report(backtest: Backtest, values: Mapping[str, Any], limit: int) -> dict[str, Any]:
@@ -60,7 +45,7 @@ def report(backtest: Backtest, values: Mapping[str, Any], limit: int) -> dict[st
     candidate = backtest.candidate
     return {
         "rule": candidate.rule.id,
-        "parameters": _parameters(candidate.rule, values),
+        "parameters": candidate.rule.written(values),
         "records": backtest.records,
         "failures": candidate.failures,
         "failure": candidate.failure or None,
@@ -78,7 +63,7 @@ def report(backtest: Backtest, values: Mapping[str, Any], limit: int) -> dict[st
 
 def _link(example: Example) -> str:
     """Where the page of a worker with these settings shows the order."""
-    host = settings.web.host
+    host = of_worker.web.host
     if host in ANY_ADDRESS:
         host = "localhost"
     place = f"[{host}]" if ":" in host else host
@@ -92,7 +77,7 @@ def report_as_text(found: Mapping[str, Any]) -> str:
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     raised, records = found["raised"], found["records"]
-    yield printable(f"{found['rule']} {_written(found['parameters'])}".rstrip())
+    yield printable(f"{found['rule']} {settings(found['parameters'])}".rstrip())
     yield f"{records:,} orders, {raised:,} of them raised ({raised / records:.2%})"
     if found["unreadable"]:
         yield f"{found['unreadable']:,} records that are no orders"

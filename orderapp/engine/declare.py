@@ -9,6 +9,7 @@ from orderapp.engine.batches.batch import Batch
 from orderapp.engine.batches.topic import Topic
 from orderapp.engine.delivery.retry import Retry
 from orderapp.engine.delivery.settling import Work
+from orderapp.engine.kafka.following import Follower
 from orderapp.engine.services import (
     DeclarationError,
     Service,
@@ -34,6 +35,8 @@ class DeclaringApp(TopicsApp):
     def __init__(self, group: str, **options: Any) -> None:
         super().__init__(group, **options)
         self._declared_at: dict[str, str] = {}
+        #: What is started when Kafka is there, before anything else is read.
+        self.followers: list[Follower] = []
 
     @overload
     def each(
@@ -173,6 +176,15 @@ class DeclaringApp(TopicsApp):
             for topic in topics:
                 self.writes(topic)
         return service
+
+    def follow(self, follower: Follower) -> None:
+        """Say that the present service needs all of a topic: it is read to its end before this
+        worker reads anything else, and followed from then on."""
+        service = self.services.declare(follower.topic, follows=[follower.topic])
+        if service.runs and follower not in self.followers:
+            self.followers.append(follower)
+            self.used_topics.add(follower.topic)
+            self.topic_listeners.append(follower.notice)
 
     # -- Faust's own --------------------------------------------------------------------
 

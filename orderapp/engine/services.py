@@ -38,6 +38,8 @@ class Service:
     runs: bool = True
     reads: list[str] = field(default_factory=list)
     sends: list[str] = field(default_factory=list)
+    #: Topics of which it reads all, apart from its group (`app.follow`).
+    follows: list[str] = field(default_factory=list)
     #: Whether one worker of its group does something for all (`app.timer(on_leader=True)`).
     leads: bool = False
 
@@ -74,12 +76,17 @@ class Services:
         return self._declaring is None or self._declaring.runs
 
     def declare(
-        self, agent: str, reads: Iterable[str] = (), sends: Iterable[str] = ()
+        self,
+        agent: str,
+        reads: Iterable[str] = (),
+        sends: Iterable[str] = (),
+        follows: Iterable[str] = (),
     ) -> Service:
         """Note what an agent (or a timer) of the present service reads and sends. Outside of
         any service's module it is a service of its own, which runs."""
         service = self._declaring or self.all.setdefault(agent, Service(agent))
-        for names, known in ((reads, service.reads), (sends, service.sends)):
+        lists = (reads, service.reads), (sends, service.sends), (follows, service.follows)
+        for names, known in lists:
             known += [name for name in names if name not in known]
         return service
 

@@ -16,6 +16,8 @@ V = TypeVar("V")
 
 #: The largest dead letter: a record of Kafka's default limit (1 MiB), and its headers.
 DEAD_LETTER_BYTES = 2 * 1024 * 1024
+#: Settings of a topic whose records are never deleted.
+FOREVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
 
 class TopicsApp(DeliveringApp):
@@ -38,6 +40,7 @@ class TopicsApp(DeliveringApp):
         told: Told[V] | None = None,
         says: Callable[[V], str] | None = None,
         text: str = "",
+        forever: bool = False,
     ) -> Topic[V]:
         """A topic of `record`s whose services get them in batches. It is created with so many
         partitions if it is missing.
@@ -46,11 +49,13 @@ class TopicsApp(DeliveringApp):
         has the key of the record that it follows from. `codec` reads and writes the values
         (`Json(record)`). `complete(value, record)` may fill in or refuse (ValueError) what was
         decoded; `told(messages, values)` hears what was sent, `says(message)` is its line in
-        the log (of many the first ones), and `text` tells people what the topic is for."""
+        the log (of many the first ones), and `text` tells people what the topic is for. Its
+        records are kept `forever`, or as long as the cluster keeps them."""
         codec = codec or Json(record)
         self._decoders[name] = Decoder(codec, complete)
         # A compacted topic drops all but the last record of a key, and refuses one without.
-        self.topic_specs.append(TopicSpec(name, partitions, {"cleanup.policy": "delete"}))
+        config = FOREVER if forever else {"cleanup.policy": "delete"}
+        self.topic_specs.append(TopicSpec(name, partitions, config))
         topic: Topic[V] = Topic(self, topics=(name,), schema=self._schema)
         self.batched[name] = topic
         return topic.holds(codec, self, key=key, told=told, says=says, text=text)
@@ -64,9 +69,8 @@ class TopicsApp(DeliveringApp):
         `<name>-resolved` notes what was replayed or dropped."""
         self.dead_letters = name
         self._decoders[name] = RawDecoder()
-        forever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
         size = {"max.message.bytes": str(DEAD_LETTER_BYTES)}
-        self.topic_specs.append(TopicSpec(name, partitions, size | forever))
+        self.topic_specs.append(TopicSpec(name, partitions, size | FOREVER))
         compact = {"cleanup.policy": "compact"}
         self.topic_specs.append(TopicSpec(resolutions_topic(name), 1, compact))
         topic: Topic[ConsumerRecord] = Topic(self, topics=(name,), schema=self._schema)

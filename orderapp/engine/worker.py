@@ -48,6 +48,7 @@ class Boot(BootStrategy):
             [KafkaGate(self.app)],
             self.kafka_producer(),
             [self.app.write_rights],
+            self.app.followers,
             [self.app.watch] if self.app.producer_only else [],
         )
 

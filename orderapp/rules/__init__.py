@@ -16,8 +16,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from orderapp.judging import rules
+from orderapp.models import RuleState
 from orderapp.plugins import PluginError, Plugins
-from orderapp.rule import Rule, RuleFunction, State
+from orderapp.rule import Rule, RuleFunction
 
 __all__ = ["load_all", "rule", "rules"]
 
@@ -26,7 +27,7 @@ F = TypeVar("F", bound=RuleFunction)
 _plugins = Plugins("rule", __name__)
 
 
-def rule(state: State) -> Callable[[F], F]:
+def rule(state: RuleState) -> Callable[[F], F]:
     """Make a rule of a function; it is in this state until somebody changes that."""
 
     def declare(function: F) -> F:

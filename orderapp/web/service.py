@@ -1,6 +1,6 @@
 """The service `web`: importing this registers the API and the dashboard."""
 
-from orderapp.web.api import asyncapi, docs, events, openapi, orders, send_order, stats
+from orderapp.web.api import asyncapi, docs, events, openapi, orders, rules, send_order, stats
 from orderapp.web.page import errors, files
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "files",
     "openapi",
     "orders",
+    "rules",
     "send_order",
     "stats",
 ]

@@ -14,7 +14,10 @@ AUTHORIZER = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "super.users": "User:ANONYMOUS",
 }
-TOPICS = ("orders", "fraud-alerts", "payments", "orders-dlq", "orders-dlq-resolved")
+TOPICS = (
+    *("orders", "fraud-alerts", "fraud-alerts-shadow", "payments", "orderapp-control"),
+    *("orders-dlq", "orders-dlq-resolved"),
+)
 OPERATIONS = {"read": 3, "write": 4, "create": 5, "describe": 8, "describe-configs": 10}
 KINDS = {"topic": 2, "group": 3}
 ANY, LITERAL, ALLOW = 1, 3, 3

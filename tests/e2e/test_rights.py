@@ -53,7 +53,7 @@ def test_rights_are_waited_for(kafka, start, tmp_path):
 
     rights.give("topic", "payments", "write")
     blocked_by("READ on topic 'payments'")
-    assert "created the topics orders, fraud-alerts, orders-dlq" in worker.log
+    assert "created the topics orders, fraud-alerts, fraud-alerts-shadow, orde" in worker.log
     rights.give("topic", "payments", "read")
     worker.wait_ready()
 

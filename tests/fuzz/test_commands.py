@@ -9,7 +9,7 @@ from faust.cli.base import cli
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orderapp.commands import dlq_read, reconcile
+from orderapp.commands import dlq_read, reconcile, rules
 from orderapp.commands.send import send
 from orderapp.engine.errors import FatalError
 from tests.e2e.worker import FAUST, environment
@@ -18,6 +18,7 @@ from tests.fuzz.values import texts
 
 COMMANDS = (
     ["dlq"], ["dlq", "list"], ["dlq", "show"], ["dlq", "replay"], ["dlq", "drop"],
+    ["rules", "set"], ["rules", "set", "BLOCKED_COUNTRY"], ["rules", "test", "BLOCKED_COUNTRY"],
     ["reconcile"], ["send"], ["send", "orders"], ["send", "orders", '{"order_id":1}'],
 )  # fmt: skip
 WORDS = (
@@ -28,7 +29,8 @@ WORDS = (
     "\udcff", "\x1b[31m", "a\nb", "orders", "@fraud", "@orderapp.services.fraud", "--key", "-k",
     "--key-type", "--value-type", "-V", "Order", "orderapp.app", "..", "[" * 10_000,
     '{"order_id":1,"customer_id":1234,"amount":5,"country":"DE"}', "--value-serializer", "json",
-    "--repeat", "-r", "--max-latency",
+    "--repeat", "-r", "--max-latency", "--state", "shadow", "--set", "countries=NG,RU",
+    "limit=1", "--version", "--author",
 )  # fmt: skip
 ARGUMENTS = st.lists(st.one_of(st.sampled_from(WORDS), texts), max_size=6)
 
@@ -43,7 +45,7 @@ def no_worker(*_, **__):
 
 #: What is to look for Kafka, and what stands in for it.
 AWAY = (
-    *((module, "existing_cluster", no_cluster) for module in (dlq_read, reconcile)),
+    *((module, "existing_cluster", no_cluster) for module in (dlq_read, reconcile, rules)),
     (send, "run_using_worker", no_worker),
 )
 

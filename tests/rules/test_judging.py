@@ -48,6 +48,8 @@ def found(hits):
 
 
 def counted(name, **labels):
+    if name.startswith("rule_"):
+        labels = {"version": "1", "state": "active"} | labels
     return REGISTRY.get_sample_value(f"orderapp_{name}_total", labels) or 0
 
 
@@ -94,23 +96,28 @@ def test_a_rule_that_is_off_is_not_asked():
 def test_a_rule_in_the_shadow_is_counted_and_raises_nothing():
     before = counted("rule_hits", rule="LARGE", state="shadow")
 
-    assert of((large, "shadow")).judge([order(1), order(2, 500.0)]) == []
+    rules = of((large, "shadow"))
+
+    assert rules.judge([order(1), order(2, 500.0)]) == []
+    assert found(rules.shadow([order(1), order(2, 500.0)])) == [(1, "LARGE", "")]
     assert counted("rule_hits", rule="LARGE", state="shadow") == before + 1
 
 
 @pytest.mark.parametrize("state", ["active", "shadow"])
 def test_a_rule_that_raises_costs_its_own_verdict_alone(state, caplog):
-    failures = counted("rule_failures", rule="FAILS")
+    failures = counted("rule_failures", rule="FAILS", state=state)
     rules = of((fails, state), (large, "active"))
 
     with caplog.at_level(logging.ERROR):
-        hits = found(rules.judge([order(1), order(2, 500.0), order(3)]))
+        orders = [order(1), order(2, 500.0), order(3)]
+        hits = found(rules.judge(orders))
+        assert len(rules.shadow(orders)) == (state == "shadow")
 
     assert [hit for hit in hits if hit[1] == "LARGE"] == [(1, "LARGE", "")]
     assert [hit for hit in hits if hit[1] == "FAILS"] == [(2, "FAILS", "")] * (
         state == "active"
     )
-    assert counted("rule_failures", rule="FAILS") == failures + 1
+    assert counted("rule_failures", rule="FAILS", state=state) == failures + 1
     assert "the rule FAILS could not judge order 2: division by zero" in caplog.text
 
 

@@ -16,9 +16,11 @@ if __name__ == "__main__":
 
 import msgspec
 
+from orderapp import control
 from orderapp.app import app, store
 from orderapp.engine.batches.structs import struct_of
 from orderapp.models import Order
+from orderapp.testing import record
 from orderapp.web import service  # noqa: F401  # registers the views
 from orderapp.web.api import progress
 from tests.web.examples import alert, look, order, payment
@@ -29,7 +31,11 @@ class Kafka:
 
     numbers = itertools.count()
 
-    async def send_all(self, _topic, _partition, messages, _headers):
+    async def send_all(self, topic, _partition, messages, _headers, *_):
+        if topic == control.TOPIC:
+            records = [record(value, key, topic=topic) for key, value in messages]
+            control.changes.take(records, False)
+            return
         for _, value in messages:
             sent = msgspec.json.decode(value, type=struct_of(Order))
             fields = msgspec.to_builtins(sent)
@@ -49,6 +55,11 @@ async def prepare():
     kafka = Kafka()
     app.ready, app.send_all = True, kafka.send_all
     app.unique_number = kafka.unique_number
+
+    async def nothing_new():
+        """All is taken when it is sent."""
+
+    control.follower.look = nothing_new
     app.resources[:] = [store]
 
     async def known():

@@ -86,11 +86,12 @@ def document() -> dict[str, Any]:
 
 
 def _reading(topic: str) -> list[str]:
-    return [service.name for service in app.services.all.values() if topic in service.reads]
+    services = app.services.all.values()
+    return [one.name for one in services if topic in (*one.reads, *one.follows)]
 
 
 def _sending(topic: str) -> list[str]:
-    return [service.name for service in app.services.all.values() if topic in service.sends]
+    return [one.name for one in app.services.all.values() if topic in one.sends]
 
 
 def _channel(topic: str, partitions: int) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 #: What decoding raises for what is not JSON; beside msgspec's own: for bytes that are not
 #: UTF-8 (before msgspec 0.23), and for what is nested too deep.
-_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def parse(body: bytes) -> NewOrder:
@@ -40,14 +40,15 @@ def parse(body: bytes) -> NewOrder:
         order = _decode(body)
     except msgspec.ValidationError:
         raise _all_wrong(body) from None
-    except _NO_JSON as error:
-        raise _unreadable(body, error) from None
+    except NO_JSON as error:
+        raise unreadable(body, error) from None
     if round(order.amount, 2) != order.amount:
         raise _unprocessable([FieldError("amount", ALLOWED["amount"])])
     return order
 
 
-def _unreadable(body: bytes, error: Exception) -> Problem:
+def unreadable(body: bytes, error: Exception) -> Problem:
+    """400 for a body that is no JSON."""
     if surrogate := _lone_surrogate(body):
         text = f"{surrogate} is half of a surrogate pair, and no character"
         return Problem(400, f"the body can't be read: {text}")
@@ -79,8 +80,8 @@ def _all_wrong(body: bytes) -> Problem:
     except msgspec.ValidationError:
         text = f"an object with {', '.join(ALLOWED)}"
         return _unprocessable([FieldError("", text)])
-    except _NO_JSON as error:
-        return _unreadable(body, error)
+    except NO_JSON as error:
+        return unreadable(body, error)
     errors = [
         FieldError(name, f"this field is missing: {text}" if name not in fields else text)
         for name, text in ALLOWED.items()
@@ -99,7 +100,7 @@ def _all_wrong(body: bytes) -> Problem:
 def _is_right(value: msgspec.Raw, expected: Any) -> bool:
     try:
         msgspec.json.decode(value, type=expected)
-    except (*_NO_JSON, msgspec.ValidationError):
+    except (*NO_JSON, msgspec.ValidationError):
         return False
     return True
 

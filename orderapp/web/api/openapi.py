@@ -17,6 +17,7 @@ _TAGS = {
     "events": "What happens now.",
     "analytics": "The last orders.",
     "orders": "Orders: sent, listed, and one with its story.",
+    "rules": "Rules of fraud: how they are, and changed.",
     "stats": "Totals, and how far the services are.",
     "worker": "The worker itself, and what it says of its API.",
 }

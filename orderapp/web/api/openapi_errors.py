@@ -13,10 +13,12 @@ _TEXTS = {
     403: "not taken from there without a token",
     404: "not known",
     408: "the body came too slowly",
+    412: "another version is in force; `detail` says which",
     413: "the body is larger than 64 KB",
     415: "the body is not JSON",
     421: "`Host` is no name of this server; see ORDERAPP_ALLOWED_HOSTS",
     422: "a field is wrong or missing; `errors` names each",
+    428: "`If-Match` is missing: the version that is to be changed",
     500: "an error of the worker; its log has the details",
     503: "Kafka or the store does not answer, or there is no room; try again",
 }
