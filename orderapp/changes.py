@@ -43,6 +43,8 @@ class Changes:
         self._decode = decode
         #: Those that were taken, in their order.
         self.taken: list[RuleChange] = []
+        #: For each of them its record's timestamp (ms), and all rules as they were before it.
+        self.before: list[tuple[int, Mapping[str, Rule]]] = []
 
     def take(self, records: Sequence[ConsumerRecord], anew: bool) -> None:
         """Judge by what follows from these records; `anew`: from these alone."""
@@ -50,16 +52,19 @@ class Changes:
         in_force = dict(self._rules.declared if anew else before)
         if anew:
             self.taken.clear()
+            self.before.clear()
         for record in records:
             if (record.key or b"").startswith(OTHERS):
                 continue
             try:
                 change = self._change(record)
-                in_force[change.rule] = changed(in_force, change)
+                rule = changed(in_force, change)
             except Exception as error:  # whatever is in the record: the last good one holds
                 _refuse(record, error)
             else:
                 self.taken.append(change)
+                self.before.append((record.timestamp, dict(in_force)))
+                in_force[change.rule] = rule
         if in_force != before:
             self._rules.put(in_force)
             for rule in self._rules.all.values():

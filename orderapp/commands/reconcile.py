@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from faust.cli import AppCommand, option
 
+from orderapp import control
 from orderapp.app import settings
 from orderapp.commands.running import existing_cluster, refuse_to_create, run
 from orderapp.engine.errors import FatalError
@@ -16,6 +17,7 @@ from orderapp.store import StoreError
 from orderapp.store.adapters import store_for
 
 if TYPE_CHECKING:
+    from orderapp.engine.kafka.reading import TopicReader
     from orderapp.reconcile.report import Report
 
 #: Seconds that an order may be on its way. The check ends earlier as soon as all agree.
@@ -91,6 +93,13 @@ async def _check(limit: int, wait: float) -> "Report":
         ) from error
 
 
+async def _read_rules(reader: "TopicReader") -> None:
+    """Bring the rules, and their versions before, to where the log of changes is."""
+    if reader.has(control.TOPIC):
+        reading = reader.read(control.TOPIC)
+        control.changes.take([r async for _, records in reading for r in records], True)
+
+
 async def _look(limit: int, wait: float) -> "Report":
     # Imported late: with the rule comes the fraud service and its agent, which a worker that
     # runs other services must not have.
@@ -112,6 +121,7 @@ async def _look(limit: int, wait: float) -> "Report":
         await store.open()
         with Evidence() as evidence, Progress() as progress:
             async with TopicReader(cluster) as reader, Groups(cluster) as groups:
+                await _read_rules(reader)
                 check = Check(
                     reader, store, evidence, progress, groups.lost, settings.days_kept
                 )

@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import logging
 import os
 import sqlite3
 import sys
@@ -174,8 +173,6 @@ async def _set(wanted: Wanted) -> tuple[Rule, Rule]:
 @asynccontextmanager
 async def _followed(cluster: Cluster) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     """What brings `rules` up to date."""
-    # What was refused long ago is no news to who changes a rule; workers say it.
-    logging.getLogger("orderapp.changes").setLevel(logging.CRITICAL)
     follower = Follower(lambda: cluster, topics.control.name, control.changes.take)
     try:
         yield follower.look

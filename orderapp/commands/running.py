@@ -22,8 +22,9 @@ def run(work: Coroutine[object, object, T]) -> T:
     """Run a command's work to its end, or end the process with one line and status 1.
 
     Without Faust's worker, which shows a traceback for any error."""
-    # Its words would stand beside ours.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # Their words would stand beside ours. (Workers say which changes of rules are refused.)
+    for name in ("aiokafka", "orderapp.changes"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         return asyncio.run(work)

@@ -22,6 +22,9 @@ OLDER = 64
 NO_REASON = 1
 # … of a payment; 0 is a status that does not exist
 PAID, DECLINED = 1, 2
+#: How an id in `Fact.reasons` of an order begins if only some of the versions find it by which
+#: the order may have been judged.
+MAYBE = "?"
 #: `Fact.digest` of a document that may differ from its record in the time.
 ANY_DIGEST = 0
 

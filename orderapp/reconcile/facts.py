@@ -8,18 +8,22 @@ from typing import Any
 from aiokafka import ConsumerRecord
 
 from orderapp.app import app
+from orderapp.control import changes
 from orderapp.engine.batches.records import is_for, is_replay
 from orderapp.engine.observe.times import parse_time
 from orderapp.gateways import DECLINED, PAID
-from orderapp.judging import rules
+from orderapp.judging import Rules, rules
 from orderapp.models import DAY_MS, FraudAlert, Order, Payment
 from orderapp.reconcile import case
 from orderapp.reconcile.case import Fact
+from orderapp.rule import Rule
 from orderapp.store import AlertDocument, Document, OrderDocument, PaymentDocument
 
 SERVICES = {"fraud": case.FRAUD, "payment": case.PAYING, "analytics": case.ANALYTICS}
 STATUSES = {PAID: case.PAID, DECLINED: case.DECLINED}
 TOPICS = ("orders", "fraud-alerts", "payments")
+#: How long (ms) a worker may judge by what was changed, clocks that differ included.
+CLOCKS_MS = 60_000
 
 
 def facts_of(
@@ -32,7 +36,7 @@ def facts_of(
     batch, bad = app.decoder(topic).batch(list(records))
     found = list(map(_FACTS[topic], batch.values, batch.records))
     if topic == "orders":
-        _note_rules(batch.values, found)
+        _note_rules(batch.values, batch.records, found)
         if expired is not None:
             found = [
                 f._replace(state=f.state | case.EXPIRED) if r.timestamp < expired else f
@@ -41,12 +45,38 @@ def facts_of(
     return found, [record for record, _ in bad]
 
 
-def _note_rules(orders: Sequence[Order], found: list[Fact]) -> None:
-    """Say of orders by which rules they are risky."""
-    for at, hits in groupby(rules.hits(orders), itemgetter(0)):
-        reasons = ",".join(rule.id for _, rule, _ in hits)
-        fact = found[at]
-        found[at] = fact._replace(state=fact.state | case.RISKY, reasons=reasons)
+def _note_rules(
+    orders: Sequence[Order], records: Sequence[ConsumerRecord], found: list[Fact]
+) -> None:
+    """Say of orders by which rules they are risky: by all versions by which they may have been
+    judged (those that were in force since the order's record was written), or by some."""
+    every = _by_order(rules, orders)
+    some = {at: set(ids) for at, ids in every.items()}
+    for until, before in changes.before:
+        chosen = [at for at, r in enumerate(records) if r.timestamp <= until + CLOCKS_MS]
+        hits = _by_order(_rules_of(before), [orders[at] for at in chosen])
+        for index, at in enumerate(chosen):
+            ids = hits.get(index, set())
+            every[at] = every.get(at, set()) & ids
+            some[at] = some.get(at, set()) | ids
+    for at, ids in some.items():
+        if ids:
+            sure = every.get(at, set())
+            marked = [name if name in sure else case.MAYBE + name for name in sorted(ids)]
+            fact = found[at]
+            state = fact.state | case.RISKY
+            found[at] = fact._replace(state=state, reasons=",".join(marked))
+
+
+def _by_order(judges: Rules, orders: Sequence[Order]) -> dict[int, set[str]]:
+    hits = groupby(judges.hits(orders), itemgetter(0))
+    return {at: {rule.id for _, rule, _ in of_one} for at, of_one in hits}
+
+
+def _rules_of(in_force: Mapping[str, Rule]) -> Rules:
+    made = Rules()
+    made.put(in_force)
+    return made
 
 
 def _order_fact(order: Order, record: ConsumerRecord) -> Fact:

@@ -18,6 +18,7 @@ from orderapp.reconcile.case import (
     EVERYONE,
     EXPIRED,
     FRAUD,
+    MAYBE,
     ORDER,
     PAYING,
     PAYMENT,
@@ -129,10 +130,14 @@ def _alerts(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[s
     by_reason: dict[str, tuple[list[Fact], list[Fact], list[Fact]]] = {}
     for place, facts in enumerate((filter(_is_risky, orders), alerts, documents)):
         for fact in facts:
-            for reason in fact.reasons.split(","):
+            for marked in fact.reasons.split(","):
+                reason = marked.removeprefix(MAYBE)
                 by_reason.setdefault(reason, ([], [], []))[place].append(fact)
     # An order counts once, however many of its alerts are missing.
-    names = (_of_a_rule(*facts, orders, bounds, given_up) for facts in by_reason.values())
+    names = (
+        _of_a_rule(reason, *facts, orders, bounds, given_up)
+        for reason, facts in by_reason.items()
+    )
     yield from dict.fromkeys(chain(*names))
 
 
@@ -141,6 +146,7 @@ def _is_risky(order: Fact) -> bool:
 
 
 def _of_a_rule(
+    reason: str,
     risky: Sequence[Fact],
     alerts: Sequence[Fact],
     documents: Sequence[Fact],
@@ -148,9 +154,10 @@ def _of_a_rule(
     bounds: Bounds,
     given_up: tuple[int, int],
 ) -> Iterator[str]:
-    """The same for one rule; `risky` are the orders that it finds."""
-    if risky and not alerts and not any(map(bounds.is_retired, documents)):
-        yield from _missing("missing_alert", FRAUD, risky, given_up)
+    """The same for one rule; `risky` are the orders that it finds, or may have found."""
+    sure_ones = [order for order in risky if reason in order.reasons.split(",")]
+    if sure_ones and not alerts and not any(map(bounds.is_retired, documents)):
+        yield from _missing("missing_alert", FRAUD, sure_ones, given_up)
     contents = {order.content for order in risky}
     sure = filter(bounds.is_sure, alerts)
     if any(alert.state or alert.content not in contents for alert in sure):

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from orderapp import control
 from orderapp.commands import reconcile
 from orderapp.engine.dead_letters.headers import headers_for, replay_headers
 from orderapp.engine.dead_letters.read import DeadLetter
@@ -112,6 +113,18 @@ CASES = {
     ),
     "found by two rules, both alerts missing": (
         [risky(reasons="A,B"), STORED, *CHARGED],
+        ["missing_alert"],
+    ),
+    "found by some of a rule's versions, with an alert": (
+        [risky(reasons="?A"), STORED, *CHARGED, *alerted("A")],
+        [],
+    ),
+    "found by some of a rule's versions, without": (
+        [risky(reasons="?A"), STORED, *CHARGED],
+        [],
+    ),
+    "found by some of a rule's versions, and by all of another's, which has no alert": (
+        [risky(reasons="?A,B"), STORED, *CHARGED, *alerted("A")],
         ["missing_alert"],
     ),
     "an alert of a rule that does not find it": (
@@ -417,6 +430,43 @@ def test_an_order_says_which_rules_find_it():
         "ODD",
     ]
     assert all(one.state & RISKY for one in found)
+
+
+@pytest.fixture
+def raised_limit():
+    """At 100 s of Unix time the limit was raised from 300 to 400."""
+    name = "HIGH_AMOUNT_RISKY_COUNTRY"
+    change = control.topics.control.message(
+        rule=name,
+        state="active",
+        version=2,
+        parameters={"limit": 400},
+        changed_at="2026-11-29T18:00:00Z",
+    )
+    value, key = control.topics.control.codec.encode(change), f"rule:{name}".encode()
+    place = {"topic": control.TOPIC, "timestamp": 100_000}
+    control.changes.take([record(value, key, **place)], True)
+    yield name
+    control.changes.take([], True)
+
+
+@pytest.mark.parametrize(
+    ("amount", "timestamp", "by"),
+    [
+        (350.0, 50_000, "?{}"),
+        (450.0, 50_000, "{}"),
+        (350.0, 130_000, "?{}"),  # a worker with another clock
+        (350.0, 200_000, ""),
+        (450.0, 200_000, "{}"),
+    ],
+)
+def test_an_order_may_have_been_judged_by_the_versions_since_it_was_sent(
+    raised_limit, amount, timestamp, by
+):
+    (found,), _ = facts.facts_of([order_record(7, amount, timestamp=timestamp)])
+
+    assert found.reasons == by.format(raised_limit)
+    assert bool(found.state & RISKY) == bool(by)
 
 
 def test_an_alert_has_the_reason_that_the_contract_knows():

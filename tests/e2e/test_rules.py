@@ -106,3 +106,6 @@ def test_what_a_rule_in_the_shadow_finds_is_no_alert(shop, start):
     assert shop.set_rule("--state", "active") == 3
     follow([worker], "active, version 3")
     assert shop.versions(shop.send(350.0)) == {3}
+    # Some of these orders have an alert, and others none, by versions that were in force.
+    told = faust(shop.data_dir, "reconcile", "--wait", "40", timeout=120, **shop.settings)
+    assert (told.returncode, told.stderr) == (0, ""), told.stdout
