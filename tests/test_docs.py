@@ -11,6 +11,7 @@ from orderapp.app import app
 from orderapp.engine.dead_letters.headers import HEADERS
 from orderapp.settings import SERVICES, PaymentApi, Settings
 from orderapp.web.api.answers import OneOrder
+from tests import author_reference
 from tests.deploy import known
 
 ROOT = known.ROOT
@@ -115,6 +116,10 @@ def test_every_command_is_documented_and_every_documented_one_exists():
     for text in (README, *PAGES.values()):
         for first, second in re.findall(r"faust -A orderapp ([a-z-]+)(?: ([a-z]+))?", text):
             assert {first, f"{first} {second}"} & commands, f"{first} {second}"
+
+
+def test_the_authors_interface_is_that_of_the_code():
+    assert PAGES["author.md"] == author_reference.page(), "python -m tests.author_reference"
 
 
 def test_the_map_in_contributing_is_that_of_the_tree():
