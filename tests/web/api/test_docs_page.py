@@ -5,8 +5,13 @@ import shlex
 from html import unescape
 from urllib.parse import urljoin
 
+import pytest
+
+from orderapp import control, topics
+from orderapp.app import app
 from orderapp.web.api import docs_text, openapi, ordering, parameters
 from orderapp.web.api.sent_order import SentOrder
+from tests.rules.log import ControlLog
 from tests.web.examples import TIME
 
 
@@ -59,7 +64,17 @@ def test_what_the_page_shows_is_escaped():
         assert "&lt;b&gt;" in made
 
 
-async def test_the_commands_of_the_page_do_what_it_says(client, store, kafka, monkeypatch):
+@pytest.fixture
+def control_log(monkeypatch):
+    log = ControlLog()
+    monkeypatch.setattr(control.follower, "look", log.look)
+    monkeypatch.setattr(topics.control, "send_one", log.send)
+    yield
+    log.close()
+
+
+@pytest.mark.usefixtures("store", "kafka", "control_log")
+async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch):
     """Each example is run, but for the token, as curl would."""
     monkeypatch.setattr(ordering, "take", taken)
     text = await (await client.get("/docs")).text()
@@ -71,13 +86,14 @@ async def test_the_commands_of_the_page_do_what_it_says(client, store, kafka, mo
         path = next(w for w in words if w.startswith("http")).partition("6066")[2]
         headers = [words[i + 1].split(": ", 1) for i, w in enumerate(words) if w == "-H"]
         data = words[words.index("-d") + 1] if "-d" in words else None
-        async with client.request(
-            "POST" if data else "GET", path, headers=headers, data=data
-        ) as answer:
-            answers[path] = answer.status
+        method = words[words.index("-X") + 1] if "-X" in words else "POST" if data else "GET"
+        # A worker is ready for changes only, so that `/readyz` says what is missing.
+        monkeypatch.setattr(app, "ready", method == "PUT")
+        async with client.request(method, path, headers=headers, data=data) as answer:
+            answers[method, path] = answer.status
 
-    assert len(answers) == len(commands) == 12
-    assert answers.pop("/api/orders") == 202
-    assert answers.pop("/readyz") == 503
-    assert answers.pop(f"/api/orders/{parameters.ORDER_ID.example}") == 404
+    assert len(answers) == len(commands) == 15
+    assert answers.pop(("POST", "/api/orders")) == 202
+    assert answers.pop(("GET", "/readyz")) == 503
+    assert answers.pop(("GET", f"/api/orders/{parameters.ORDER_ID.example}")) == 404
     assert {*answers.values()} == {200}
