@@ -13,7 +13,7 @@ from orderapp.engine.batches.records import about
 from orderapp.engine.observe.logs import Few
 from orderapp.engine.observe.texts import printable, text_or_class
 from orderapp.judging import Rules
-from orderapp.models import RuleChange
+from orderapp.models import RuleChange, rule_key
 from orderapp.rule import Rule, in_words
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Changes:
 
     def _change(self, record: ConsumerRecord) -> RuleChange:
         change = self._decode(record)
-        if record.key != f"rule:{change.rule}".encode():
+        if record.key != rule_key(change):
             raise ValueError(f"its key is {record.key!r}, and not 'rule:{change.rule}'")
         return change
 

@@ -96,6 +96,11 @@ class RuleChange(Record, include_metadata=False, serializer="json"):
     author: Author = ""
 
 
+def rule_key(change: RuleChange) -> bytes:
+    """`rule:` and the rule's id"""
+    return f"rule:{change.rule}".encode()
+
+
 def format_time(moment: datetime) -> str:
     """`moment` (with time zone) as ISO 8601 UTC in the fixed width."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

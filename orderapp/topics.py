@@ -17,7 +17,15 @@ from orderapp.engine import Json
 from orderapp.engine.batches.records import about
 from orderapp.engine.dead_letters.headers import sent_at
 from orderapp.engine.observe.logs import Few
-from orderapp.models import FraudAlert, Order, Payment, RuleChange, normal_time, one_form
+from orderapp.models import (
+    FraudAlert,
+    Order,
+    Payment,
+    RuleChange,
+    normal_time,
+    one_form,
+    rule_key,
+)
 
 logger = logging.getLogger(__name__)
 _few = Few(logger, logging.WARNING, "orders whose sender's clock is ahead")
@@ -92,17 +100,12 @@ payments = app.batched_topic(
 )
 
 
-def _rule_key(change: RuleChange) -> bytes:
-    """`rule:` and the rule's id"""
-    return f"rule:{change.rule}".encode()
-
-
 # One partition: what is in force follows from the order of all records.
 control = app.batched_topic(
     "orderapp-control",
     RuleChange,
     partitions=1,
-    key=_rule_key,
+    key=rule_key,
     forever=True,
     text="Changes of the rules of fraud, with their history.",
 )

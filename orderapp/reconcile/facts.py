@@ -54,6 +54,8 @@ def _note_rules(
     some = {at: set(ids) for at, ids in every.items()}
     for until, before in changes.before:
         chosen = [at for at, r in enumerate(records) if r.timestamp <= until + CLOCKS_MS]
+        if not chosen:
+            continue
         hits = _by_order(_rules_of(before), [orders[at] for at in chosen])
         for index, at in enumerate(chosen):
             ids = hits.get(index, set())
