@@ -57,6 +57,8 @@ class FakeWorker:
         }
         self.token: str | None = None
         self.forbidden: str | None = None
+        #: Fields that the worker does not like, and why.
+        self.wrong: dict[str, str] = {}
         #: A POST is not answered until this is set.
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -288,9 +290,9 @@ class FakeWorker:
             return problem(403, self.forbidden)
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             return problem(401, "this needs the bearer token of ORDERAPP_API_TOKEN")
-        if not isinstance(body["amount"], int | float):
-            errors = [{"field": "amount", "detail": "a number from 0"}]
-            return problem(422, "this is no order: amount: a number from 0", errors=errors)
+        if self.wrong:
+            errors = [{"field": name, "detail": text} for name, text in self.wrong.items()]
+            return problem(422, "this is no order", errors=errors)
         number = self._ids.setdefault(key or "", 500 + len(self._ids))
         order = make_order(number, **body)
         names = ("order_id", "customer_id", "amount", "country", "created_at")

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from orderapp.web.api.new_order import ALLOWED
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker
 from tests.web_page.fake_orders import FIRST_ID, make_order
@@ -75,28 +76,46 @@ async def test_search_opens_the_story_and_an_unknown_order_is_said_to_be_unknown
     worker.put(make_order(1))
     page = (await open_page(worker.url)).page
     field = page.get_by_label("Order id")
-    for text in ("abc", "9999999999999999"):
-        await field.fill(text)
+    for text in ("abc", "9999999999999999", f"{FIRST_ID + 1}0", "pay-", "#1 #2", ""):
+        await field.fill("")
+        await page.keyboard.insert_text(text)
         await field.press("Enter")
-        await expect(page.locator("#sent")).to_have_text(
+        await expect(field).to_have_value(text)
+        await expect(field).to_have_accessible_description(
             "An order id is a number up to 9007199254740991."
         )
+        await expect(field).to_have_attribute("aria-invalid", "true")
         await expect(story(page)).to_be_hidden()
         await field.fill("1")
         await field.press("Enter")
-        await expect(page.locator("#sent")).to_be_empty()
+        await expect(field).to_have_accessible_description("")
+        await expect(field).not_to_have_attribute("aria-invalid", "true")
         await story(page).get_by_role("button", name="Close").click()
 
     await field.fill("123")
     await field.press("Enter")
     await expect(story(page)).to_contain_text("order 123 is not known")
     await expect(page.locator("#announcer")).to_have_text("order 123 is not known")
-    await expect(page.locator("#sent")).to_be_empty()
 
     await field.fill(str(FIRST_ID + 1))
     await field.press("Enter")
     await expect(story(page)).to_contain_text("Accepted")
     assert page.url.endswith(f"#/orders/{FIRST_ID + 1}")
+
+
+@pytest.mark.parametrize("form", ["{}", "  {}\t", "#{}", "pay-{}", " PAY-{} "])
+async def test_an_order_is_found_by_whatever_its_id_was_copied_from(
+    worker: FakeWorker, open_page: OpenPage, form: str
+) -> None:
+    order_id = 9_007_199_254_740_991
+    worker.put(make_order(0, order_id=order_id))
+    page = (await open_page(worker.url)).page
+    await page.get_by_label("Order id").focus()
+    await page.keyboard.insert_text(form.format(order_id))
+    await page.get_by_role("button", name="Find").click()
+
+    await expect(story(page)).to_contain_text("Accepted")
+    assert page.url.endswith(f"#/orders/{order_id}")
 
 
 async def test_back_and_close_leave_the_story(worker: FakeWorker, open_page: OpenPage) -> None:
@@ -147,44 +166,61 @@ async def test_the_risky_order_turns_up_with_alert_and_payment(
 
 async def test_the_form_sends_what_it_says(worker: FakeWorker, open_page: OpenPage) -> None:
     page = (await open_page(worker.url)).page
-    await page.get_by_label("Customer").fill("4321")
-    await page.get_by_label("Amount").fill("12,5")
-    await page.locator("#send").get_by_label("Country").fill("GB")
+    await page.get_by_label("Customer").fill(" 4321\t")
+    await page.get_by_label("Amount").fill("  12,5 ")
+    await page.locator("#send").get_by_label("Country").fill(" GB ")
     await page.get_by_role("button", name="Send order").click()
 
     await expect(page.locator("#sent")).to_contain_text("is accepted")
     assert worker.posted[0][0] == {"customer_id": 4321, "amount": 12.5, "country": "GB"}
 
 
-@pytest.mark.parametrize("text", ["1,000", "1.000", "0x10", "1e2", "-5", "1,5,0", "Infinity"])
-async def test_an_amount_that_may_mean_something_else_is_not_guessed(
-    worker: FakeWorker, open_page: OpenPage, text: str
+@pytest.mark.parametrize(
+    ("label", "texts"),
+    [
+        ("Customer", ["12345", "999", "", "12a4", "1234.0"]),
+        ("Country", ["", " ", "W" * 65]),
+        (
+            "Amount",
+            ["", "1,000", "1.000", "0x10", "1e2", "-5", "1,5,0", "Infinity", "1000000.01"],
+        ),
+    ],
+)
+async def test_a_wrong_value_is_not_sent_and_its_field_says_what_is_allowed(
+    worker: FakeWorker, open_page: OpenPage, label: str, texts: list[str]
 ) -> None:
     page = (await open_page(worker.url)).page
-    await page.get_by_label("Amount").fill(text)
-    await page.get_by_role("button", name="Send order").click()
+    field = page.locator("#send").get_by_label(label)
+    right = await field.input_value()
+    for text in texts:
+        await field.fill("")
+        await page.keyboard.insert_text(text)
+        await field.press("Enter")
+        name = await field.get_attribute("name")
+        assert name
+        await expect(field).to_have_accessible_description(f"Not sent: {ALLOWED[name]}.")
+        await expect(field).to_have_attribute("aria-invalid", "true")
+        await expect(field).to_be_focused()
+        await expect(field).to_have_value(text)
+        await field.fill(right)
+        await field.press("Enter")
+        await expect(page.locator("#sent")).to_contain_text("is accepted")
+        await expect(field).not_to_have_attribute("aria-invalid", "true")
+        await expect(field).to_have_accessible_description("")
+    assert len(worker.posted) == len(texts)
 
-    await expect(page.locator("#sent")).to_contain_text("amount: a number from 0")
-    assert worker.posted[0][0]["amount"] == text
 
-
-async def test_a_refused_order_names_and_marks_the_field(
+async def test_what_the_worker_refuses_is_said_at_its_fields_too(
     worker: FakeWorker, open_page: OpenPage
 ) -> None:
+    worker.wrong = {"country": "this country is closed", "other": "not known"}
     page = (await open_page(worker.url)).page
-    amount = page.get_by_label("Amount")
-    await amount.fill("much")
-    await amount.press("Enter")
+    await page.get_by_role("button", name="Send order").click()
 
-    await expect(page.locator("#sent")).to_have_text(
-        "this is no order: amount: a number from 0"
-    )
-    await expect(amount).to_have_attribute("aria-invalid", "true")
-    await expect(amount).to_be_focused()
-    await amount.fill("1")
-    await amount.press("Enter")
-    await expect(page.locator("#sent")).to_contain_text("is accepted")
-    await expect(amount).not_to_have_attribute("aria-invalid", "true")
+    await expect(page.locator("#sent")).to_have_text("this is no order")
+    country = page.locator("#send").get_by_label("Country")
+    await expect(country).to_have_accessible_description("this country is closed")
+    await expect(country).to_be_focused()
 
 
 async def test_a_worker_with_a_token_is_asked_with_it(

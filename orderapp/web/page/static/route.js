@@ -1,14 +1,15 @@
 /* Which order's story is open: `#/orders/123`, so that it can be linked to. */
 
+import { markFields } from "./fields.js";
 import { byId } from "./text.js";
 
 const PATH = /^#\/orders\/(.*)$/;
 const REFUSAL = `An order id is a number up to ${Number.MAX_SAFE_INTEGER}.`;
 
-/** An id as the worker writes it, without zeros in front; null for what can't be one. A number
-    beyond would be rounded to another order's. */
+/** An order's id, from that of its payment too (`pay-123`), as the worker writes it: without zeros
+    in front. Null for what can't be one: a number beyond would be rounded to another order's. */
 function readId(text) {
-  const id = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  const id = Number(/^(?:#|pay-)?(\d{1,16})$/i.exec(text.trim())?.[1] ?? NaN);
   return Number.isSafeInteger(id) ? String(id) : null;
 }
 
@@ -66,11 +67,9 @@ export class Route {
   }
 
   #find(input) {
-    const id = readId(input.value.trim());
-    if (id === null) input.setAttribute("aria-invalid", "true");
-    else input.removeAttribute("aria-invalid");
-    this.#say(id === null);
-    if (id === null) return;
+    const id = readId(input.value);
+    this.#say(false);
+    if (!markFields([input], id === null ? { order_id: REFUSAL } : {})) return;
     this.#opener = input;
     if (location.hash === `#/orders/${id}`) this.follow(true);
     else location.hash = `#/orders/${id}`;

@@ -2,12 +2,34 @@
    pressing again cannot make a second one. */
 
 import { ApiError, post } from "./api.js";
+import { markFields } from "./fields.js";
 import { byId } from "./text.js";
 
 const RISKY = { customer_id: 1234, amount: 350, country: "DE" };
 
+/** What each field may be, in the API's words (a test compares them), and how it is read. In
+    `1,000` or `1.000` people mean a thousand or one; it is not for us to guess. */
+const FIELDS = {
+  customer_id: {
+    allowed: "a whole number from 1000 to 9999",
+    read: (text) => (/^[1-9]\d{3}$/.test(text) ? Number(text) : null),
+  },
+  amount: {
+    allowed: "a number from 0 to 1000000, with at most 2 decimals",
+    read(text) {
+      const amount = /^\d+([.,]\d{1,2})?$/.test(text) ? Number(text.replace(",", ".")) : NaN;
+      return amount <= 1_000_000 ? amount : null;
+    },
+  },
+  country: {
+    allowed: "text of 1 to 64 characters",
+    read: (text) => (text && [...text].length <= 64 ? text : null),
+  },
+};
+
 export class Sender {
   #form = byId("send");
+  #inputs = Object.keys(FIELDS).map((name) => this.#form.elements[name]);
   #onSent;
   #pending = null;
   #last = RISKY;
@@ -24,16 +46,18 @@ export class Sender {
   }
 
   #submit() {
-    const { customer_id: customer, amount, country, token } = this.#form.elements;
-    if (document.activeElement === token) {
+    if (document.activeElement === this.#form.elements.token) {
       this.#send(this.#last); // Enter after the token sends what it was asked for
       return;
     }
-    this.#send({
-      customer_id: toNumber(customer.value, /^\d+$/),
-      amount: toNumber(amount.value, /^\d+([.,]\d{1,2})?$/),
-      country: country.value.trim(),
-    });
+    const order = {};
+    const wrong = {};
+    for (const { name, value } of this.#inputs) {
+      order[name] = FIELDS[name].read(value.trim());
+      if (order[name] === null) wrong[name] = `Not sent: ${FIELDS[name].allowed}.`;
+    }
+    this.#say("");
+    if (markFields(this.#inputs, wrong)) this.#send(order);
   }
 
   async #send(body) {
@@ -44,7 +68,8 @@ export class Sender {
     try {
       const answer = await post("api/orders", body, this.#headers(body));
       this.#pending = null;
-      this.#mark([]);
+      markFields(this.#inputs, {});
+      this.#form.elements.token.removeAttribute("aria-invalid");
       this.#say(`Order ${answer.order.order_id} is accepted.`, "good");
       this.#onSent(answer.order);
     } catch (error) {
@@ -67,7 +92,7 @@ export class Sender {
   #failed(error) {
     this.#say(error.message, "bad");
     if (error.kind === "refused") this.#pending = null;
-    this.#mark(error.errors.map(({ field }) => field));
+    markFields(this.#inputs, Object.fromEntries(error.errors.map((one) => [one.field, one.detail])));
     if (error.status === 401) this.#askToken();
   }
 
@@ -78,27 +103,10 @@ export class Sender {
     this.#form.elements.token.focus();
   }
 
-  /** Mark the fields that the worker did not like, and go to the first. */
-  #mark(names) {
-    const inputs = [...this.#form.querySelectorAll("input")];
-    for (const input of inputs) {
-      if (names.includes(input.name)) input.setAttribute("aria-invalid", "true");
-      else input.removeAttribute("aria-invalid");
-    }
-    inputs.find((input) => names.includes(input.name))?.focus();
-  }
-
   #say(text, tone = "") {
     byId("sent").textContent = text;
     byId("sent").dataset.tone = tone;
   }
-}
-
-/** A number, or the text as it is: the worker says what is wrong with it. In `1,000` or `1.000`
-    people mean a thousand or one; it is not for us to guess. */
-function toNumber(text, form) {
-  const trimmed = text.trim();
-  return form.test(trimmed) ? Number(trimmed.replace(",", ".")) : text;
 }
 
 /** `randomUUID` is missing where the page comes from another machine by plain HTTP. */
