@@ -111,7 +111,8 @@ class Double:
         cluster = self.cluster
         looks = {
             "count": lambda: (
-                len(cluster.copies.documents) - (OWN.encode() in cluster.copies.documents)
+                len(cluster.copies.documents)
+                - sum(name.encode() in cluster.copies.documents for name in OWN)
             ),
             "requests": lambda: cluster.requests,
             "indexes": lambda: {

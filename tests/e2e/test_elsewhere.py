@@ -90,7 +90,7 @@ def test_the_trace_runs_into_couchbase(double, start):
     assert [order["order_id"] for order in answer["orders"]] == [123]
     documents = double.documents()
     alert = "alert::123::HIGH_AMOUNT_RISKY_COUNTRY"
-    assert {"123", alert, "payment::123", "alert-reasons"} == set(documents)
+    assert {"123", alert, "payment::123"} == set(documents)
     order = documents["123"]
     assert (
         order["type"],

@@ -2,7 +2,9 @@
 
 To get those of an order the reasons have to be known: the document `alert-reasons` lists all
 that alerts were written for, each before its first alert. Earlier versions had one alert of an
-order, under `alert::<order id>`: it is read too, and replaced by one of the same reason.
+order, under `alert::<order id>`: it is read too, and replaced by one of the same reason. To
+look for it before each alert makes all writes a sixth dearer: so the document also says which
+records may have one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +21,8 @@ class Reasons(msgspec.Struct, tag_field="type", tag=REASONS, frozen=True):
     """What the document has."""
 
     reasons: list[str] = []
+    #: Records with a time (in ms) up to this one may have an alert of an earlier version.
+    old_until: int = 2**53
 
 
 _decode = msgspec.json.Decoder(Reasons).decode
@@ -30,12 +34,12 @@ def old_id(order_id: int) -> str:
     return f"alert::{order_id}"
 
 
-def listed(value: bytes | None) -> list[str]:
-    """The reasons that the document has."""
+def read(value: bytes | None) -> Reasons:
+    """What the document has."""
     try:
-        return [] if value is None else _decode(value).reasons[:MOST]
+        return Reasons() if value is None else _decode(value)
     except msgspec.MsgspecError:  # another program's
-        return []
+        return Reasons()
 
 
 def replaced(alerts: Iterable[AlertDocument], found: Mapping[str, bytes]) -> dict[str, str]:

@@ -23,14 +23,17 @@ from orderapp.store.couchbase.durability import check, write_options
 from orderapp.store.couchbase.errors import translating, worst
 from orderapp.store.couchbase.indexes import Indexes
 from orderapp.store.couchbase.keyspace import keyspace
-from orderapp.store.couchbase.statements import ORDERS, Statement
+from orderapp.store.couchbase.statements import ORDERS, Statement, keys
 from orderapp.store.documents import AlertDocument, DeadLetterDocument, Document
+from orderapp.store.queries import OrderQuery
 
 log = logging.getLogger(__name__)
 
 # Seconds, for the SDK.
 BEFORE_LIMIT = 2.0
 INDEX_LIMIT = 1.7
+# Seconds by which the clocks of those who send records may be ahead.
+CLOCKS = 300.0
 
 _encode = msgspec.json.Encoder().encode
 _decode_dead_letter = msgspec.json.Decoder(DeadLetterDocument).decode
@@ -100,13 +103,18 @@ class Client:
         new = [d for d in documents if isinstance(d, AlertDocument)]
         if not new:
             return {}
-        found = self.get(
-            [alerts.REASONS, *{alerts.old_id(d.order_id) for d in new}], BEFORE_LIMIT
-        )
+        found = self.get([alerts.REASONS], BEFORE_LIMIT)
+        known = alerts.read(found.get(alerts.REASONS))
         wanted = {alert.reason for alert in new}
-        if not wanted.issubset(alerts.listed(found.get(alerts.REASONS))):
-            reasons.add(self._documents, wanted, self.write_options)
-        return alerts.replaced(new, found)
+        if not wanted.issubset(known.reasons):
+            old_until = int((time.time() + CLOCKS) * 1000)
+            known = reasons.add(self._documents, wanted, old_until, self.write_options)
+        old = {
+            alerts.old_id(alert.order_id)
+            for alert in new
+            if alert.kafka_timestamp <= known.old_until
+        }
+        return alerts.replaced(new, self.get([*old], BEFORE_LIMIT))
 
     def ask(
         self,
@@ -150,6 +158,19 @@ class Client:
             self._indexes.require(ORDERS.needs, INDEX_LIMIT)
         except StoreError as error:
             log.warning("No index for the latest orders yet: %s", error)
+            return
+        with suppress(StoreError):  # then alerts of an earlier version are looked for
+            self._note_new()
+
+    def _note_new(self) -> None:
+        """Say of a collection without orders that it has no alerts of an earlier version."""
+        if self.get([alerts.REASONS], BEFORE_LIMIT):
+            return
+        statement, values = keys(OrderQuery())
+        end = time.monotonic() + BEFORE_LIMIT
+        if not self.ask(statement, {**values, "count": 1}, end, exact=True):
+            with translating(self.where):
+                reasons.add(self._documents, set(), -1, self.write_options)
 
     def _query(
         self, statement: str, values: dict[str, Any], limit: float, *, exact: bool = False

@@ -99,7 +99,7 @@ def _get(client: "Client", order_ids: Sequence[int], end: float) -> dict[str, by
     while True:
         ids = [key for order_id in order_ids for key in _ids(order_id, client.reasons)]
         found = client.get([alerts.REASONS, *ids], end - time.monotonic())
-        reasons = alerts.listed(found.get(alerts.REASONS))
+        reasons = alerts.read(found.get(alerts.REASONS)).reasons[: alerts.MOST]
         if client.reasons == (known := tuple(sorted({*client.reasons, *reasons}))):
             return found
         client.reasons = known

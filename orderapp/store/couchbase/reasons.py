@@ -5,6 +5,7 @@ Called in threads, as everything that talks to the SDK.
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -15,9 +16,10 @@ from couchbase.exceptions import (
     DocumentNotFoundException,
 )
 from couchbase.options import InsertOptions, ReplaceOptions
+from msgspec.structs import replace
 
 from orderapp.engine.observe.logs import Few
-from orderapp.store.couchbase.alerts import MOST, REASONS, Reasons, listed
+from orderapp.store.couchbase.alerts import MOST, REASONS, Reasons, read
 
 log = logging.getLogger(__name__)
 _few = Few(log, logging.WARNING, "batches", most=1, seconds=3600)
@@ -25,28 +27,30 @@ _few = Few(log, logging.WARNING, "batches", most=1, seconds=3600)
 _encode = msgspec.json.Encoder().encode
 
 
-def add(documents: Collection, reasons: set[str], options: Mapping[str, Any]) -> None:
-    """List these reasons too, as far as there is room; several may do so at once."""
-    while not _add(documents, reasons, options):
-        pass
-
-
-def _add(documents: Collection, reasons: set[str], options: Mapping[str, Any]) -> bool:
-    """False: somebody else was quicker."""
-    try:
-        found = documents.get(REASONS)
-    except DocumentNotFoundException:
-        found = None
-    before = listed(None if found is None else found.value)
-    value = _encode(Reasons(_joined(before, reasons)))
-    try:
-        if found is None:
-            documents.insert(REASONS, value, InsertOptions(**options))
-        elif value != found.value:
-            documents.replace(REASONS, value, ReplaceOptions(cas=found.cas, **options))
-    except (CasMismatchException, DocumentExistsException, DocumentNotFoundException):
-        return False
-    return True
+def add(
+    documents: Collection,
+    reasons: set[str],
+    old_until: int,
+    options: Mapping[str, Any],
+) -> Reasons:
+    """List these reasons too, as far as there is room; several may do so at once. What the
+    document has then; `old_until` is for one that is not there yet."""
+    while True:
+        try:
+            found = documents.get(REASONS)
+        except DocumentNotFoundException:
+            found = None
+        before = Reasons(old_until=old_until) if found is None else read(found.value)
+        after = replace(before, reasons=_joined(before.reasons, reasons))
+        with suppress(
+            CasMismatchException, DocumentExistsException, DocumentNotFoundException
+        ):  # somebody else was quicker
+            if found is None:
+                documents.insert(REASONS, _encode(after), InsertOptions(**options))
+            elif after != before:
+                cas = ReplaceOptions(cas=found.cas, **options)
+                documents.replace(REASONS, _encode(after), cas)
+            return after
 
 
 def _joined(before: list[str], reasons: set[str]) -> list[str]:

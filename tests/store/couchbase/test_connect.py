@@ -381,7 +381,6 @@ async def test_everything_is_in_the_collection(shop, in_shop):
     await store.close()
     assert set(shop.documents()) == {
         *("1", f"alert::1::{alert().reason}", "payment::1", "dead-letter::1"),
-        "alert-reasons",
     }
 
 
