@@ -9,13 +9,12 @@ import click
 from orderapp.commands import group
 from orderapp.commands.dlq_options import DROP, LIST, REPLAY, SHOW
 from orderapp.commands.dlq_print import Table, as_json, in_full, in_full_as_json
-from orderapp.commands.dlq_read import TOPIC, opened
-from orderapp.commands.dlq_resolve import Resolve, question, report
-from orderapp.commands.dlq_select import Selection
+from orderapp.commands.dlq_resolve import complain, count, question, report, resolve
 from orderapp.commands.group import SubCommand
-from orderapp.commands.running import run
+from orderapp.commands.running import existing_cluster, run
 from orderapp.engine.dead_letters.resolutions import Action
-from orderapp.engine.observe.texts import complaint
+from orderapp.letters.opened import TOPIC, opened
+from orderapp.letters.select import Selection
 
 _EXIT = """
 
@@ -84,13 +83,13 @@ class _Change(_Dlq):
             raise click.UsageError("Which ones? Give places, filters, or --everything")
         if everything and not selection.is_everything():
             raise click.UsageError("--everything does not go with places or filters")
-        resolve = Resolve(self.action, selection, dry_run=dry_run, json=as_json)
         if not (yes or dry_run) and sys.stdin.isatty():
             # Outside of the loop, which would keep Ctrl-C from the question.
-            count = run(resolve.count())
-            if count and not click.confirm(question(self.action, count), err=True):
+            number = run(count(self.action, selection))
+            if number and not click.confirm(question(self.action, number), err=True):
                 sys.exit("orderapp: nothing was changed")
-        sys.exit(report(run(resolve.run()), as_json=as_json))
+        work = resolve(self.action, selection, dry_run=dry_run, json_lines=as_json)
+        sys.exit(report(run(work), as_json=as_json))
 
 
 class ReplayCommand(_Change):
@@ -118,7 +117,7 @@ class DropCommand(_Change):
 
 async def _list(selection: Selection, limit: int | None, json_lines: bool) -> None:
     table, count = Table(with_notes=selection.resolved), 0
-    async with opened(selection) as dead_letters:
+    async with opened(await existing_cluster(), selection, complain) as dead_letters:
         async for chunk in dead_letters.read():
             tasks = [task for task in map(selection.task, chunk) if task is not None]
             tasks = tasks[: None if limit is None else limit - count]
@@ -137,7 +136,7 @@ async def _list(selection: Selection, limit: int | None, json_lines: bool) -> No
 
 
 async def _show(selection: Selection, json_lines: bool) -> int:
-    async with opened(selection) as dead_letters:
+    async with opened(await existing_cluster(), selection, complain) as dead_letters:
         async for chunk in dead_letters.read():
             for letter in chunk:
                 if json_lines:
@@ -146,5 +145,5 @@ async def _show(selection: Selection, json_lines: bool) -> int:
                     click.echo("\n".join(in_full(letter)))
         missing = list(dead_letters.missing())
     for line in missing:
-        click.echo(complaint(line), err=True)
+        complain(line)
     return 1 if missing else 0

@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from orderapp.app import app
-from orderapp.commands.dlq_select import Range
 from orderapp.commands.option_types import MOMENT, OptionType
 from orderapp.engine.dead_letters.resolutions import Place
+from orderapp.letters.select import Range
 
 _RANGE = re.compile(r"([0-9]{1,18})(-([0-9]{1,18})?)?")
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from orderapp.commands.dlq_select import error_of, order_of
 from orderapp.engine.dead_letters.read import DeadLetter
 from orderapp.engine.dead_letters.resolutions import Resolution
 from orderapp.engine.dead_letters.resolve import Task
 from orderapp.engine.observe.texts import printable
+from orderapp.letters.select import order_of
 
 #: Characters of a value that `show` prints; `--json` has all.
 SHOWN = 2_000
@@ -94,7 +94,7 @@ class Table:
         ]
         if self._with_notes:
             row.append(_done(letter))
-        return [printable(cell) for cell in [*row, error_of(letter)]]
+        return [printable(cell) for cell in [*row, letter.error]]
 
 
 def _name(letter: DeadLetter) -> str:

@@ -19,15 +19,6 @@ class OrderStory(msgspec.Struct, frozen=True):
     payment: PaymentDocument | None
     dead_letter: DeadLetterDocument | None = None
 
-    @property
-    def status(self) -> str:
-        """`stored`, then `paid` or `declined`; `dead_letter` when payment gave up."""
-        if self.payment is not None:
-            return self.payment.status.lower()
-        if self.dead_letter is not None and "payment" in self.dead_letter.service.split(","):
-            return "dead_letter"
-        return "stored"
-
 
 class OrderQuery(msgspec.Struct, frozen=True):
     """Which orders to list, by `created_at` and order id, newest first."""
@@ -38,9 +29,28 @@ class OrderQuery(msgspec.Struct, frozen=True):
     country: str | None = None
     #: One of `STATUSES`.
     status: str | None = None
+    #: The orders to list by `dead_letter`, and to leave out by `stored`. What was done with
+    #: dead letters is noted in Kafka, and no store knows of it.
+    given_up: frozenset[int] = frozenset()
+
+    def is_about(self, story: OrderStory) -> bool:
+        """Whether an order fits country and status."""
+        if self.country not in (None, story.order.country):
+            return False
+        match self.status:
+            case None:
+                return True
+            case "alert":
+                return bool(story.alerts)
+            case "dead_letter":
+                return story.order.order_id in self.given_up
+            case "stored":
+                return story.payment is None and story.order.order_id not in self.given_up
+            case _:
+                return story.payment is not None and story.payment.status == self.status.upper()
 
 
-#: What orders can be listed by. `alert`: those with a fraud alert, paid or not.
+#: What orders can be listed by. `alert` and `dead_letter`: those that have one, paid or not.
 STATUSES = ("stored", "paid", "declined", "alert", "dead_letter")
 
 

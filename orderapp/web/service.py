@@ -1,10 +1,21 @@
 """The service `web`: importing this registers the API and the dashboard."""
 
-from orderapp.web.api import asyncapi, docs, events, openapi, orders, rules, send_order, stats
+from orderapp.web.api import (
+    asyncapi,
+    dead_letters,
+    docs,
+    events,
+    openapi,
+    orders,
+    rules,
+    send_order,
+    stats,
+)
 from orderapp.web.page import errors, files
 
 __all__ = [
     "asyncapi",
+    "dead_letters",
     "docs",
     "errors",
     "events",

@@ -9,7 +9,7 @@ from faust.cli.base import cli
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orderapp.commands import dlq_read, reconcile, rules
+from orderapp.commands import dlq, dlq_resolve, reconcile, rules
 from orderapp.commands.send import send
 from orderapp.engine.errors import FatalError
 from tests.e2e.worker import FAUST, environment
@@ -45,7 +45,10 @@ def no_worker(*_, **__):
 
 #: What is to look for Kafka, and what stands in for it.
 AWAY = (
-    *((module, "existing_cluster", no_cluster) for module in (dlq_read, reconcile, rules)),
+    *(
+        (module, "existing_cluster", no_cluster)
+        for module in (dlq, dlq_resolve, reconcile, rules)
+    ),
     (send, "run_using_worker", no_worker),
 )
 

@@ -144,11 +144,7 @@ def _key(story: OrderStory) -> tuple[str, int]:
 
 
 def _is_asked_for(story: OrderStory, query: OrderQuery) -> bool:
-    return (
-        (query.after is None or _key(story) < query.after)
-        and query.country in (None, story.order.country)
-        and query.status in (None, story.status, "alert" if story.alerts else None)
-    )
+    return (query.after is None or _key(story) < query.after) and query.is_about(story)
 
 
 def _count(country: str, documents: list[Document]) -> CountryStats:

@@ -204,7 +204,6 @@ async def test_one_services_dead_letter_does_not_hide_anothers(store, n, service
         n, service=f"{last},{first}", error_text=f"of {last}", kafka_offset=1
     )
     assert expected == story.dead_letter
-    assert story.status == "dead_letter"
 
 
 async def test_a_dead_letter_of_several_services_keeps_each_once(store, n):
@@ -270,20 +269,20 @@ async def test_latest_gives_no_more_than_the_limit(store, n):
 # Pages
 
 
-async def ids(store, expected, limit=100, status=None, country=None):
+async def ids(store, expected, limit=100, status=None, country=None, **more):
     """The order ids of all pages; waits for a server's index, as `latest` does."""
     deadline = time.monotonic() + 10
-    while (found := await walk(store, limit, status, country)) != expected:
+    while (found := await walk(store, limit, status, country, **more)) != expected:
         if not isinstance(store, CouchbaseStore) or time.monotonic() > deadline:
             break
         await asyncio.sleep(0.1)
     return found
 
 
-async def walk(store, limit, status=None, country=None, after=None):
-    found = []
+async def walk(store, limit, status=None, country=None, after=None, given_up=()):
+    found, given_up = [], frozenset(given_up)
     while True:
-        page = await store.page(OrderQuery(limit, after, country, status))
+        page = await store.page(OrderQuery(limit, after, country, status, given_up))
         assert len(page.stories) <= limit
         found += [story.order.order_id for story in page.stories]
         if page.after is None:
@@ -357,7 +356,7 @@ def one_of_each(n):
         ("paid", [3, 2]),
         ("declined", [4]),
         ("alert", [5, 4, 3]),
-        ("dead_letter", [7, 6]),
+        ("dead_letter", [7, 6, 2]),
     ],
 )
 async def test_orders_are_listed_by_country_and_status(store, n, status, steps, limit):
@@ -365,7 +364,10 @@ async def test_orders_are_listed_by_country_and_status(store, n, status, steps, 
 
     for first, country in ((n, f"A{n}"), (n + 10, f"B{n}")):
         expected = [first + step for step in steps]
-        assert expected == await ids(store, expected, limit, status, country)
+        # 0 and 9 are not stored; 2 was paid by a replay that nobody has noted.
+        given_up = [n + step + ten for step in (0, 2, 6, 7, 9) for ten in (0, 10)]
+        found = await ids(store, expected, limit, status, country, given_up=given_up)
+        assert expected == found
 
 
 async def test_every_status_can_be_listed(store, n):

@@ -6,25 +6,22 @@ from aiohttp.test_utils import TestClient, TestServer
 from orderapp.app import app
 from orderapp.web.api import health, keyed_orders, orders, progress, stats
 from tests.store.fake import MemoryStore
-
-
-class Letters:
-    """What is known of open dead letters."""
-
-    open = None
-
-    async def count(self):
-        return self.open
+from tests.web.letters import FakeLetters
 
 
 @pytest.fixture
-async def store(monkeypatch):
+async def letters(monkeypatch):
+    """What is known of dead letters, from Kafka's records: `FakeLetters`."""
+    return FakeLetters(monkeypatch)
+
+
+@pytest.fixture
+async def store(monkeypatch, letters):
     memory = MemoryStore()
     await memory.open()
     for module in (orders, health, keyed_orders, stats):
         monkeypatch.setattr(module, "store", memory)
     monkeypatch.setattr(app, "resources", [memory])
-    monkeypatch.setattr(stats, "letters", Letters())
     stats.shared.forget()
     orders.newest.forget()
     return memory

@@ -15,6 +15,7 @@ if __name__ == "__main__":
     os.environ["ORDERAPP_DATA_DIR"] = sys.argv[2]
 
 import msgspec
+import pytest
 
 from orderapp import control
 from orderapp.app import app, store
@@ -24,6 +25,7 @@ from orderapp.testing import record
 from orderapp.web import service  # noqa: F401  # registers the views
 from orderapp.web.api import progress
 from tests.web.examples import alert, look, order, payment
+from tests.web.letters import FakeLetters
 
 
 class Kafka:
@@ -66,6 +68,10 @@ async def prepare():
         return look(fraud=100)
 
     progress.look = known
+    letters = FakeLetters(pytest.MonkeyPatch())
+    for n in range(20):
+        letters.put(150 + n, value=b"\xff" * n)
+    letters.put(headers=())
 
 
 async def main(port):

@@ -63,6 +63,12 @@ def unframed(data: bytes) -> bytes:
     return data[_FRAME:] if data[:1] == b"\0" and len(data) > _FRAME else data
 
 
+def schema_id(data: bytes) -> int | None:
+    """The schema's id in the Schema Registry's five bytes, if they are there."""
+    is_framed = data[:1] == b"\0" and len(data) > _FRAME
+    return int.from_bytes(data[1:_FRAME], "big") if is_framed else None
+
+
 def plain_key(key: bytes | None) -> bytes:
     """A key as text, without the framing and the quotes of a JSON serializer."""
     return unframed(key or b"").strip(b'"')
@@ -88,8 +94,9 @@ def _looks(value: bytes) -> Iterator[tuple[str, str]]:
     for mark, what, remedy in _MARKS:
         if value.startswith(mark):
             yield what, remedy
-    if value[:1] == b"\0" and len(value) > _FRAME:
-        yield _framed(value)
+    schema = schema_id(value)
+    if schema is not None:
+        yield _framed(value, schema)
     if value.lstrip()[:1] in _JSON_STARTS:
         yield from _other_json(value.lstrip())
 
@@ -111,8 +118,7 @@ def _wide(value: bytes) -> str | None:
     return None
 
 
-def _framed(value: bytes) -> tuple[str, str]:
-    schema = int.from_bytes(value[1:_FRAME], "big")
+def _framed(value: bytes, schema: int) -> tuple[str, str]:
     frame = f"the Schema Registry's framing (a 0, then schema id {schema})"
     if value[_FRAME:].lstrip()[:1] in _JSON_STARTS:
         return (

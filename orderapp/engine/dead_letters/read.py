@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from aiokafka import ConsumerRecord
 
@@ -25,9 +25,48 @@ from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.reading import MAX_RECORDS, TopicReader
 from orderapp.engine.observe.times import moment_of, parse_time
 
+#: `dropped`: all was done, and for one of its services at least it was dropped.
+State = Literal["open", "replayed", "dropped"]
+
+
+class Resolvable:
+    """What follows from the services of a dead letter and from what was done with it."""
+
+    __slots__ = ()
+    resolution: Resolution | None
+
+    if TYPE_CHECKING:  # a dataclass would take it for its field's default
+
+        @property
+        def services(self) -> tuple[str, ...]: ...
+
+    @property
+    def open_for(self) -> tuple[str, ...]:
+        """Those of them for which nothing was done yet."""
+        if self.resolution is None:
+            return self.services
+        return tuple(name for name in self.services if self.resolution.action_for(name) is None)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left to do."""
+        return self.resolution is None or bool(self.open_for)
+
+    @property
+    def state(self) -> State:
+        """What became of it."""
+        if self.is_open or self.resolution is None:
+            return "open"
+        actions = [self.resolution.action_for(name) for name in self.services]
+        return "dropped" if "dropped" in (actions or [self.resolution.action]) else "replayed"
+
+    def state_for(self, service: str) -> State:
+        """What became of it for one of its services."""
+        return (self.resolution and self.resolution.action_for(service)) or "open"
+
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Resolvable):
     """A dead letter, what its headers say, and what was done with it."""
 
     record: ConsumerRecord
@@ -57,16 +96,11 @@ class DeadLetter:
         return self.origin.services if self.origin else ()
 
     @property
-    def open_for(self) -> tuple[str, ...]:
-        """Those of them for which nothing was done yet."""
-        if self.resolution is None:
-            return self.services
-        return tuple(name for name in self.services if self.resolution.action_for(name) is None)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something is left to do."""
-        return bool(self.open_for) if self.origin else self.resolution is None
+    def error(self) -> str:
+        """What went wrong, as it is listed and looked for."""
+        if self.origin is None:
+            return f"damaged: {self.damage}"
+        return f"{self.origin.error_class}: {self.origin.error_text}"
 
     @property
     def last_failure(self) -> datetime:

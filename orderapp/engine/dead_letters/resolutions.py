@@ -22,7 +22,7 @@ _few = Few(logger, logging.WARNING, "that are no notes", most=20)
 Action = Literal["replayed", "dropped"]
 
 # What fits is no larger than what Kafka, or a table of SQLite, can hold.
-_PLACE = re.compile(r"([0-9]{1,9})[:@]([0-9]{1,18})")
+PLACE = re.compile(r"([0-9]{1,9})[:@]([0-9]{1,18})")
 
 
 class Place(NamedTuple):
@@ -34,7 +34,7 @@ class Place(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `3:17` or `3@17`; ValueError."""
-        match = _PLACE.fullmatch(text)
+        match = PLACE.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} is no place: give PARTITION:OFFSET, such as 3:17")
         return cls(int(match[1]), int(match[2]))

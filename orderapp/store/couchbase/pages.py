@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from orderapp.store import DeadLetterDocument, OrderPage, OrderQuery, OrderStory
+from orderapp.store import OrderPage, OrderQuery, OrderStory
 from orderapp.store.couchbase.read import LIMIT, converted, stories
-from orderapp.store.couchbase.statements import BY_ID, TOP, keys
+from orderapp.store.couchbase.statements import TOP, keys
 
 if TYPE_CHECKING:
     from orderapp.store.couchbase.client import Client
@@ -26,14 +26,9 @@ class _Key(msgspec.Struct):
 def page(client: "Client", query: OrderQuery) -> OrderPage:
     """A page of orders, and where the next one begins."""
     end = time.monotonic() + LIMIT
-    if query.status == "dead_letter":
-        values = {"after": -1, "count": WALK + 1}
-        rows = client.ask(BY_ID[DeadLetterDocument], values, end)
-        # They have no index by the order's time. A few are sorted; many are found among the
-        # orders.
-        if len(rows) <= WALK:
-            order_ids = [d.order_id for d in converted(rows, DeadLetterDocument)]
-            return _page_of(client, query, order_ids, end)
+    # No index has them by the order's time. A few are sorted; many are found among the orders.
+    if query.status == "dead_letter" and len(query.given_up) <= WALK:
+        return _page_of(client, query, sorted(query.given_up), end)
     walk, is_cut = _keys(client, query, WALK + 1, end)
     part = _walk(client, query, walk, end)
     if part.after is None and is_cut and 0 < len(walk) <= WALK:
@@ -67,7 +62,7 @@ def _page_of(
 ) -> OrderPage:
     """A page of those of these orders that match."""
     after = query.after or TOP
-    found = [s for s in stories(client, order_ids, end) if s is not None and _matches(s, query)]
+    found = [s for s in stories(client, order_ids, end) if s is not None and query.is_about(s)]
     found = sorted((s for s in found if _key(s) < after), key=_key, reverse=True)
     part = found[: max(query.limit, 0)]
     return OrderPage(part, _key(part[-1]) if 0 < len(part) < len(found) else None)
@@ -85,7 +80,7 @@ def _walk(
             looked_at += 1
             if story is None or _is_listed_before(story, query, walk[looked_at - 1][0]):
                 continue
-            if _matches(story, query):
+            if query.is_about(story):
                 found.append(story)
                 if len(found) == query.limit:
                     break
@@ -100,11 +95,3 @@ def _key(story: OrderStory) -> tuple[str, int]:
 def _is_listed_before(story: OrderStory, query: OrderQuery, created_at: str) -> bool:
     """Whether this is the entry of one of its older alerts: it is in the list once."""
     return query.status == "alert" and any(a.created_at > created_at for a in story.alerts)
-
-
-def _matches(story: OrderStory, query: OrderQuery) -> bool:
-    if query.country not in (None, story.order.country):
-        return False
-    if query.status == "alert":
-        return bool(story.alerts)
-    return query.status in (None, story.status)

@@ -5,6 +5,7 @@ country) is a good part of all orders and found along the way; what is rare (dec
 dead letter) has keys of its own to walk.
 """
 
+import json
 import sqlite3
 
 from orderapp.store.queries import OrderPage, OrderQuery
@@ -12,7 +13,7 @@ from orderapp.store.sqlite.read import story
 
 #: How many keys one answer looks at, at most; they take 10 ms.
 WALK = 5_000
-#: Up to how many dead letters are sorted rather than searched for.
+#: Up to how many given orders are sorted rather than searched for.
 FEW = 2_000
 
 
@@ -40,10 +41,7 @@ def _of_orders(joined: str = "", matches: str = "1") -> str:
 
 
 _PAYMENTS = " LEFT JOIN payments AS p ON p.order_id = o.order_id"
-_DEAD_LETTERS = " LEFT JOIN dead_letters AS d ON d.order_id = o.order_id"
 _ORDERS = " LEFT JOIN orders AS o ON o.order_id = k.order_id"
-# As `OrderStory.status` has it.
-_GIVEN_UP = "ifnull(instr(',' || d.service || ',', ',payment,'), 0)"
 
 # An order with several alerts is in the list once, by its latest.
 _LATER_ALERT = """SELECT 1 FROM alerts AS a WHERE a.order_id = k.order_id
@@ -51,21 +49,16 @@ _LATER_ALERT = """SELECT 1 FROM alerts AS a WHERE a.order_id = k.order_id
 
 WALKS = {
     None: _of_orders(),
-    "stored": _of_orders(
-        f"{_PAYMENTS} {_DEAD_LETTERS}", f"p.order_id IS NULL AND NOT ({_GIVEN_UP})"
-    ),
+    "stored": _of_orders(_PAYMENTS, "p.order_id IS NULL"),
     "paid": _of_orders(_PAYMENTS, "p.status = 'PAID'"),
     "declined": _walk("payments AS k" + _ORDERS, where="k.status = 'DECLINED'"),
     "alert": _walk("alerts AS k" + _ORDERS, where=f"NOT EXISTS ({_LATER_ALERT})"),
-    "dead_letter": _of_orders(_PAYMENTS + _DEAD_LETTERS, f"p.order_id IS NULL AND {_GIVEN_UP}"),
+    "dead_letter": _of_orders(),
 }
-# Dead letters have no index by the order's time. A few are sorted; many are found among the
-# orders.
-FEW_DEAD_LETTERS = _walk(
-    "dead_letters AS d CROSS JOIN orders AS k ON k.order_id = d.order_id" + _ORDERS + _PAYMENTS,
-    f"p.order_id IS NULL AND {_GIVEN_UP}",
+# No index has them by the order's time. A few are sorted; many are found among the orders.
+FEW_OF_MANY = _walk(
+    "json_each(?5) AS j CROSS JOIN orders AS k ON k.order_id = j.value" + _ORDERS
 )
-_ARE_FEW = "SELECT count(*) <= ?1 FROM (SELECT 1 FROM dead_letters LIMIT ?1 + 1)"
 
 _NONE_THERE = "SELECT ifnull(max(orders), 0) <= 0 FROM countries WHERE country = ?"
 
@@ -77,24 +70,30 @@ def page(connection: sqlite3.Connection, query: OrderQuery) -> OrderPage:
     """A page of orders, and where the next one begins."""
     if query.country is not None and _holds(connection, _NONE_THERE, query.country):
         return OrderPage([], None)
-    walk = WALKS[query.status]
-    if query.status == "dead_letter" and _holds(connection, _ARE_FEW, FEW):
-        walk = FEW_DEAD_LETTERS
+    walk, values = WALKS[query.status], [*(query.after or _TOP), query.country, WALK + 1]
+    if query.status == "dead_letter" and len(query.given_up) <= FEW:
+        walk, values = FEW_OF_MANY, [*values, json.dumps([*query.given_up])]
     limit = max(query.limit, 0)
     found: list[int] = []
     last: tuple[str, int] | None = None
     # One row more than is looked at shows whether there is more.
-    rows = connection.execute(walk, (*(query.after or _TOP), query.country, WALK + 1))
+    rows = connection.execute(walk, values)
     for looked_at, (created_at, order_id, matches) in enumerate(rows):
         if len(found) == limit or looked_at == WALK:
             break
         last = created_at, order_id
-        if matches:
+        if matches and _is_meant(order_id, query):
             found.append(order_id)
     else:
         last = None
     stories = (story(connection, order_id) for order_id in found)
     return OrderPage([found for found in stories if found is not None], last)
+
+
+def _is_meant(order_id: int, query: OrderQuery) -> bool:
+    if query.status == "dead_letter":
+        return order_id in query.given_up
+    return query.status != "stored" or order_id not in query.given_up
 
 
 def _holds(connection: sqlite3.Connection, question: str, value: object) -> bool:

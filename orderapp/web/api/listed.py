@@ -5,9 +5,12 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from orderapp.engine.dead_letters.read import State
+from orderapp.engine.dead_letters.resolutions import Place
 from orderapp.engine.observe.times import Time
 from orderapp.models import PaymentStatus, known_time, normal_time
-from orderapp.store import Document, OrderStory
+from orderapp.store import DeadLetterDocument, Document, OrderStory
+from orderapp.web.api.known_letters import Told, told
 
 OrderStatus = Literal["stored", "paid", "declined", "dead_letter"]
 
@@ -52,7 +55,17 @@ class ListedPayment(Listed, tag="payment", frozen=True, kw_only=True):
 class ListedDeadLetter(Listed, tag="dead-letter", frozen=True, kw_only=True):
     """The last dead letter of an order. `service` names the services that gave it up, separated
     by commas, the latest first; `kafka_partition` and `kafka_offset` are its place in the
-    dead-letter topic. A time that is not known is null."""
+    dead-letter topic, and `place` the same in one. A time that is not known is null.
+
+    `state` is `open` until all of the order's dead letters were replayed or dropped, and then
+    what was done with the last one, at `resolved_at`; null when it is not known: Kafka can't be
+    asked, or it is older than the last 10,000 of its partition. `open_for` are the services for
+    which nothing was done yet."""
+
+    place: str
+    state: State | None
+    open_for: Sequence[str]
+    resolved_at: Time | None
 
     service: str
     error_class: str
@@ -92,16 +105,32 @@ def listed(story: OrderStory) -> ListedOrder:
 
 def fields_of(story: OrderStory) -> dict[str, Any]:
     """The fields of a `ListedOrder`."""
-    order = _fields(story.order)
+    order, letter = _fields(story.order), story.dead_letter
+    became = told(letter) if letter else None
     # Documents of the first version may hold what is no time.
     order["created_at"] = order["created_at"] or normal_time(None, story.order.kafka_timestamp)
     return {
         **order,
         "alerts": [_as(ListedAlert, alert) for alert in story.alerts],
         "payment": story.payment and _as(ListedPayment, story.payment),
-        "dead_letter": story.dead_letter and _as(ListedDeadLetter, story.dead_letter),
-        "order_status": story.status,
+        "dead_letter": letter and _dead_letter(letter, became),
+        "order_status": _status(story, became),
     }
+
+
+def _dead_letter(letter: DeadLetterDocument, became: Told | None) -> ListedDeadLetter:
+    place = str(Place(letter.kafka_partition, letter.kafka_offset))
+    state, open_for, at = became or Told(None, ())
+    return ListedDeadLetter(
+        **_fields(letter), place=place, state=state, open_for=open_for, resolved_at=at
+    )
+
+
+def _status(story: OrderStory, became: Told | None) -> str:
+    """`stored`, then `paid` or `declined`; `dead_letter` while payment has given it up."""
+    if story.payment is not None:
+        return story.payment.status.lower()
+    return "dead_letter" if became and "payment" in became.open_for else "stored"
 
 
 def _as(kind: type[T], document: Document) -> T:

@@ -1,5 +1,6 @@
 """`GET /openapi.json`: the API, described from the routes' own declarations."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
@@ -17,6 +18,7 @@ _TAGS = {
     "events": "What happens now.",
     "analytics": "The last orders.",
     "orders": "Orders: sent, listed, and one with its story.",
+    "dead-letters": "Dead letters: listed, shown, replayed and dropped.",
     "rules": "Rules of fraud: how they are, and changed.",
     "stats": "Totals, and how far the services are.",
     "worker": "The worker itself, and what it says of its API.",
@@ -114,8 +116,8 @@ def _errors(route: Route) -> list[int]:
 
 
 def _operation_id(route: Route) -> str:
-    words = [part.strip("{}").replace(".", "_") for part in route.path.split("/") if part]
-    return "_".join([route.method.lower(), *words])
+    words = [part.strip("{}") for part in route.path.split("/") if part]
+    return re.sub("[.-]", "_", "_".join([route.method.lower(), *words]))
 
 
 def _tag(route: Route) -> str:

@@ -12,11 +12,12 @@ from orderapp.web.api import prefer
 from orderapp.web.api.answers import OneOrder, Orders, Page, detailed
 from orderapp.web.api.arrivals import arrivals
 from orderapp.web.api.joined import Joined
+from orderapp.web.api.known_letters import letters, look_for, open_orders
 from orderapp.web.api.listed import listed
 from orderapp.web.api.progress import fraud_of
 from orderapp.web.api.routes import PATIENCE, Answer, Route, json, serve
 from orderapp.web.api.timeline import timeline
-from orderapp.web.server.problems import Problem
+from orderapp.web.server.problems import Problem, unavailable
 
 DEFAULT_LIMIT, DEFAULT_PAGE = 10, 50
 
@@ -38,6 +39,7 @@ async def analytics(request: web.Request) -> web.Response:
 
 async def _read_newest(limit: int) -> bytes:
     stories = await store.latest(limit)
+    await look_for(*stories)
     return msgspec.json.encode(Orders([listed(story) for story in stories]))
 
 
@@ -57,15 +59,32 @@ newest = Joined(_read_newest)
 async def orders(request: web.Request) -> web.Response:
     """A page of orders."""
     query = request.query
-    page = await store.page(
-        OrderQuery(
-            limit=read.read_limit(query, DEFAULT_PAGE),
-            after=read.read_after(query),
-            country=read.read_country(query),
-            status=read.read_status(query),
-        )
+    status = read.read_status(query)
+    asked = OrderQuery(
+        limit=read.read_limit(query, DEFAULT_PAGE),
+        after=read.read_after(query),
+        country=read.read_country(query),
+        status=status,
+        given_up=await _given_up(status),
     )
-    return json(Page([listed(story) for story in page.stories], read.cursor(page.after)))
+    page = await store.page(asked)
+    await look_for(*page.stories)
+    found = [listed(story) for story in page.stories]
+    if status == "stored":  # the store knows nothing of those that were not in `given_up` yet
+        found = [order for order in found if order.order_status == "stored"]
+    return json(Page(found, read.cursor(page.after)))
+
+
+async def _given_up(status: str | None) -> frozenset[int]:
+    """The orders with an open dead letter, as far as `status` is about them."""
+    if status not in ("stored", "dead_letter"):
+        return frozenset()
+    await letters.look()
+    if status == "stored":
+        return open_orders("payment")
+    if not letters.was_read:
+        raise unavailable("it is not known which dead letters are open: Kafka can't be asked")
+    return open_orders()
 
 
 @serve(
@@ -95,5 +114,6 @@ async def order(request: web.Request) -> web.Response:
         if story is None:
             text = f"order {order_id} is not known; it may not be stored yet"
             raise Problem(404, text, headers=headers)
+        await look_for(story)
         fraud = await fraud_of(story)
     return json(OneOrder(detailed(story, fraud, timeline(story, fraud))), headers=headers)

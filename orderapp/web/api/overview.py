@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from orderapp.engine.health.lag import Look, Position
 from orderapp.models import format_time
@@ -14,8 +15,15 @@ SPAN = 10
 MOST_COUNTRIES = 100
 
 
+class OpenLetters(NamedTuple):
+    """How many dead letters are open, and how many orders that are stored have one."""
+
+    letters: int
+    orders: int
+
+
 def overview(
-    found: Stats, look: Look | None, dead_letters: int | None, moment: float
+    found: Stats, look: Look | None, dead: OpenLetters | None, moment: float
 ) -> Overview:
     """The answer at a moment (Unix time in s), or at the one when the store counted."""
     moment = moment if found.counted is None else found.counted
@@ -36,7 +44,8 @@ def overview(
         activity=found.activity,
         services=None if look is None else _services(look),
         open_transactions=None if look is None else _open_transactions(look),
-        dead_letters=dead_letters,
+        dead_letters=None if dead is None else dead.letters,
+        dead_letter_orders=None if dead is None else dead.orders,
     )
 
 

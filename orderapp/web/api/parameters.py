@@ -16,10 +16,10 @@ MAX_COUNTRY = 64
 _CURSOR = "the `next` of the page before, unchanged"
 
 
-def limit(default: int) -> Parameter:
+def limit(default: int, of: str = "orders") -> Parameter:
     """The declaration of `limit`."""
     schema = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": default}
-    return Parameter("limit", schema, "how many orders")
+    return Parameter("limit", schema, f"how many {of}")
 
 
 ORDER_ID = Parameter(
@@ -39,7 +39,8 @@ COUNTRY = Parameter(
 STATUS = Parameter(
     "status",
     {"type": "string", "enum": list(STATUSES)},
-    "only orders in this state; `alert`: those with a fraud alert, paid or not",
+    "only orders in this state; `alert`: those with a fraud alert, `dead_letter`: those with "
+    "an open dead letter of any service, both paid or not",
 )
 
 _decode_cursor = msgspec.json.Decoder(tuple[str, int]).decode

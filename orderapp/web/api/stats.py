@@ -6,10 +6,10 @@ import time
 import msgspec
 from aiohttp import web
 
-from orderapp.app import app, store
-from orderapp.engine.dead_letters.unresolved import OpenDeadLetters
+from orderapp.app import store
 from orderapp.web.api import progress
-from orderapp.web.api.overview import SPAN, overview
+from orderapp.web.api.known_letters import letters, open_orders
+from orderapp.web.api.overview import SPAN, OpenLetters, overview
 from orderapp.web.api.routes import Answer, Route, json, serve
 from orderapp.web.api.stats_answer import Overview
 
@@ -55,9 +55,6 @@ class _Shared:
 
 
 shared = _Shared()
-letters = OpenDeadLetters(lambda: app.cluster, "orders-dlq")
-app.resources.append(letters)
-app.topic_listeners.append(lambda _: letters.begin_anew())
 
 
 @serve(ROUTE)
@@ -69,7 +66,10 @@ async def stats(request: web.Request) -> web.Response:
 async def _read() -> bytes:
     moment = time.time()
     since = int(moment) // SPAN * SPAN - HISTORY
-    found, look, dead = await asyncio.gather(
-        store.stats(since), progress.look(), letters.count()
+    found, look, is_known = await asyncio.gather(
+        store.stats(since), progress.look(), letters.look()
     )
+    dead = None
+    if is_known:
+        dead = OpenLetters(sum(one.is_open for one in letters.letters), len(open_orders()))
     return msgspec.json.encode(overview(found, look, dead, moment))

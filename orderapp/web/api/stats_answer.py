@@ -43,7 +43,9 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     `countries` are the 100 with the most orders, and `other_countries` sums up the rest, null
     if there are no more. `open_transactions` has, by topic, the age in seconds of the oldest
     transaction that holds records back, where there is one. `dead_letters` are the open ones,
-    among the last 10,000 of each partition.
+    among the last 10,000 of each partition, as `/api/dead-letters?status=open` has them, and
+    `dead_letter_orders` how many orders they are about that are stored, as
+    `/api/orders?status=dead_letter` lists them.
     """
 
     status: Literal["ok"] = "ok"
@@ -61,3 +63,4 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     services: dict[str, Progress] | None
     open_transactions: dict[str, float] | None
     dead_letters: int | None
+    dead_letter_orders: int | None

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from orderapp.models import format_time, known_time
 from orderapp.store import AlertDocument, DeadLetterDocument, OrderStory, PaymentDocument
 from orderapp.web.api.answers import Fraud, Step
+from orderapp.web.api.known_letters import told
 
 
 def timeline(story: OrderStory, fraud: Fraud) -> list[Step]:
@@ -57,4 +58,7 @@ def _given_up(letter: DeadLetterDocument | None) -> Step | None:
     if letter is None:
         return None
     text = f"by {letter.service}: {letter.error_class}: {letter.error_text}"
+    became = told(letter)
+    if became.resolved_at is not None:
+        text += f" ({became.state} {became.resolved_at})"
     return Step("dead_letter", known_time(letter.last_failure), text)

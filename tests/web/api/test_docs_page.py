@@ -9,7 +9,7 @@ import pytest
 
 from orderapp import control, topics
 from orderapp.app import app
-from orderapp.web.api import docs_text, openapi, ordering, parameters
+from orderapp.web.api import dead_letters, docs_text, openapi, ordering, parameters
 from orderapp.web.api.sent_order import SentOrder
 from tests.rules.log import ControlLog
 from tests.web.examples import TIME
@@ -74,8 +74,10 @@ def control_log(monkeypatch):
 
 
 @pytest.mark.usefixtures("store", "kafka", "control_log")
-async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch):
+async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch, letters):
     """Each example is run, but for the token, as curl would."""
+    while letters.put() != dead_letters.PLACE.example:
+        pass
     monkeypatch.setattr(ordering, "take", taken)
     text = await (await client.get("/docs")).text()
     commands = [unescape(found) for found in re.findall(r"<code>(curl [^<]*)</code>", text)]
@@ -92,7 +94,7 @@ async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch):
         async with client.request(method, path, headers=headers, data=data) as answer:
             answers[method, path] = answer.status
 
-    assert len(answers) == len(commands) == 15
+    assert len(answers) == len(commands) == 17
     assert answers.pop(("POST", "/api/orders")) == 202
     assert answers.pop(("GET", "/readyz")) == 503
     assert answers.pop(("GET", f"/api/orders/{parameters.ORDER_ID.example}")) == 404

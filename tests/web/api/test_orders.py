@@ -4,7 +4,9 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
+from orderapp.engine.dead_letters.resolutions import Resolution
 from orderapp.models import format_time
 from orderapp.web.api import progress
 from tests.web.examples import alert, ask, dead_letter, look, order, payment
@@ -71,13 +73,123 @@ async def test_pages_give_every_order_once_also_when_new_ones_come_between(clien
     ("status", "ids"),
     [("stored", [1]), ("paid", [3, 2]), ("declined", []), ("alert", [3]), ("dead_letter", [4])],
 )
-async def test_orders_can_be_listed_by_their_status(client, store, status, ids):
+async def test_orders_can_be_listed_by_their_status(client, store, letters, status, ids):
     await store.upsert([order(n) for n in range(1, 5)])
     await store.upsert([payment(2), payment(3), alert(3), dead_letter(4, "payment")])
+    letters.put(4)
 
     _, answer = await ask(client, f"/api/orders?status={status}")
 
     assert [order["order_id"] for order in answer["orders"]] == ids
+
+
+AT = "2026-11-23T18:00:09.000+00:00"
+
+
+@pytest.mark.parametrize(
+    ("service", "note", "status", "told"),
+    [
+        ("payment", None, "dead_letter", ("open", ["payment"], None)),
+        ("fraud", None, "stored", ("open", ["fraud"], None)),
+        ("payment", Resolution("replayed", AT), "stored", ("replayed", [], AT)),
+        ("payment", Resolution("dropped", AT), "stored", ("dropped", [], AT)),
+        (
+            "fraud,payment",
+            Resolution("dropped", AT, "payment", 1_000, "payment"),
+            "stored",
+            ("open", ["fraud"], None),
+        ),
+        # Of another letter that lay there before the topic was made anew.
+        (
+            "payment",
+            Resolution("dropped", AT, None, 5),
+            "dead_letter",
+            ("open", ["payment"], None),
+        ),
+    ],
+)
+async def test_an_order_knows_what_became_of_its_dead_letter(
+    client, store, kafka, letters, service, note, status, told
+):
+    place = letters.put(7, service)
+    if note:
+        letters.note(place, note)
+    await store.upsert([order(7), dead_letter(7, service)])
+
+    found = [
+        (await ask(client, "/api/analytics"))[1]["orders"][0],
+        (await ask(client, "/api/orders"))[1]["orders"][0],
+        (await ask(client, "/api/orders/7", route=ONE))[1]["order"],
+    ]
+
+    for one in found:
+        letter = one["dead_letter"]
+        assert one["order_status"] == status
+        assert (letter["state"], letter["open_for"], letter["resolved_at"]) == told
+        assert (letter["service"], letter["place"]) == (service, place)
+    (step,) = [s["detail"] for s in found[2]["timeline"] if s["step"] == "dead_letter"]
+    assert step.endswith(f"({told[0]} {AT})" if told[2] else "no answer")
+    is_open = told[0] == "open"
+    assert await listed(client, "dead_letter") == ([7] if is_open else [])
+    assert await listed(client, "stored") == ([7] if status == "stored" else [])
+    _, stats = await ask(client, "/api/stats")
+    assert (stats["dead_letters"], stats["dead_letter_orders"]) == (is_open, is_open)
+
+
+async def listed(client, status):
+    _, answer = await ask(client, f"/api/orders?status={status}")
+    return [one["order_id"] for one in answer["orders"]]
+
+
+async def test_an_order_that_failed_again_is_open_until_its_last_letter_is_done(
+    client, store, letters
+):
+    first, second = letters.put(7), letters.put(7)
+    letters.note(first, Resolution("replayed", AT))
+    last = replace(dead_letter(7, "payment"), kafka_offset=1)
+    await store.upsert([order(7), last])
+    assert await listed(client, "dead_letter") == [7]
+
+    letters.note(second, Resolution("dropped", AT))
+
+    assert await listed(client, "dead_letter") == []
+    _, answer = await ask(client, "/api/orders?status=stored")
+    assert answer["orders"][0]["dead_letter"]["state"] == "dropped"
+
+
+async def test_an_earlier_letter_of_another_service_stays_open(client, store, letters):
+    letters.put(7, "fraud")
+    letters.note(letters.put(7), Resolution("replayed", AT))
+    last = replace(dead_letter(7, "payment,fraud"), kafka_offset=1)
+    await store.upsert([order(7), payment(7), last])
+
+    _, answer = await ask(client, "/api/orders?status=dead_letter")
+
+    (found,) = answer["orders"]
+    assert (found["order_status"], found["dead_letter"]["open_for"]) == ("paid", ["fraud"])
+
+
+async def test_while_kafka_is_away_what_was_known_last_is_told(client, store, letters):
+    await store.upsert([order(7), dead_letter(7, "payment")])
+    assert (await ask(client, "/api/orders?status=dead_letter"))[0] == 503
+    assert await listed(client, "stored") == [], "it may be open"
+    letters.note(letters.put(7), Resolution("dropped", AT))
+    assert await listed(client, "stored") == [7]
+
+    letters.is_away = True
+
+    assert (await listed(client, "stored"), await listed(client, "dead_letter")) == ([7], [])
+    assert (await ask(client, "/api/stats"))[1]["dead_letters"] is None
+
+
+async def test_what_no_service_could_read_is_of_no_order_that_is_stored(client, store, letters):
+    letters.put(7, "analytics,fraud,payment")
+    letters.put(key=b"x")
+
+    _, stats = await ask(client, "/api/stats")
+
+    assert (stats["dead_letters"], stats["dead_letter_orders"]) == (2, 0)
+    assert await listed(client, "dead_letter") == []
 
 
 async def test_an_order_tells_its_whole_story(client, store, kafka):

@@ -5,10 +5,10 @@ from itertools import count
 
 import pytest
 
-from orderapp.engine.dead_letters import unresolved as open_letters
+from orderapp.engine.dead_letters import known as known_letters
 from orderapp.engine.dead_letters.headers import headers_for
+from orderapp.engine.dead_letters.known import KnownDeadLetters
 from orderapp.engine.dead_letters.resolutions import Resolution, encode_resolution
-from orderapp.engine.dead_letters.unresolved import OpenDeadLetters
 from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.kafka.topic_settings import TopicSpec
@@ -18,7 +18,7 @@ from tests.records import record
 _numbers = count()
 
 
-class Counting(OpenDeadLetters):
+class Counting(KnownDeadLetters):
     """Of a topic of its own, into which it writes; notes what it reads."""
 
     def __init__(self, kafka):
@@ -36,6 +36,10 @@ class Counting(OpenDeadLetters):
         self.reads += 1
         await super()._read_on(reader)
 
+    async def count(self):
+        """How many are open; None while it is not known."""
+        return sum(one.is_open for one in self.letters) if await self.look() else None
+
     async def put(self, services, count=1):
         failure = Failure(services, ValueError("no"))
         headers = headers_for(record(topic="orders"), failure) if services else []
@@ -51,8 +55,8 @@ class Counting(OpenDeadLetters):
 
 @pytest.fixture
 async def make(monkeypatch):
-    monkeypatch.setattr(open_letters, "FRESH", 0.0)
-    monkeypatch.setattr(open_letters, "SOON", 60.0)
+    monkeypatch.setattr(known_letters, "FRESH", 0.0)
+    monkeypatch.setattr(known_letters, "SOON", 60.0)
     made = []
 
     async def make_one(kafka):
@@ -116,7 +120,7 @@ async def test_only_what_is_new_is_read(letters, monkeypatch):
 
 
 async def test_only_the_newest_are_counted_and_kept(letters, monkeypatch):
-    monkeypatch.setattr(open_letters, "MOST", 5)
+    monkeypatch.setattr(known_letters, "MOST", 5)
     await letters.put("payment", 8)
     assert await letters.count() == 5
     await letters.put("payment", 2)
@@ -143,7 +147,7 @@ async def test_while_kafka_is_away_it_is_not_known(own_kafka, make):
 
 
 async def test_many_who_ask_share_one_reading(letters, monkeypatch):
-    monkeypatch.setattr(open_letters, "FRESH", 60.0)
+    monkeypatch.setattr(known_letters, "FRESH", 60.0)
 
     assert await asyncio.gather(*(letters.count() for _ in range(50))) == [0] * 50
     assert await letters.count() == 0

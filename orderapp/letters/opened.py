@@ -1,16 +1,13 @@
-"""The dead letters that a command is about, read from Kafka."""
+"""The dead letters that somebody has chosen, read from Kafka."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
-import click
-
-from orderapp.commands.dlq_select import Selection
-from orderapp.commands.running import existing_cluster
 from orderapp.engine.dead_letters.read import DeadLetter, DeadLetters
 from orderapp.engine.dead_letters.resolutions import resolutions_topic
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.kafka.reading import TopicReader
+from orderapp.letters.select import Selection
 
 TOPIC = "orders-dlq"
 RESOLVED = resolutions_topic(TOPIC)
@@ -42,15 +39,15 @@ class Opened:
 
 
 @asynccontextmanager
-async def opened(selection: Selection) -> AsyncIterator[Opened]:
-    """Connect, and read what was done with dead letters; say on stderr what can't be read."""
-    cluster = await existing_cluster()
+async def opened(
+    cluster: Cluster, selection: Selection, say: Callable[[str], None]
+) -> AsyncIterator[Opened]:
+    """Connect, and read what was done with dead letters; `say` hears what can't be read."""
     async with TopicReader(cluster) as reader:
         for topic in filter(reader.has, (TOPIC, RESOLVED)):
             if held_back := await reader.held_back(topic):
-                click.echo(
-                    f"orderapp: {held_back} records of {topic} are not read: they lie behind a "
-                    "transaction that is open",
-                    err=True,
+                say(
+                    f"{held_back} records of {topic} are not read: they lie behind a "
+                    "transaction that is open"
                 )
         yield Opened(cluster, reader, await DeadLetters.open(reader, TOPIC), selection)

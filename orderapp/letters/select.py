@@ -49,10 +49,10 @@ class Selection:
 
     def spans(self, there: Sequence[Span]) -> list[Span]:
         """What has to be read of what there is."""
-        if self.places:
-            return spans_of(self.places)
-        first, last = self.offsets or (0, None)
         ends = {span.partition: span.end for span in there}
+        if self.places:
+            return spans_of(place for place in self.places if place.partition in ends)
+        first, last = self.offsets or (0, None)
         return [
             Span(partition, first, ends.get(partition, 0) if last is None else last + 1)
             for partition in (sorted(set(self.partitions)) or ends)
@@ -79,16 +79,13 @@ class Selection:
             and (self.offsets is None or letter.place.offset in self.offsets)
             and (self.since is None or letter.last_failure >= self.since)
             and (self.until is None or letter.last_failure <= self.until)
-            and (self.error is None or self.error.casefold() in error_of(letter).casefold())
+            and (self.error is None or self.error.casefold() in letter.error.casefold())
             and (self.order is None or self.order == order_of(letter.record))
         )
 
 
-def error_of(letter: DeadLetter) -> str:
-    """What went wrong, as it is listed and looked for."""
-    if letter.origin is None:
-        return f"damaged: {letter.damage}"
-    return f"{letter.origin.error_class}: {letter.origin.error_text}"
+#: The largest order id.
+MOST = 2**53 - 1
 
 
 class _Order(msgspec.Struct):
@@ -102,8 +99,13 @@ def order_of(record: ConsumerRecord) -> int | None:
     """The order id: the key, or what the value says; None: neither does."""
     key = plain_key(record.key)
     if key.isdigit() and len(key) <= 16:
-        return int(key)
+        return _possible(int(key))
     try:
-        return _decode(unframed(record.value or b"")).order_id
+        return _possible(_decode(unframed(record.value or b"")).order_id)
     except Exception:
         return None
+
+
+def _possible(order_id: int) -> int | None:
+    """The id, if it is one that every store holds."""
+    return order_id if 0 <= order_id <= MOST else None
