@@ -152,13 +152,110 @@ async def test_payment_changes_its_chip_and_keeps_row_and_focus(
     await link.focus()
     await row_of(page, FIRST_ID + 1).evaluate("row => { row.marked = true }")
 
-    worker.accept(make_order(2))
+    worker.accept(*(make_order(n) for n in range(2, 40)))
     worker.pay(FIRST_ID + 1)
-    await expect(cell(page, "Status", row=1)).to_contain_text("paid")
+    await expect(cell(page, "Status")).to_contain_text("paid")
 
-    assert await page.locator("#rows tr").nth(1).evaluate("row => row.marked")
+    assert await page.locator("#rows tr").first.evaluate("row => row.marked")
+    assert await shown_ids(page) == [FIRST_ID + 1]
     await expect(link).to_be_focused()
-    await expect(page.locator("#rows tr.fresh")).to_have_count(1)
+    await page.keyboard.press("Shift+Tab")  # the list itself
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Shift+Tab")
+    await expect(page.get_by_role("button", name="38 new orders")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Orders", exact=True)).to_be_focused()
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 39))
+
+
+async def let_arrive(worker: FakeWorker, until: asyncio.Event) -> int:
+    """20 orders/s, some with an alert, which makes a row higher; the last one's number."""
+    number = 30
+    while not until.is_set():
+        number += 1
+        worker.accept(make_order(number))
+        if number % 3 == 0:
+            worker.alert(FIRST_ID + number)
+        await asyncio.sleep(0.05)
+    return number
+
+
+async def test_the_list_holds_still_under_the_pointer_and_a_click_opens_what_was_aimed_at(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(1, 31)))
+    page = (await open_page(worker.url, height=1600)).page
+    await expect(page.locator("#rows tr")).to_have_count(25)
+    await expect_state(page, "Live")
+    done = asyncio.Event()
+    arriving = asyncio.create_task(let_arrive(worker, done))
+    try:
+        aimed = page.locator("#rows a")
+        for click in range(50):
+            if click % 5 == 0:
+                await page.mouse.move(5, 5)
+                await expect(page.locator("#page-note")).to_have_text("Newest first, live")
+            await aimed.nth(click % 20).hover()
+            await expect(page.locator("#page-note")).to_contain_text("held")
+            under = "([x, y]) => document.elementFromPoint(x, y).textContent"
+            box = await aimed.nth(click % 20).bounding_box()
+            assert box
+            at = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+            wanted = await page.evaluate(under, at)
+            await expect(page.locator("#arrived")).to_be_visible()
+            await page.mouse.click(*at)
+            await expect(story(page).get_by_role("heading")).to_have_text(f"Order {wanted}")
+    finally:
+        done.set()
+        last = await arriving
+
+    await page.mouse.move(5, 5)
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + last))
+    await expect(page.locator("#arrived")).to_be_hidden()
+
+
+async def test_new_orders_are_shown_when_their_button_is_pressed_and_then_it_holds_again(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    place = await page.get_by_role("link", name=str(FIRST_ID + 1)).bounding_box()
+    await page.get_by_role("link", name=str(FIRST_ID + 1)).hover()
+    await expect(page.locator("#page-note")).to_contain_text("held while you are in the list")
+    worker.accept(make_order(2))
+    worker.alert(FIRST_ID + 2)
+    worker.alert(FIRST_ID + 1)
+    worker.gap()  # the list is read again, and stays nevertheless
+    worker.pay(FIRST_ID + 1)
+    await expect(cell(page, "Status")).to_have_text("paid")
+    button = page.get_by_role("button", name="1 new order")
+    await expect(button).to_be_visible()
+    assert place == await page.get_by_role("link", name=str(FIRST_ID + 1)).bounding_box()
+    assert await shown_ids(page) == [FIRST_ID + 1]
+
+    await button.click()
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 2))
+    await expect(button).to_be_hidden()
+    worker.accept(make_order(3), make_order(4))
+    await expect(page.get_by_role("button", name="2 new orders")).to_be_visible()
+    await page.mouse.move(5, 5)
+    await expect(page.locator("#rows tr")).to_have_count(4)
+    await expect(cell(page, "Status", row=3)).to_contain_text("alert")
+    await expect(page.locator("#arrived")).to_be_hidden()
+
+
+async def test_an_empty_list_holds_nothing_back(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    await page.get_by_role("heading", name="No orders yet").hover()
+    await expect(page.locator("#page-note")).to_contain_text("held")
+
+    worker.accept(make_order(1))
+    await expect(page.locator("#rows tr")).to_have_count(1)
 
 
 async def test_focus_stays_in_the_table_when_its_row_leaves(
@@ -166,7 +263,10 @@ async def test_focus_stays_in_the_table_when_its_row_leaves(
 ) -> None:
     worker.put(make_order(1))
     page = (await open_page(worker.url)).page
-    await page.get_by_role("link", name=str(FIRST_ID + 1)).focus()
+    # A click leaves its focus behind, and holds nothing.
+    await page.get_by_role("link", name=str(FIRST_ID + 1)).click()
+    await page.get_by_role("button", name="Close").click()
+    await expect(page.get_by_role("link", name=str(FIRST_ID + 1))).to_be_focused()
 
     worker.accept(*(make_order(n) for n in range(2, 40)))
     await expect(page.get_by_role("link", name=str(FIRST_ID + 39))).to_be_visible()
@@ -244,7 +344,8 @@ async def test_older_pages_stay_as_they_are_while_orders_arrive(
     worker.pay(FIRST_ID + 5)
     worker.pay(FIRST_ID + 36)
     await expect(cell(page, "Status")).to_contain_text("paid")
-    await expect(page.locator("#page-note")).to_have_text("Older orders, not live; 1 new since")
+    await expect(page.get_by_role("button", name="1 new order")).to_be_visible()
+    await expect(page.locator("#page-note")).to_have_text("Older orders, not live")
     assert list(range(FIRST_ID + 36, FIRST_ID + 11, -1)) == await shown_ids(page)
 
     await older.click()

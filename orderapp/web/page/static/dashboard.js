@@ -6,6 +6,7 @@ import { Connection } from "./connection.js";
 import { OrderList } from "./list.js";
 import { Orders } from "./orders.js";
 import { Painter } from "./paint.js";
+import { Presence } from "./presence.js";
 import { Route } from "./route.js";
 import { Sender } from "./send.js";
 import { Stats } from "./stats.js";
@@ -122,7 +123,14 @@ for (const name of ["country", "status"]) {
   });
 }
 byId("older").addEventListener("click", () => turnPage(list.toOlder()));
-byId("newest").addEventListener("click", () => turnPage(list.toNewest()));
+for (const name of ["newest", "arrived"]) {
+  byId(name).addEventListener("click", () => turnPage(list.toNewest()));
+}
+new Presence(byId("list"), (inside) => {
+  list.hold(inside);
+  if (!inside && !held.paused) list.catchUp();
+  painter.ask();
+});
 
 async function turnPage(question) {
   await ask(question);

@@ -1,5 +1,5 @@
-/* The list of orders: filters, pages, and which orders are on show. The newest page is live;
-   an older one stays as it is, but for what becomes of its orders. */
+/* The list of orders: filters, pages, and which orders are on show. The newest page is live while
+   nobody is in it; then, and on an older one, all stays where it is, and what arrives is counted. */
 
 import { get } from "./api.js";
 import { byAge, matches } from "./orders.js";
@@ -18,8 +18,9 @@ export class OrderList {
   /** Orders have left the live page at its end. */
   #overflowed = false;
   #older = false;
-  /** When the live page was left, and what has arrived since. */
-  #left = 0;
+  #held = false;
+  /** Since when new orders are counted instead of shown, and which they are. */
+  #since = 0;
   #arrived = new Set();
   #loaded = false;
   /** A filter was chosen, and whether anything matches is not said yet. */
@@ -49,13 +50,33 @@ export class OrderList {
     return this.load();
   }
 
-  /** Ask for the newest page again; on an older page nothing moves. */
-  async load() {
+  /** While `held` no row moves. */
+  hold(held) {
+    this.#held = held;
+    if (held && !this.#older) this.#countAnew();
+  }
+
+  /** Show what has arrived on the newest page in the meantime. */
+  catchUp() {
     if (this.#older) return;
-    await this.#fetch(null, false);
+    this.#countAnew();
+    this.#ids = this.#sorted([...this.#orders.ids]);
+  }
+
+  get #still() {
+    return this.#older || (this.#held && this.#ids.length > 0);
+  }
+
+  /** Ask for the newest page again; on one that holds still nothing moves. */
+  async load() {
+    if (!this.#older) await this.#fetch(null, false, true);
   }
 
   async toNewest() {
+    if (!this.#older) {
+      this.catchUp();
+      return;
+    }
     this.#older = false;
     await this.#fetch(null, false);
   }
@@ -68,14 +89,15 @@ export class OrderList {
 
   /** Something is known of these orders; those that belong here come in, others leave. */
   take(ids) {
+    const still = this.#still;
     const shown = new Set(this.#ids);
     for (const id of ids) {
       const order = this.#orders.get(id);
       if (shown.has(id) || !matches(order, this.#filter)) continue;
-      if (!this.#older) shown.add(id);
-      else if (order.arrived > this.#left && this.#arrived.size < MOST_COUNTED) this.#arrived.add(id);
+      if (!still) shown.add(id);
+      else if (order.arrived > this.#since && this.#arrived.size < MOST_COUNTED) this.#arrived.add(id);
     }
-    if (!this.#older) this.#ids = this.#sorted([...shown]);
+    if (!still) this.#ids = this.#sorted([...shown]);
   }
 
   /** Whether an order waits to be heard of as stored for longer than `ms`. */
@@ -89,7 +111,7 @@ export class OrderList {
 
   /** `live`: new orders arrive by themselves. */
   draw(openId, live) {
-    this.#table.show(this.#ids.map((id) => this.#orders.get(id)), openId);
+    this.#table.show(this.#ids.map((id) => this.#orders.get(id)), openId, this.#held);
     const empty = this.#ids.length === 0;
     byId("scroller").hidden = empty;
     byId("empty").hidden = !empty;
@@ -98,7 +120,8 @@ export class OrderList {
     this.#drawPages(live);
   }
 
-  async #fetch(after, older) {
+  /** `yielding`: to a list that holds still; its orders are brought up to date nevertheless. */
+  async #fetch(after, older, yielding = false) {
     const turn = ++this.#turn;
     let cursor = after;
     let ids = [];
@@ -109,17 +132,20 @@ export class OrderList {
       cursor = answer.next;
       if (cursor === null) break;
     }
+    if (yielding && this.#still) return;
     this.#next = cursor;
     this.#overflowed = false;
     this.#loaded = true;
-    if (older && !this.#older) {
-      this.#left = Date.now();
-      this.#arrived.clear();
-    }
+    if (!older || !this.#older) this.#countAnew();
     this.#older = older;
     // What came by event in the meantime stays on the newest page.
     const heard = this.#ids.filter((id) => !this.#orders.get(id).stored);
     this.#ids = older ? ids : this.#sorted([...new Set([...ids, ...heard])], ids);
+  }
+
+  #countAnew() {
+    this.#since = Date.now();
+    this.#arrived.clear();
   }
 
   #sorted(ids, certain = []) {
@@ -167,9 +193,10 @@ export class OrderList {
     byId("older").hidden = this.#next === null && !this.#overflowed;
     byId("newest").hidden = !this.#older;
     const { size } = this.#arrived;
-    const more = size < MOST_COUNTED ? "" : " or more";
-    const arrived = size > 0 ? `; ${countText(size)}${more} new since` : "";
-    const newest = live ? "Newest first, live" : "Newest first, not live now";
-    setText(byId("page-note"), this.#older ? `Older orders, not live${arrived}` : newest);
+    byId("arrived").hidden = size === 0;
+    const more = size < MOST_COUNTED ? "" : "+";
+    setText(byId("arrived"), `${countText(size)}${more} new order${size === 1 ? "" : "s"}`);
+    const how = !live ? "not live now" : this.#held ? "held while you are in the list" : "live";
+    setText(byId("page-note"), this.#older ? "Older orders, not live" : `Newest first, ${how}`);
   }
 }

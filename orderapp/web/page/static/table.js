@@ -9,6 +9,7 @@ const MOST_HIGHLIGHTS = 5;
 
 class Row {
   #fields = {};
+  #alerts = Infinity;
 
   constructor(template, id) {
     this.element = template.content.firstElementChild.cloneNode(true);
@@ -20,14 +21,17 @@ class Row {
     this.#fields.id.href = `#/orders/${id}`;
   }
 
-  show(order, open) {
+  /** `held`: nothing may move, so that the line of an alert waits. */
+  show(order, open, held) {
     const fields = this.#fields;
     this.#showTime(String(order.createdAt));
     setText(fields.amount, amountText(order.amount));
     setText(fields.country, order.country);
     setText(fields.customer, order.customer);
     setText(fields.place, `${order.partition ?? "–"}:${order.offset ?? "–"}`);
-    showChips(fields.chips, order);
+    const alerts = held ? order.alerts.slice(0, this.#alerts) : order.alerts;
+    this.#alerts = alerts.length;
+    showChips(fields.chips, { ...order, alerts });
     if (open) fields.id.setAttribute("aria-current", "true");
     else fields.id.removeAttribute("aria-current");
   }
@@ -54,15 +58,15 @@ export class OrderTable {
     this.#refuge = refuge;
   }
 
-  /** `openId`: the order whose story is open. */
-  show(orders, openId) {
+  /** `openId`: the order whose story is open. `held`: the rows have to stay where they are. */
+  show(orders, openId, held) {
     const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
     this.#drop(new Set(orders.map((order) => order.id)));
     const added = [];
     let next = this.#body.firstElementChild;
     for (const order of orders) {
       const row = this.#rows.get(order.id) ?? this.#add(order.id, added, next);
-      row.show(order, order.id === openId);
+      row.show(order, order.id === openId, held);
       if (row.element === next) next = next.nextElementSibling;
       else this.#body.insertBefore(row.element, next);
     }
