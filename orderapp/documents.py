@@ -2,6 +2,7 @@
 
 from aiokafka import ConsumerRecord
 
+from orderapp import topics
 from orderapp.engine.batches.framing import plain_key
 from orderapp.engine.dead_letters.headers import DamagedError, read_headers, sent_at
 from orderapp.engine.observe.trace_headers import trace_id
@@ -82,6 +83,8 @@ def dead_letter_document(record: ConsumerRecord) -> DeadLetterDocument | None:
         origin = read_headers(record.headers or ())
     except DamagedError:
         return None
+    if origin.topic == topics.orders_by_customer.name:
+        return None  # its key is the customer's id
     return DeadLetterDocument(
         order_id=int(key),
         kafka_partition=record.partition,

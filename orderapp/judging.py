@@ -12,6 +12,7 @@ from orderapp.engine.observe.texts import printable, text_or_class
 from orderapp.models import Order
 from orderapp.plugins import PluginError
 from orderapp.rule import Rule, Verdict
+from orderapp.window import Windows
 
 logger = logging.getLogger(__name__)
 _few = Few(logger, logging.ERROR, "orders that a rule could not judge")
@@ -33,6 +34,8 @@ class Rules:
         # What is asked of each order, and no more than that.
         self._active: tuple[Asked, ...] = ()
         self._shadow: tuple[Asked, ...] = ()
+        #: Those of both that ask for a window.
+        self.with_window: tuple[Asked, ...] = ()
 
     def add(self, rule: Rule) -> None:
         """Take a rule; raise `PluginError` if there is one of its id."""
@@ -46,11 +49,13 @@ class Rules:
         """Judge by these from now on."""
         self.all = {rule_id: in_force[rule_id] for rule_id in sorted(in_force)}
         asked = [Asked(rule) for rule in self.all.values() if rule.state != "off"]
-        self._active = tuple(one for one in asked if one.rule.state == "active")
-        self._shadow = tuple(one for one in asked if one.rule.state == "shadow")
+        self.with_window = tuple(one for one in asked if one.rule.has_window)
+        alone = [one for one in asked if not one.rule.has_window]
+        self._active = tuple(one for one in alone if one.rule.state == "active")
+        self._shadow = tuple(one for one in alone if one.rule.state == "shadow")
 
     def hits(self, orders: Sequence[Order]) -> list[Hit]:
-        """What the active rules find, in the sequence of the orders."""
+        """What the active rules without a window find, in the sequence of the orders."""
         return _merged([one.hits(orders) for one in self._active])
 
     def judge(self, orders: Sequence[Order]) -> list[Hit]:
@@ -61,8 +66,24 @@ class Rules:
         return hits
 
     def shadow(self, orders: Sequence[Order]) -> list[Hit]:
-        """What the rules in the shadow would find, counted."""
+        """What the rules without a window would find that are in the shadow, counted."""
         return _merged([one.judge(orders) for one in self._shadow]) if self._shadow else []
+
+
+def hits_with_windows(
+    asked: Sequence["Asked"], orders: Sequence[Order], times: Sequence[int], windows: Windows
+) -> list[Hit]:
+    """What rules that ask for a window find, counted. The orders are taken in by `windows`;
+    `times` are their timestamps (ms)."""
+    lengths = [one.seconds for one in asked]
+    seen = [windows.see(order, at, lengths) for order, at in zip(orders, times, strict=True)]
+    found = []
+    for one, own in zip(asked, zip(*seen, strict=True), strict=bool(seen)):
+        # An order that is in the window already was judged when it came first.
+        new = [at for at, window in enumerate(own) if window is not None]
+        hits = one.judge([orders[at] for at in new], [own[at] for at in new])
+        found.append([(new[at], rule, detail) for at, rule, detail in hits])
+    return _merged(found)
 
 
 def _merged(found: list[list[Hit]]) -> list[Hit]:
@@ -70,42 +91,44 @@ def _merged(found: list[list[Hit]]) -> list[Hit]:
 
 
 class Asked:
-    """A rule with its parameters, ready to be asked."""
+    """A rule with its parameters, ready to be asked: about orders, and for a rule that asks for
+    one about the window of each."""
 
     def __init__(self, rule: Rule, **values: Any) -> None:
         self.rule = rule
+        self.seconds = rule.seconds(**values)
         self._check = rule.bound(**values)
         labels = rule.id, rule.version, rule.state
         self._asked = metrics.RULE_ORDERS.labels(*labels)
         self._found = metrics.RULE_HITS.labels(*labels)
         self._failures = metrics.RULE_FAILURES.labels(*labels)
 
-    def judge(self, orders: Sequence[Order]) -> list[Hit]:
+    def judge(self, orders: Sequence[Order], *windows: Sequence[Any]) -> list[Hit]:
         """The same, counted."""
-        hits = self.hits(orders)
+        hits = self.hits(orders, *windows)
         self._asked.inc(len(orders))
         if hits:
             self._found.inc(len(hits))
         return hits
 
-    def hits(self, orders: Sequence[Order]) -> list[Hit]:
+    def hits(self, orders: Sequence[Order], *windows: Sequence[Any]) -> list[Hit]:
         """What it finds, in the sequence of the orders."""
         try:
             # In C, a batch at a time: most orders are clear, and cost the rule's own call.
-            verdicts = list(map(self._check, orders))
+            verdicts = list(map(self._check, orders, *windows))
             is_good = _KINDS.issuperset(map(type, compress(verdicts, verdicts)))
         except Exception:
             is_good = False
         if not is_good:
             # A rule is pure, so it may be asked again: who made it fail is to be found.
-            verdicts = list(map(self._verdict, orders))
+            verdicts = list(map(self._verdict, orders, *windows))
         at = compress(range(len(verdicts)), verdicts)
         return [(index, self.rule, _detail(verdicts[index])) for index in at]
 
-    def _verdict(self, order: Order) -> Verdict:
+    def _verdict(self, order: Order, *window: Any) -> Verdict:
         """The verdict of a rule that may fail: that costs its own verdict, and nothing else."""
         try:
-            return _right(self._check(order))
+            return _right(self._check(order, *window))
         except Exception as error:
             self.fail(order, error)
             return None

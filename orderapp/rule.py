@@ -14,12 +14,13 @@ from orderapp.engine.observe.texts import one_line
 from orderapp.engine.services import where
 from orderapp.models import RuleState
 from orderapp.plugins import PluginError
+from orderapp.window import Seconds, Window
 
 STATES: tuple[str, ...] = get_args(RuleState)
 
 #: Yes, no, or yes with a detail for people: "4 orders in 60 s".
 Verdict = bool | str | None
-#: Takes an order, and each parameter by its name.
+#: Takes an order, the customer's window if it asks for one, and each parameter by its name.
 RuleFunction = Callable[..., Verdict]
 
 
@@ -46,6 +47,8 @@ class Rule:
     parameters: Mapping[str, Parameter]
     #: Where it is declared, for errors.
     place: str
+    #: Whether it is a function of an order and the customer's window.
+    has_window: bool = False
     #: Values of parameters that take the place of their defaults.
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -63,8 +66,8 @@ class Rule:
         text = (inspect.getdoc(function) or "").partition("\n")[0]
         if not text:
             raise PluginError(f"{place} has no docstring: say in a line what the rule finds")
-        parameters = _parameters(function, place)
-        return cls(name.upper(), text, state, 1, function, parameters, place)
+        parameters, has_window = _parameters(function, place)
+        return cls(name.upper(), text, state, 1, function, parameters, place, has_window)
 
     def read(self, name: str, text: str) -> Any:
         """The value of a parameter as people write it: `3`, or `NG,RU` for a list.
@@ -79,8 +82,15 @@ class Rule:
         except msgspec.ValidationError as error:
             raise _refused(f"{self.id}: {name}", text, error) from error
 
-    def bound(self, **values: Any) -> Callable[[Any], Verdict]:
-        """The function of an order alone, with these values instead of those in force.
+    def seconds(self, **values: Any) -> int:
+        """How long its window is; 0 of a rule without one."""
+        if not self.has_window:
+            return 0
+        default = self.parameters[_SECONDS].default
+        return int({_SECONDS: default, **self.values, **values}[_SECONDS])
+
+    def bound(self, **values: Any) -> Callable[..., Verdict]:
+        """The function of an order (and a window), with these values instead of those in force.
 
         Raises ValueError, which names the parameter, for what is unknown or out of bounds."""
         set_to = {**self.values, **self._checked(values)}
@@ -128,17 +138,21 @@ def settings(parameters: Mapping[str, Any]) -> str:
 
 
 _WANTED = "is not `def rule(order: Order, limit: float = 1.0) -> bool`"
+#: The parameter that a rule with a window has.
+_SECONDS = "seconds"
 
 
-def _parameters(function: RuleFunction, place: str) -> dict[str, Parameter]:
+def _parameters(function: RuleFunction, place: str) -> tuple[dict[str, Parameter], bool]:
+    """What can be set of it, and whether it asks for a window."""
     try:
         found = [*inspect.signature(function, eval_str=True).parameters.values()]
     except Exception as error:  # an annotation may be any expression
         raise PluginError(f"{place} {_WANTED}: {one_line(error)}") from error
     if not found or not _takes_order(found[0]) or _is_lazy(function):
         raise PluginError(f"{place} {_WANTED}")
+    has_window = len(found) > 1 and found[1].annotation is Window and _takes_order(found[1])
     parameters = {}
-    for one in found[1:]:
+    for one in found[2 if has_window else 1 :]:
         lacks = "no type" if one.annotation is one.empty else "no default"
         if one.kind not in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD):
             lacks = "no name to give it by"
@@ -147,7 +161,9 @@ def _parameters(function: RuleFunction, place: str) -> dict[str, Parameter]:
             parameters[one.name] = _parameter(name, one.annotation, one.default)
             continue
         raise PluginError(f"{place} {_WANTED}: {one.name} has {lacks}")
-    return parameters
+    if has_window and getattr(parameters.get(_SECONDS), "type", None) != Seconds:
+        raise PluginError(f"{place} takes a window: give it `{_SECONDS}: Seconds = 60` too")
+    return parameters, has_window
 
 
 def _takes_order(first: inspect.Parameter) -> bool:

@@ -2,7 +2,7 @@
 
 JSON values, keyed by the order id as text, so that one order always stays in one partition.
 All but `control` have the same number of partitions: an order, its alert and its payment share
-a number.
+a number. `orders_by_customer` has other keys, for what has to know a customer's orders.
 """
 
 import logging
@@ -67,6 +67,14 @@ orders = app.batched_topic(
     codec=Json(Order, "schema-registry" if settings.framing == "schema-registry" else None),
     complete=_complete,
     text="Orders of customers, from the producer, the API, or `orderapp send orders`.",
+)
+
+orders_by_customer = app.batched_topic(
+    "orders-by-customer",
+    Order,
+    partitions=PARTITIONS,
+    key="customer_id",
+    text="Orders once more, for rules with a window; empty while all of these are off.",
 )
 
 fraud_alerts = app.batched_topic(

@@ -65,6 +65,8 @@ def test_the_shipped_rules_are_those_of_the_walk_through():
     assert {rule.id: rule.state for rule in shipped.all.values()} == {
         "BLOCKED_COUNTRY": "off",
         "BLOCKED_CUSTOMER": "off",
+        "CUSTOMER_SPEND": "off",
+        "CUSTOMER_VELOCITY": "off",
         "HIGH_AMOUNT_RISKY_COUNTRY": "active",
     }
     hits = shipped.hits([order(1), order(2, 350.0), order(3, 350.0, "DE")])

@@ -99,20 +99,22 @@ class Topic(faust.Topic, Generic[M]):
         of: Batch[Any] | None = None,
         at: Iterable[int] | None = None,
         timestamps: Sequence[int | None] | None = None,
+        by_key: bool = False,
     ) -> None:
         """Send messages, and return when Kafka has confirmed all of them.
 
         `of` is the batch whose records they follow from, and `at` the indices of those records,
         one for each message (all of them, in order, if not given). They go to the same
         partition number, in the same trace, with the record's timestamp and, where the topic
-        declares no key of its own, its key. `timestamps` (ms of Unix time) replace those.
+        declares no key of its own, its key. `timestamps` (ms of Unix time) replace those; with
+        `by_key` the message's key decides the partition, as Kafka's clients do it.
 
         Raises `TransientError`; within the work of a service it tries again by itself."""
         if messages:
             if of is None:
                 await self._send_new(messages, timestamps)
             else:
-                await self._send_on(messages, of, at, timestamps)
+                await self._send_on(messages, of, at, timestamps, by_key)
         if self._told is not None:
             self._told(messages, len(messages) if of is None else len(of))
 
@@ -143,6 +145,7 @@ class Topic(faust.Topic, Generic[M]):
         of: Batch[Any],
         at: Iterable[int] | None,
         timestamps: Sequence[int | None] | None,
+        by_key: bool,
     ) -> None:
         records, headers = of.records, tracing.onward(of)
         chosen = None if at is None else [*at]
@@ -153,7 +156,8 @@ class Topic(faust.Topic, Generic[M]):
             timestamps = _timestamps(records)
         keys = self._keys(messages) if self._keys else [record.key for record in records]
         pairs = list(zip(keys, map(self.codec.encode, messages), strict=True))
-        await self._send(messages, of.partition, pairs, headers, timestamps)
+        partition = None if by_key else of.partition
+        await self._send(messages, partition, pairs, headers, timestamps)
         if self._says is not None:
             self._say(self._says, messages, pairs, headers)
 
