@@ -1,23 +1,31 @@
 """What a rule would have raised: the history of `orders` is judged again, and nothing is sent.
 
 What was found is kept in a temporary file, one row for each order, so that memory does not grow
-with the history, and an order that was sent twice counts once.
+with the history, and an order that was sent twice counts once. For rules with a window all
+orders are kept there, and judged in the sequence of their Kafka timestamps.
 """
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
+from orderapp import topics
 from orderapp.engine import Batch
 from orderapp.engine.observe.texts import text_or_class
-from orderapp.judging import Asked, Rules
+from orderapp.judging import Asked, Rules, hits_with_windows
 from orderapp.models import Order
 from orderapp.rule import Rule
+from orderapp.window import Windows
 
 #: By whom an order was found: the candidate, its rule as it is in force, other active rules.
 #: (The view `found` has them as numbers.)
 CANDIDATE, BEFORE, OTHERS = 1, 2, 4
 
+#: Orders that are judged at one time.
+CHUNK = 5_000
+#: Partitions whose orders may be in the windows: enough for any topic of ours.
+PARTITIONS = 64
 #: Rows of each kind in a report, at most.
 COUNTRIES, HOURS = 50, 31 * 24
 
@@ -25,6 +33,10 @@ _TABLES = """
     CREATE TABLE noted (
         order_id INTEGER PRIMARY KEY, by INTEGER, customer_id INTEGER, amount REAL,
         country TEXT, created_at TEXT, detail TEXT
+    );
+    CREATE TABLE history (
+        at INTEGER, order_id INTEGER, customer_id INTEGER, amount REAL, country TEXT,
+        created_at TEXT
     );
     CREATE VIEW found AS SELECT *,
         by & 1 AS raised, by & 1 AND by & 6 AS already, by = 1 AS new, by & 3 = 2 AS gone,
@@ -34,6 +46,8 @@ _TABLES = """
 _NOTE = """
     INSERT INTO noted VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (order_id) DO UPDATE
     SET by = by | excluded.by, detail = coalesce(detail, excluded.detail)"""
+_REMEMBER = "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?)"
+_HISTORY = "SELECT * FROM history ORDER BY at, rowid"
 _TOTALS = "SELECT total(raised), total(already), total(new), total(gone) FROM found"
 _BY_COUNTRY = """
     SELECT country, sum(raised), sum(already), sum(new), sum(gone) FROM found
@@ -93,6 +107,15 @@ class Backtest:
         #: Records of orders that were judged.
         self.records = 0
         self._in_force = in_force
+        # Each with who is said to have found what they find.
+        self._asked = [(self.candidate, CANDIDATE)] * self.candidate.rule.has_window
+        self._asked += [
+            (one, self._by(one.rule))
+            for one in in_force.with_window
+            if one.rule.state == "active"
+        ]
+        #: How long before the orders that are judged the history begins, in seconds.
+        self.seconds = max((one.seconds for one, _ in self._asked), default=0)
         self._found = sqlite3.connect("", isolation_level=None)
         self._found.execute("PRAGMA journal_mode = OFF")
         self._found.executescript(_TABLES)
@@ -103,7 +126,10 @@ class Backtest:
         self._found.close()
 
     def judge(self, batch: Batch[Order], since_ms: float, until_ms: float) -> None:
-        """Judge the orders whose Kafka timestamps are in this range, both ends included."""
+        """Judge the orders whose Kafka timestamps are in this range, both ends included; rules
+        with a window do when `finish` is called."""
+        if self._asked:
+            self._remember(batch, since_ms - self.seconds * 1000, until_ms)
         orders = [
             order
             for order, record in zip(batch.values, batch.records, strict=True)
@@ -113,10 +139,40 @@ class Backtest:
         self._found.executemany(_NOTE, self._rows(orders))
 
     def _rows(self, orders: Sequence[Order]) -> Iterator[tuple[Any, ...]]:
-        for at, _, detail in self.candidate.hits(orders):
-            yield _row(orders[at], CANDIDATE, detail)
+        if not self.candidate.rule.has_window:
+            for at, _, detail in self.candidate.hits(orders):
+                yield _row(orders[at], CANDIDATE, detail)
         for at, rule, _ in self._in_force.hits(orders):
-            yield _row(orders[at], BEFORE if rule.id == self.candidate.rule.id else OTHERS)
+            yield _row(orders[at], self._by(rule))
+
+    def _by(self, rule: Rule) -> int:
+        return BEFORE if rule.id == self.candidate.rule.id else OTHERS
+
+    def _remember(self, batch: Batch[Order], since_ms: float, until_ms: float) -> None:
+        rows = (
+            (at, o.order_id, o.customer_id, o.amount, o.country, o.created_at)
+            for o, at in zip(batch.values, (r.timestamp for r in batch.records), strict=True)
+            if since_ms <= at <= until_ms
+        )
+        self._found.executemany(_REMEMBER, rows)
+
+    def finish(self, since_ms: float) -> Iterator[int]:
+        """Judge by rules with a window, from this time on; yields how many it has judged."""
+        # As quick to make as what travels.
+        make: Any = topics.orders.message
+        windows = [Windows(one.seconds, PARTITIONS) for one, _ in self._asked]
+        history = self._found.execute(_HISTORY) if windows else iter(())
+        while rows := list(islice(history, CHUNK)):
+            times, orders = [at for at, *_ in rows], [make(*row) for _, *row in rows]
+            for (one, by), own in zip(self._asked, windows, strict=True):
+                found = hits_with_windows([one], orders, times, own)
+                noted = [
+                    _row(orders[at], by, detail if by == CANDIDATE else None)
+                    for at, _, detail in found
+                    if times[at] >= since_ms
+                ]
+                self._found.executemany(_NOTE, noted)
+            yield len(rows)
 
     def counts(self) -> Counts:
         """Of all orders."""
@@ -124,13 +180,13 @@ class Backtest:
 
     def by_country(self) -> dict[str, Counts]:
         """Of the countries with most orders that were found."""
-        return self._by(_BY_COUNTRY, COUNTRIES)
+        return self._table(_BY_COUNTRY, COUNTRIES)
 
     def by_hour(self) -> dict[str, Counts]:
         """Of the last hours with orders that were found, by the time of the order (UTC)."""
-        return self._by(_BY_HOUR, HOURS)
+        return self._table(_BY_HOUR, HOURS)
 
-    def _by(self, query: str, limit: int) -> dict[str, Counts]:
+    def _table(self, query: str, limit: int) -> dict[str, Counts]:
         return {name: Counts(*counts) for name, *counts in self._found.execute(query, [limit])}
 
     def examples(self, limit: int) -> list[Example]:

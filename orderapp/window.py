@@ -41,10 +41,11 @@ class Window(tuple[Seen, ...]):
 
 
 class Windows:
-    """The latest orders of all customers of a partition."""
+    """The latest orders of all customers of a partition, or of several."""
 
-    def __init__(self, seconds: int) -> None:
+    def __init__(self, seconds: int, partitions: int = 1) -> None:
         self.seconds = seconds
+        self.partitions = partitions
         #: Those that were dropped for want of room, though they were not too old.
         self.dropped = 0
         self._latest = 0
@@ -90,7 +91,8 @@ class Windows:
     def _drop(self) -> None:
         """Drop what is too old, and what there is no room for."""
         since, queue = self._latest - self.seconds * 1000, self._queue
-        while queue and (queue[0][0] <= since or self._count > MOST):
+        most = MOST * self.partitions
+        while queue and (queue[0][0] <= since or self._count > most):
             at, order_id, customer_id = heappop(queue)
             seen = self._customers.get(customer_id, {}).get(order_id)
             if seen is not None and seen.at == at:

@@ -1,5 +1,6 @@
 """`faust -A orderapp rules`: by what fraud judges orders, tried and changed."""
 
+import asyncio
 import getpass
 import json
 import os
@@ -195,7 +196,8 @@ class TestCommand(_Rules):
     Whatever its state is: nothing is sent, and nothing is changed. Parameters that are not set
     are as they are in force. Compared with it are the active rules as they are: what they raise
     too (already), what nobody raises (new), and what the rule itself raises now and would no
-    longer (gone). Times are UTC. --since and --until go by the records' Kafka timestamps. With
+    longer (gone). Rules with a window are asked in the sequence of the records' timestamps.
+    Times are UTC. --since and --until go by the records' Kafka timestamps. With
     --json it is one object: rule, parameters, since, until, records, unreadable, failures,
     failure, raised, already, new, gone, by_country, by_hour, examples. Exit status: 0 done, 1
     there was nothing to judge or it can't be read, 2 wrong arguments."""
@@ -252,18 +254,21 @@ async def _read(
     since_ms = float("-inf") if since is None else since.timestamp() * 1000
     async with TopicReader(cluster) as reader:
         ends = await reader.ends(TOPIC)
-        begins = (
-            await reader.begins(TOPIC)
-            if since is None
-            else {**ends, **await reader.begins_at(TOPIC, int(since_ms))}
-        )
+        begins = await reader.begins(TOPIC)
+        if since is not None:
+            first = int(since_ms) - backtest.seconds * 1000
+            begins = {**ends, **await reader.begins_at(TOPIC, first)}
         with Progress() as progress:
-            progress.restart(sum(ends.values()) - sum(begins.values()))
+            size = sum(ends.values()) - sum(begins.values())
+            progress.restart(size * (2 if backtest.seconds else 1))
             async for _, records in reader.read(TOPIC, ends, begins):
                 batch, bad = decoder.batch(records)
                 backtest.judge(batch, since_ms, until.timestamp() * 1000)
                 unreadable += len(bad)
                 progress.add(len(records), "reading orders")
+            for count in backtest.finish(since_ms):
+                progress.add(count, "judging by windows")
+                await asyncio.sleep(0)
     return unreadable
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 # What a fact is about. Facts of an order come in this order.
 ORDER, ALERT, PAYMENT, DEAD_LETTER, ORDER_DOCUMENT, ALERT_DOCUMENT, PAYMENT_DOCUMENT = range(7)
+# What rules with a window have found of it.
+WINDOW = 7
 
 # `Fact.state` of an order: the services that it is for; of a dead letter one of them.
 FRAUD, PAYING, ANALYTICS = 1, 2, 4
@@ -20,6 +22,8 @@ DROPPED = 32
 OLDER = 64
 # … of an alert; 0 is a reason that exists
 NO_REASON = 1
+# … of an alert besides: nobody knows any more whether its rule had to find the order
+NOT_KNOWN = 256
 # … of a payment; 0 is a status that does not exist
 PAID, DECLINED = 1, 2
 #: How an id in `Fact.reasons` of an order begins if only some of the versions find it by which
@@ -83,7 +87,7 @@ class Case:
     """All facts of one order id, sorted by kind, partition and offset."""
 
     def __init__(self, facts: Iterable[Fact]) -> None:
-        self.kinds: tuple[list[Fact], ...] = ([], [], [], [], [], [], [])
+        self.kinds: tuple[list[Fact], ...] = ([], [], [], [], [], [], [], [])
         for fact in facts:
             self.kinds[fact.kind].append(fact)
 

@@ -26,6 +26,8 @@ from orderapp.reconcile.evidence import Evidence
 from orderapp.reconcile.progress import Progress
 from orderapp.reconcile.report import Report
 from orderapp.reconcile.rule import judge
+from orderapp.reconcile.windows import TOPIC as BY_CUSTOMER
+from orderapp.reconcile.windows import ByWindows
 from orderapp.store import (
     AlertDocument,
     Document,
@@ -90,6 +92,9 @@ class Check:
         #: The timestamps (ms) of the first record of each partition.
         self._oldest: defaultdict[str, dict[int, int]] = defaultdict(dict)
         self._damaged = 0
+        self._windows = ByWindows(facts.in_force())
+        # The partitions of orders by customer whose first records are deleted.
+        self._cut: set[int] = set()
 
     async def run(self, limit: int, wait: float) -> Report:
         """Check until nothing can change any more, or `wait` seconds are over.
@@ -110,6 +115,18 @@ class Check:
         await self._reader.ends(DEAD_LETTERS)  # raises when it is missing
         self._restart_progress()
         await self._read("orders", self._sure["orders"])
+        if self._windows and self._reader.has(BY_CUSTOMER):
+            await self._read_windows()
+
+    async def _read_windows(self) -> None:
+        # After the ends of the alerts: those that lie before them follow from these records.
+        ends = await self._reader.ends(BY_CUSTOMER)
+        begins = await self._reader.begins(BY_CUSTOMER)
+        self._cut = {partition for partition, begin in begins.items() if begin > 0}
+        for partition in self._cut:
+            if begins[partition] == ends[partition]:
+                self._windows.begins_late(time.time() * 1000)
+        await self._read(BY_CUSTOMER, ends)
 
     def _restart_progress(self) -> None:
         size = dict.fromkeys(self._sure, 0)
@@ -165,8 +182,14 @@ class Check:
         elif topic == RESOLVED:
             self._evidence.add("resolved", filter(None, map(resolution, records)))
             read_losses(records, self._noted)
+        elif topic == BY_CUSTOMER:
+            if (partition := records[0].partition) in self._cut:
+                self._cut.remove(partition)
+                self._windows.begins_late(records[0].timestamp)
+            self._evidence.add("facts", self._windows.facts_of(records))
         else:
-            found, bad = facts.facts_of(records, self._expired)
+            windows_from = self._windows.known_from
+            found, bad = facts.facts_of(records, self._expired, windows_from)
             self._evidence.add("facts", found)
             self._evidence.add("undecodable", map(origin_of, bad))
 

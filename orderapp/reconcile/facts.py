@@ -27,11 +27,12 @@ CLOCKS_MS = 60_000
 
 
 def facts_of(
-    records: Sequence[ConsumerRecord], expired: int | None = None
+    records: Sequence[ConsumerRecord], expired: int | None = None, windows_from: float = 0
 ) -> tuple[list[Fact], list[ConsumerRecord]]:
     """The facts of records of one partition, and the records that can't be decoded.
 
-    `expired`: documents of orders from before this (ms) may have expired."""
+    `expired`: documents of orders from before this (ms) may have expired; `windows_from`:
+    what rules with a window had to find before is not known."""
     topic = records[0].topic
     batch, bad = app.decoder(topic).batch(list(records))
     found = list(map(_FACTS[topic], batch.values, batch.records))
@@ -42,7 +43,26 @@ def facts_of(
                 f._replace(state=f.state | case.EXPIRED) if r.timestamp < expired else f
                 for f, r in zip(found, batch.records, strict=True)
             ]
+    elif topic == "fraud-alerts":
+        found = [
+            f._replace(state=f.state | case.NOT_KNOWN)
+            if r.timestamp < windows_from and has_window(f.reasons)
+            else f
+            for f, r in zip(found, batch.records, strict=True)
+        ]
     return found, [record for record, _ in bad]
+
+
+def has_window(reason: str) -> bool:
+    """Whether an alert is of a rule with a window."""
+    return reason in rules.all and rules.all[reason].has_window
+
+
+def in_force() -> list[tuple[float, Mapping[str, Rule]]]:
+    """All rules as they were in force together, the present ones first, and until when (ms) an
+    order may have been judged by them."""
+    before = [(until + CLOCKS_MS, rules_then) for until, rules_then in changes.before]
+    return [(float("inf"), rules.all), *before]
 
 
 def _note_rules(
@@ -83,7 +103,7 @@ def _rules_of(in_force: Mapping[str, Rule]) -> Rules:
 
 def _order_fact(order: Order, record: ConsumerRecord) -> Fact:
     state = _addressed_to(record) if is_replay(record.headers) else case.EVERYONE
-    content, digest = _order_hashes(order)
+    content, digest = order_hashes(order)
     place = (record.partition, record.offset)
     return Fact(order.order_id, case.ORDER, *place, state, order.amount, content, digest)
 
@@ -126,7 +146,8 @@ _FACTS: dict[str, Callable[[Any, ConsumerRecord], Fact]] = {
 # `Fact.content` and `Fact.digest`: alike of a record and of the document that is made from it.
 
 
-def _order_hashes(order: Order | OrderDocument) -> tuple[int, int]:
+def order_hashes(order: Order | OrderDocument) -> tuple[int, int]:
+    """`Fact.content` and `Fact.digest` of an order."""
     content = hash((order.customer_id, order.amount, order.country))
     return content, hash((content, order.created_at))
 
@@ -169,7 +190,7 @@ def document_fact(document: Document) -> Fact:
     """The fact of a document."""
     order_id, place = document.order_id, (document.kafka_partition, document.kafka_offset)
     if isinstance(document, OrderDocument):
-        content, digest = _order_hashes(document)
+        content, digest = order_hashes(document)
         if _is_by_clock(document):
             digest = case.ANY_DIGEST
         kind = case.ORDER_DOCUMENT

@@ -19,12 +19,14 @@ from orderapp.reconcile.case import (
     EXPIRED,
     FRAUD,
     MAYBE,
+    NOT_KNOWN,
     ORDER,
     PAYING,
     PAYMENT,
     PAYMENT_DOCUMENT,
     REPLAY,
     RISKY,
+    WINDOW,
     Bounds,
     Case,
     Fact,
@@ -36,7 +38,7 @@ def judge(case: Case, orders: Bounds, alerts: Bounds, payments: Bounds) -> Itera
     """Yield what disagrees and what is counted apart, by its name; nothing is a good sign."""
     if _is_usual(*case.kinds):
         return
-    records, _, paid, dead, documents, _, _ = case.kinds
+    records, _, paid, dead, documents, *_ = case.kinds
     if len({payment.payment_id for payment in paid}) > 1:
         yield "order_charged_twice"
     if not records:
@@ -69,10 +71,11 @@ def _is_usual(
     order_documents: list[Fact],
     alert_documents: list[Fact],
     payment_documents: list[Fact],
+    by_windows: list[Fact],
 ) -> bool:
     """Whether it is a safe order with one of everything, and all fit. Most orders are; the rest
     of the rule says the same of them, in five times as long."""
-    if alerts or alert_documents or dead:
+    if alerts or alert_documents or dead or by_windows:
         return False
     if not len(orders) == len(payments) == len(order_documents) == len(payment_documents) == 1:
         return False
@@ -111,7 +114,7 @@ def _missing(
 
 
 def _unknown(case: Case, alerts: Bounds, payments: Bounds) -> Iterator[str]:
-    _, alerted, paid, _, order_documents, alert_documents, payment_documents = case.kinds
+    _, alerted, paid, _, order_documents, alert_documents, payment_documents, _ = case.kinds
     if any(map(alerts.is_sure, alerted)):
         yield "alert_without_order"
     if any(map(payments.is_sure, paid)):
@@ -128,7 +131,8 @@ def _unknown(case: Case, alerts: Bounds, payments: Bounds) -> Iterator[str]:
 def _alerts(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[str]:
     orders, alerts, documents = case.kinds[ORDER], case.kinds[ALERT], case.kinds[ALERT_DOCUMENT]
     by_reason: dict[str, tuple[list[Fact], list[Fact], list[Fact]]] = {}
-    for place, facts in enumerate((filter(_is_risky, orders), alerts, documents)):
+    risky = [*filter(_is_risky, orders), *case.kinds[WINDOW]]
+    for place, facts in enumerate((risky, alerts, documents)):
         for fact in facts:
             for marked in fact.reasons.split(","):
                 reason = marked.removeprefix(MAYBE)
@@ -159,7 +163,7 @@ def _of_a_rule(
     if sure_ones and not alerts and not any(map(bounds.is_retired, documents)):
         yield from _missing("missing_alert", FRAUD, sure_ones, given_up)
     contents = {order.content for order in risky}
-    sure = filter(bounds.is_sure, alerts)
+    sure = [one for one in alerts if bounds.is_sure(one) and not one.state & NOT_KNOWN]
     if any(alert.state or alert.content not in contents for alert in sure):
         yield "wrong_alert"
     yield from _document("alert_without_document", documents, alerts, orders, bounds)

@@ -31,6 +31,7 @@ from orderapp.reconcile.case import (
     EXPIRED,
     FRAUD,
     NO_REASON,
+    NOT_KNOWN,
     OLDER,
     ORDER,
     ORDER_DOCUMENT,
@@ -40,6 +41,7 @@ from orderapp.reconcile.case import (
     PAYMENT_DOCUMENT,
     REPLAY,
     RISKY,
+    WINDOW,
     Bounds,
     Case,
     Fact,
@@ -95,6 +97,10 @@ def alerted(*reasons):
     return [fact(kind, 20 + i, reasons=r) for i, r in enumerate(reasons) for kind in kinds]
 
 
+def by_window(*reasons):
+    return fact(WINDOW, state=FRAUD, reasons=",".join(reasons))
+
+
 STORED = fact(ORDER_DOCUMENT)
 CHARGED = [payment(), fact(PAYMENT_DOCUMENT)]
 OTHER = {"content": 2, "digest": 2, "amount": 6.0}
@@ -138,6 +144,34 @@ CASES = {
     "found by two rules, one document missing": (
         [risky(reasons="A,B"), STORED, *CHARGED, *alerted("A", "B")[:-1]],
         ["alert_without_document"],
+    ),
+    "found by a rule with a window": (
+        [order(), STORED, *CHARGED, *alerted("A"), by_window("A")],
+        [],
+    ),
+    "found by a rule with a window and by another one": (
+        [risky(reasons="B"), STORED, *CHARGED, *alerted("A", "B"), by_window("A")],
+        [],
+    ),
+    "found by a rule with a window, without alert": (
+        [order(), STORED, *CHARGED, by_window("A")],
+        ["missing_alert"],
+    ),
+    "found by some versions of a rule with a window, without alert": (
+        [order(), STORED, *CHARGED, by_window("?A")],
+        [],
+    ),
+    "an alert of a rule with a window that does not find it": (
+        [order(), STORED, *CHARGED, *alerted("A")],
+        ["wrong_alert"],
+    ),
+    "an alert of a rule whose window is not known any more": (
+        [order(), STORED, *CHARGED, fact(ALERT, state=NOT_KNOWN), fact(ALERT_DOCUMENT)],
+        [],
+    ),
+    "found by a rule with a window, in another topic than orders alone": (
+        [by_window("A")],
+        [],
     ),
     "declined": ([order(), STORED, payment(state=DECLINED), fact(PAYMENT_DOCUMENT)], []),
     "sent twice, document of the second": (

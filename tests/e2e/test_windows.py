@@ -10,7 +10,7 @@ from collections import defaultdict
 import pytest
 
 from tests.e2e import records
-from tests.e2e.worker import eventually, faust
+from tests.e2e.worker import eventually, faust, rest
 
 RULE, LIMIT, SECONDS = "CUSTOMER_VELOCITY", 3, 5
 TOPIC = "orders-by-customer"
@@ -71,19 +71,25 @@ class Shop:
                     found[order["order_id"]] = {f"{count} orders in {seconds} s"}
         return found
 
-    def rekeyed(self):
+    def sent_on(self):
         return {order["order_id"] for order in records.values(records.read(self.server, TOPIC))}
 
-    def wait_judged(self):
-        """Return when all orders are judged, by the offsets that are committed."""
-        eventually(lambda: len(self.rekeyed()) == self.sent, "all are sent on", 120)
-        ends = records.ends(self.server, TOPIC)
+    def wait_judged(self, orders):
+        """Return when these are judged, by the offsets that are committed."""
+        eventually(lambda: self.sent_on() == orders, "all are sent on", 120)
 
         def done():
             at = records.committed(self.server, "orderapp", TOPIC)
-            return all(at.get(n, 0) >= end for n, end in ends.items())
+            return all(at.get(n, 0) >= e for n, e in records.ends(self.server, TOPIC).items())
 
         eventually(done, "all are judged", 120)
+
+    def switch(self, workers, state):
+        """Let the rule be in this state, in all workers."""
+        self.rules("set", RULE, "--state", state, "--set", f"seconds={SECONDS}")
+        line = f"the rule {RULE} is now {state}"
+        for worker in workers:
+            eventually(lambda worker=worker: line in worker.log, line)
 
 
 @pytest.fixture
@@ -94,16 +100,45 @@ def shop(own_kafka, tmp_path):
 def test_alerts_are_those_of_the_log_though_workers_are_killed(shop, start):
     workers = [start(**shop.settings).wait_ready() for _ in range(2)]
     eventually(lambda: all(worker.is_ready() for worker in workers), "both share the orders")
-    shop.send(50)  # while the rule is off, nothing is sent on
-    shop.rules("set", RULE, "--state", "active", "--set", f"seconds={SECONDS}")
-    for worker in workers:
-        line = f"the rule {RULE} is now active"
-        eventually(lambda worker=worker: line in worker.log, line)
-    eventually(
-        lambda: (
-            sum(records.committed(shop.server, "orderapp", "orders").values()) == shop.log_size()
-        ),
-        "what came before is judged",
-    )
-    assert shop.rekeyed() == set()
-    assert shop.found() == {}
+    shop.send(50)
+    records.wait_done(shop.server)
+    assert shop.sent_on() == set()  # nothing is while the rule is off
+    before = shop.sent
+    shop.switch(workers, "active")
+
+    for _ in range(3):
+        for _ in range(4):
+            shop.send(100)
+            rest(0.5)
+        workers.pop(0).kill()
+        shop.send(100)
+        workers.append(start(**shop.settings).wait_ready())
+    shop.send(100)
+    shop.wait_judged({*range(before + 1, shop.sent + 1)})
+
+    expected = shop.expected()
+    assert len(expected) > 50
+    assert shop.found() == expected
+    assert [w.log.count("Traceback") for w in workers] == [0, 0]
+    assert any("taken in again" in worker.log for worker in workers)
+    # What is in the shadow is no alert.
+    shop.switch(workers, "shadow")
+    first = shop.sent + 1
+    for _ in range(10):
+        shop.send(20)
+    shop.wait_judged({*range(before + 1, shop.sent + 1)})
+    new = {order: said for order, said in shop.expected().items() if order >= first}
+    assert new
+    assert shop.found("fraud-alerts-shadow") == new
+    assert shop.found() == expected
+
+    told = faust(shop.data_dir, "reconcile", "--wait", "60", timeout=120, **shop.settings)
+    assert (told.returncode, told.stderr) == (0, ""), told.stdout
+    clear = max({*range(before + 1, first)} - expected.keys())
+    wrong = {"order_id": clear, "reason": RULE, "amount": 10.0, "country": "DE"}
+    wrong |= {"customer_id": 1000, "detected_at": "2026-11-23T18:00:00Z"}
+    message = (str(clear).encode(), json.dumps(wrong).encode())
+    records.send(shop.server, [message], topic="fraud-alerts")
+    told = faust(shop.data_dir, "reconcile", "--json", timeout=120, **shop.settings)
+    found = json.loads(told.stdout)["disagreements"]["wrong_alert"]
+    assert (told.returncode, found) == (1, {"count": 1, "examples": [clear]})

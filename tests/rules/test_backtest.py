@@ -177,3 +177,53 @@ def test_each_rule_is_listed_with_its_state_and_values():
 
     assert "HIGH_AMOUNT_RISKY_COUNTRY  active  An order above the limit" in text
     assert "limit=300.0 safe_countries=CA,US" in text
+
+
+def of_customer(*seconds, first=1):
+    """Orders of a customer at these seconds."""
+    orders = [order(first + n) for n in range(len(seconds))]
+    return batch(*orders, timestamps=[second * 1000 for second in seconds])
+
+
+def velocity(values, *batches, since=0, state="off"):
+    known = Rules()
+    known.add(
+        rules.declared["CUSTOMER_VELOCITY"].changed(state, 2, {"limit": 2, "seconds": 10})
+    )
+    known.add(Rule.of(abroad, "active"))
+    made = Backtest(known.all["CUSTOMER_VELOCITY"], values, known)
+    for each in batches:
+        made.judge(each, since * 1000, float("inf"))
+    assert sum(made.finish(since * 1000)) > 0
+    return closing(made)
+
+
+def test_a_rule_with_a_window_is_tried_in_the_sequence_of_times():
+    # Of two partitions, which are read one after the other.
+    with velocity({}, of_customer(1, 3, 30), of_customer(2, 4, 50, first=11)) as made:
+        assert made.records == 6
+        assert made.counts() == Counts(raised=2, already=0, new=2, gone=0)
+        assert [(one.order_id, one.detail) for one in made.examples(9)] == [
+            (2, "3 orders in 10 s"),
+            (12, "4 orders in 10 s"),
+        ]
+
+
+def test_a_rule_with_a_window_is_compared_with_itself_as_it_is_in_force():
+    with velocity({"limit": 3}, of_customer(1, 2, 3, 4), state="active") as made:
+        assert made.counts() == Counts(raised=1, already=1, new=0, gone=1)
+    with velocity({"limit": 1}, of_customer(1, 2, 3, 4), state="active") as made:
+        assert made.counts() == Counts(raised=3, already=2, new=1, gone=0)
+
+
+def test_a_window_knows_the_orders_before_the_time_that_is_judged():
+    with velocity({}, of_customer(1, 2, 3, 4, 30), since=4) as made:
+        assert (made.records, made.counts().raised) == (2, 1)
+        assert made.seconds == 10
+
+
+def test_a_longer_window_than_is_allowed_is_named():
+    with pytest.raises(
+        ValueError, match=r"seconds='3601' is not allowed: Expected `int` <= 3600"
+    ):
+        read_values(read_rule("CUSTOMER_VELOCITY"), ["seconds=3601"])
