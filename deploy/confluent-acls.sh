@@ -16,6 +16,8 @@ allow create,read,write --topic orders
 allow create,read,write --topic fraud-alerts
 allow create,read,write --topic fraud-alerts-shadow
 allow create,read,write --topic payments
+# Fraud sends orders on to itself there, for rules that know a customer's other orders.
+allow create,read,write --topic orders-by-customer
 # Read: for analytics, which stores what failed, and for the command `dlq`.
 allow create,read,write --topic orders-dlq
 # What was replayed or dropped. Read and write: for the command `dlq`, which needs no group.

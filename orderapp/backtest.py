@@ -108,12 +108,12 @@ class Backtest:
         self.records = 0
         self._in_force = in_force
         # Each with who is said to have found what they find.
-        self._asked = [(self.candidate, CANDIDATE)] * self.candidate.rule.has_window
-        self._asked += [
-            (one, self._by(one.rule))
-            for one in in_force.with_window
-            if one.rule.state == "active"
-        ]
+        self._asked: list[tuple[Asked, int]] = []
+        if rule.has_window:
+            self._asked.append((self.candidate, CANDIDATE))
+        for one in in_force.with_window:
+            if one.rule.state == "active":
+                self._asked.append((one, self._by(one.rule)))
         #: How long before the orders that are judged the history begins, in seconds.
         self.seconds = max((one.seconds for one, _ in self._asked), default=0)
         self._found = sqlite3.connect("", isolation_level=None)
@@ -162,8 +162,9 @@ class Backtest:
         make: Any = topics.orders.message
         windows = [Windows(one.seconds, PARTITIONS) for one, _ in self._asked]
         history = self._found.execute(_HISTORY) if windows else iter(())
+        rows: list[tuple[Any, ...]]
         while rows := list(islice(history, CHUNK)):
-            times, orders = [at for at, *_ in rows], [make(*row) for _, *row in rows]
+            times, orders = [row[0] for row in rows], [make(*row[1:]) for row in rows]
             for (one, by), own in zip(self._asked, windows, strict=True):
                 found = hits_with_windows([one], orders, times, own)
                 noted = [

@@ -69,14 +69,6 @@ orders = app.batched_topic(
     text="Orders of customers, from the producer, the API, or `orderapp send orders`.",
 )
 
-orders_by_customer = app.batched_topic(
-    "orders-by-customer",
-    Order,
-    partitions=PARTITIONS,
-    key="customer_id",
-    text="Orders once more, for rules with a window; empty while all of these are off.",
-)
-
 fraud_alerts = app.batched_topic(
     "fraud-alerts",
     FraudAlert,
@@ -107,6 +99,13 @@ payments = app.batched_topic(
     text="What the gateway said to an order.",
 )
 
+orders_by_customer = app.batched_topic(
+    "orders-by-customer",
+    Order,
+    partitions=PARTITIONS,
+    key="customer_id",
+    text="Orders once more, for rules with a window; empty while all of these are off.",
+)
 
 # One partition: what is in force follows from the order of all records.
 control = app.batched_topic(

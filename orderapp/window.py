@@ -33,9 +33,10 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 
 
 class Window(tuple[Seen, ...]):
-    """The orders of a customer that are younger than the latest time seen minus the rule's
-    `seconds`: the one that is judged and those before it, each once, and the latest 1,000 at
-    most. One that comes later than that is alone in its window."""
+    """What a rule knows of a customer: the orders that are younger than the latest time seen
+    minus the rule's `seconds`, each once, the one that is judged among them. Each has
+    `order_id`, `at` (its Kafka timestamp in ms), `amount` and `country`. There are 1,000 at
+    most, the latest ones; an order that comes when its time is over is alone."""
 
     __slots__ = ()
 

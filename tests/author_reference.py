@@ -19,7 +19,7 @@ METHODS = {
     "codec": (engine.Codec, ["explain"]),
 }
 #: What an author makes no instance of, or one of a class with fields of its own.
-NO_SIGNATURE = (engine.Topic, engine.Codec, engine.Record)
+NO_SIGNATURE = (engine.Topic, engine.Codec, engine.Record, rules.Window)
 
 #: Faust's own docstring is another one with each version.
 RECORD = """A `faust.Record`: what travels on a topic. In batches it is a Struct with the same
@@ -47,7 +47,7 @@ def page() -> str:
     for name, (owner, methods) in METHODS.items():
         parts.append(f"## Of {'an' if name == 'app' else 'a'} {name}")
         parts += [described(f"{name}.{each}", getattr(owner, each)) for each in methods]
-    places = {engine: engine.__all__, rules: ["rule"], testing: testing.__all__}
+    places = {engine: engine.__all__, rules: ["rule", "Window"], testing: testing.__all__}
     for module, names in places.items():
         parts.append(f"## From `{module.__name__}`")
         parts += [described(each, getattr(module, each)) for each in names]

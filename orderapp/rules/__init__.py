@@ -8,7 +8,8 @@
 A file here is a rule, and so is a module that another package declares as an entry point of
 the group `orderapp.rules`. A rule is a pure function; its id, which its alerts have as their
 reason, is the function's name in capitals. It returns whether it finds the order, or a detail
-for people. Parameters have a type with bounds, and a default.
+for people. Parameters have a type with bounds, and a default. With a second argument
+`window: Window`, and a parameter `seconds: Seconds = 60`, it gets the customer's latest orders.
 """
 
 import sys
@@ -19,8 +20,9 @@ from orderapp.judging import rules
 from orderapp.models import RuleState
 from orderapp.plugins import PluginError, Plugins
 from orderapp.rule import Rule, RuleFunction
+from orderapp.window import Seconds, Window
 
-__all__ = ["load_all", "rule", "rules"]
+__all__ = ["Seconds", "Window", "load_all", "rule", "rules"]
 
 F = TypeVar("F", bound=RuleFunction)
 

@@ -1,8 +1,7 @@
 """Large sums of one customer in a short time."""
 
 from orderapp.models import Amount, Order
-from orderapp.rules import rule
-from orderapp.window import Seconds, Window
+from orderapp.rules import Seconds, Window, rule
 
 
 @rule("off")

@@ -5,8 +5,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from orderapp.models import Order
-from orderapp.rules import rule
-from orderapp.window import MOST_OF_ONE, Seconds, Window
+from orderapp.rules import Seconds, Window, rule
+from orderapp.window import MOST_OF_ONE
 
 Limit = Annotated[int, Meta(ge=1, lt=MOST_OF_ONE)]
 

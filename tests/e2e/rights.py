@@ -16,7 +16,7 @@ AUTHORIZER = {
 }
 TOPICS = (
     *("orders", "fraud-alerts", "fraud-alerts-shadow", "payments", "orderapp-control"),
-    *("orders-dlq", "orders-dlq-resolved"),
+    *("orders-by-customer", "orders-dlq", "orders-dlq-resolved"),
 )
 OPERATIONS = {"read": 3, "write": 4, "create": 5, "describe": 8, "describe-configs": 10}
 KINDS = {"topic": 2, "group": 3}

@@ -8,6 +8,7 @@ from msgspec import Meta
 from orderapp.models import Amount, Country, Order
 from orderapp.plugins import PluginError
 from orderapp.rule import Rule
+from orderapp.rules import Seconds, Window
 
 ORDER = Order(order_id=7, customer_id=1234, amount=350, country="DE", created_at="t")
 
@@ -114,6 +115,22 @@ def Loud(order: Order) -> bool:  # noqa: N802
     """A."""
 
 
+def no_seconds(order: Order, window: Window, limit: float = 1) -> bool:
+    """A."""
+
+
+def endless(order: Order, window: Window, seconds: Annotated[int, Meta(ge=1)] = 60) -> bool:
+    """A."""
+
+
+def too_long(order: Order, window: Window, seconds: Seconds = 3601) -> bool:
+    """A."""
+
+
+def window_last(order: Order, seconds: Seconds = 60, window: Window = ()) -> bool:
+    """A."""
+
+
 WANTED = "is not `def rule(order: Order, limit: float = 1.0) -> bool`"
 
 
@@ -135,6 +152,10 @@ WANTED = "is not `def rule(order: Order, limit: float = 1.0) -> bool`"
         (silent, "has no docstring: say in a line what the rule finds"),
         (Loud, "is not allowed as the name of a rule"),
         (7, "is not allowed as the name of a rule"),
+        (no_seconds, "takes a window: give it `seconds: Seconds = 60` too"),
+        (endless, "takes a window: give it `seconds: Seconds = 60` too"),
+        (too_long, ": seconds=3601 is not allowed: Expected `int` <= 3600"),
+        (window_last, ": window has a type that JSON can't hold"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
