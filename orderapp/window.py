@@ -6,7 +6,7 @@ latest time of all minus the length. So the last window's records are enough to 
 """
 
 from collections.abc import Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from sys import intern
 from typing import Annotated
 
@@ -52,8 +52,11 @@ class Windows:
         self._latest = 0
         self._count = 0
         self._customers: dict[int, dict[int, Seen]] = {}
-        # By time; what is no longer kept is still in it for a while.
-        self._queue: list[tuple[int, int, int]] = []
+        # Times, order ids and customer ids by the second, and the seconds as a heap. They are
+        # dropped a second at a time; what is not kept any more is in there until then.
+        self._by_second: dict[int, list[tuple[int, int, int]]] = {}
+        self._in_seconds = 0
+        self._sequence: list[int] = []
 
     def __len__(self) -> int:
         return self._count
@@ -61,51 +64,86 @@ class Windows:
     def see(self, order: Order, at: int, lengths: Sequence[int]) -> list[Window | None]:
         """Take in an order's record; its windows of these lengths in seconds, none longer than
         all that is kept. None: the order is in that window already, and was judged there."""
-        self._latest = max(self._latest, at)
-        before = self._customers.get(order.customer_id, {}).get(order.order_id)
+        if at > self._latest:
+            self._latest = at
+        kept = self._customers.get(order.customer_id)
+        if kept is None:
+            kept = self._customers[order.customer_id] = {}
+        before = kept.get(order.order_id)
         seen = Seen(order.order_id, at, order.amount, intern(order.country))
         if before is None or before.at < at:
-            self._keep(order.customer_id, seen)
-            self._drop()
-        return [self._window(order.customer_id, seen, before, length) for length in lengths]
+            self._keep(order.customer_id, kept, seen, before)
+        return [self._window(kept, seen, before, length) for length in lengths]
 
     def _window(
-        self, customer_id: int, seen: Seen, before: Seen | None, seconds: int
+        self, kept: dict[int, Seen], seen: Seen, before: Seen | None, seconds: int
     ) -> Window | None:
         since = self._latest - seconds * 1000
         if before is not None and before.at > since:
             return None
-        kept = self._customers.get(customer_id, {})
         if seen.at <= since or seen.order_id not in kept:
             return Window((seen,))
         return Window([one for one in kept.values() if one.at > since])
 
-    def _keep(self, customer_id: int, seen: Seen) -> None:
-        kept = self._customers.setdefault(customer_id, {})
-        self._count += kept.pop(seen.order_id, None) is None
+    def _keep(
+        self, customer_id: int, kept: dict[int, Seen], seen: Seen, before: Seen | None
+    ) -> None:
+        if before is None:
+            self._count += 1
+        else:
+            del kept[seen.order_id]  # it is now the last one
         kept[seen.order_id] = seen
-        heappush(self._queue, (seen.at, seen.order_id, customer_id))
         if len(kept) > MOST_OF_ONE:
             oldest = min(kept.values(), key=lambda one: (one.at, one.order_id))
             self._remove(customer_id, oldest)
+        is_new = self._note(seen.at, seen.order_id, customer_id)
+        if is_new or self._count > MOST * self.partitions:
+            self._drop()
+        if self._in_seconds > 2 * self._count + MOST_OF_ONE:
+            self._note_anew()
+
+    def _note(self, at: int, order_id: int, customer_id: int) -> bool:
+        """Note when an order has to be dropped; whether it is the first one of its second."""
+        second = at // 1000
+        noted = self._by_second.get(second)
+        is_new = noted is None
+        if noted is None:
+            noted = self._by_second[second] = []
+            heappush(self._sequence, second)
+        noted.append((at, order_id, customer_id))
+        self._in_seconds += 1
+        return is_new
+
+    def _note_anew(self) -> None:
+        self._by_second, self._sequence, self._in_seconds = {}, [], 0
+        for customer_id, kept in self._customers.items():
+            for one in kept.values():
+                self._note(one.at, one.order_id, customer_id)
 
     def _drop(self) -> None:
         """Drop what is too old, and what there is no room for."""
-        since, queue = self._latest - self.seconds * 1000, self._queue
-        most = MOST * self.partitions
-        while queue and (queue[0][0] <= since or self._count > most):
-            at, order_id, customer_id = heappop(queue)
-            seen = self._customers.get(customer_id, {}).get(order_id)
-            if seen is not None and seen.at == at:
-                self.dropped += at > since
-                self._remove(customer_id, seen)
-        if len(queue) > 2 * self._count + MOST_OF_ONE:
-            self._queue = [
-                (one.at, one.order_id, customer_id)
-                for customer_id, kept in self._customers.items()
-                for one in kept.values()
-            ]
-            heapify(self._queue)
+        since, most = self._latest - self.seconds * 1000, MOST * self.partitions
+        while self._sequence and self._sequence[0] * 1000 + 999 <= since:
+            for noted in self._by_second[self._sequence[0]]:
+                self._drop_one(*noted, since)
+            self._end_second()
+        while self._count > most:
+            oldest = self._by_second[self._sequence[0]]
+            oldest.sort(reverse=True)
+            while oldest and self._count > most:
+                self._drop_one(*oldest.pop(), since)
+                self._in_seconds -= 1
+            if not oldest:
+                self._end_second()
+
+    def _end_second(self) -> None:
+        self._in_seconds -= len(self._by_second.pop(heappop(self._sequence)))
+
+    def _drop_one(self, at: int, order_id: int, customer_id: int, since: int) -> None:
+        seen = self._customers.get(customer_id, {}).get(order_id)
+        if seen is not None and seen.at == at:
+            self.dropped += at > since
+            self._remove(customer_id, seen)
 
     def _remove(self, customer_id: int, seen: Seen) -> None:
         kept = self._customers[customer_id]
