@@ -1,11 +1,14 @@
 """Fraud: which orders raise an alert."""
 
+import pytest
+
 from orderapp.judging import Rules
+from orderapp.memory import Memory
 from orderapp.models import Order
 from orderapp.rule import Rule
 from orderapp.services import fraud as service
-from orderapp.services.fraud import fraud
-from orderapp.testing import run
+from orderapp.services.fraud import fraud, fraud_windows
+from orderapp.testing import record, run
 
 
 def order(amount, country):
@@ -46,3 +49,68 @@ def test_each_rule_that_finds_an_order_raises_an_alert(monkeypatch):
         ("ODD", 1, "7 is\\nodd"),
         ("ODD", 1, "7 is\\nodd"),
     ]
+
+
+def put(monkeypatch, state):
+    """Let one rule be in force: more than two orders of a customer."""
+    rules = Rules()
+    rules.add(service.rules.declared["CUSTOMER_VELOCITY"].changed(state, 2, {"limit": 2}))
+    monkeypatch.setattr(service, "rules", rules)
+    monkeypatch.setattr(service, "memory", Memory("orders-by-customer", object, None))
+
+
+def by_customer(*times):
+    """Records of orders of a customer, at these times in ms."""
+    return [
+        record(
+            b'{"order_id":%d,"customer_id":1234,"amount":10,"country":"DE","created_at":'
+            b'"2026-11-23T18:00:00.000000Z"}' % order_id,
+            key=b"1234",
+            topic="orders-by-customer",
+            offset=order_id,
+            timestamp=at,
+        )
+        for order_id, at in enumerate(times)
+    ]
+
+
+@pytest.mark.parametrize(("state", "sent_on"), [("off", 0), ("shadow", 2), ("active", 2)])
+def test_orders_are_sent_on_by_customer_while_a_rule_with_a_window_is_not_off(
+    monkeypatch, state, sent_on
+):
+    put(monkeypatch, state)
+    values = [
+        record(
+            b'{"order_id":%d,"customer_id":1234,"amount":10,"country":"DE"}' % n, timestamp=n
+        )
+        for n in (1, 2)
+    ]
+
+    sent = [one for one in run(fraud, values).sent if one.topic == "orders-by-customer"]
+
+    assert [(one.key, one.partition, one.timestamp) for one in sent] == [
+        (b"1234", None, 1),
+        (b"1234", None, 2),
+    ][:sent_on]
+    assert [one.message.order_id for one in sent] == [1, 2][:sent_on]
+
+
+@pytest.mark.parametrize(
+    ("state", "topic"), [("active", "fraud-alerts"), ("shadow", "fraud-alerts-shadow")]
+)
+def test_an_order_that_is_found_by_its_window_is_told(monkeypatch, state, topic):
+    put(monkeypatch, state)
+
+    (sent,) = run(fraud_windows, by_customer(1000, 2000, 3000, 70_000)).sent
+
+    # Its key says where it goes: to where the order is.
+    assert (sent.topic, sent.key, sent.partition, sent.timestamp) == (topic, b"2", None, 3000)
+    alert = sent.message
+    assert (alert.reason, alert.rule_version) == ("CUSTOMER_VELOCITY", 2)
+    assert (alert.order_id, alert.detail) == (2, "3 orders in 60 s")
+
+
+def test_what_was_sent_on_is_left_when_the_rule_is_off(monkeypatch):
+    put(monkeypatch, "off")
+
+    assert run(fraud_windows, by_customer(1000, 2000, 3000)).sent == []

@@ -10,10 +10,10 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -64,7 +64,6 @@ class Part(NamedTuple):
         """Parts that make smaller batches; none: it is a batch of one record."""
         count = len(self.messages)
         if self.partition is None:
-            # aiokafka has put them into one batch with others'.
             groups = defaultdict(list)
             for message in self.each():
                 groups[partition_of(*message[0])].append(message)
@@ -180,6 +179,8 @@ def _few_cut(topic: str) -> Few:
 
 async def _send(producer: AIOKafkaProducer, topic: str, part: Part) -> list[Failure]:
     """Send once, and what is too large in smaller and smaller batches; what failed."""
+    if part.partition is None and len(part.messages) > 1:
+        return await _send_grouped(producer, topic, part)
     failures = []
     for failed, error in await _try(producer, topic, part):
         smaller = _smaller(producer, topic, failed) if isinstance(error, TOO_LARGE) else []
@@ -190,12 +191,28 @@ async def _send(producer: AIOKafkaProducer, topic: str, part: Part) -> list[Fail
     return failures
 
 
-def _smaller(producer: AIOKafkaProducer, topic: str, part: Part) -> list[Part]:
+async def _send_grouped(producer: AIOKafkaProducer, topic: str, part: Part) -> list[Failure]:
+    """The same of messages whose keys decide: a batch for each partition costs less than a
+    future for each message."""
+    try:
+        await producer.partitions_for(topic)
+    except KafkaError as error:
+        return [Failure(part, error)]
+    parts = part.smaller(_partition_of(producer, topic))
+    found = await asyncio.gather(*(_send(producer, topic, each) for each in parts))
+    return [*chain.from_iterable(found)]
+
+
+def _partition_of(producer: AIOKafkaProducer, topic: str) -> Callable[..., int]:
     def partition_of(key: bytes | None, value: bytes | None) -> int:
         partition: int = producer._partition(topic, None, key, value, key, value)
         return partition
 
-    smaller = part.smaller(partition_of)
+    return partition_of
+
+
+def _smaller(producer: AIOKafkaProducer, topic: str, part: Part) -> list[Part]:
+    smaller = part.smaller(_partition_of(producer, topic))
     if len(smaller) > 1 and _few_cut(topic).room():
         line = (
             "a batch is too large for the topic %s (max.message.bytes): cut into smaller ones"

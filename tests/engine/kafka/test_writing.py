@@ -246,3 +246,31 @@ async def test_a_send_that_is_no_part_of_a_delivery_is_tried_once():
     with pytest.raises(SendFailedError, match="sending to 't' failed"):
         await write(Kafka(errors=[KafkaTimeoutError()]), "t", part(1), None)
     assert kafka.tries == 1
+
+
+async def test_messages_whose_keys_decide_go_in_a_batch_for_each_partition():
+    kafka = Kafka()
+    messages = [(b"%d" % n, b"x") for n in (1, 2, 3, 4, 5)]
+
+    await write(kafka, "orders", Part(None, messages, None, [*range(5)]), None)
+
+    assert kafka.tries == 2
+    assert kafka.written == [1, 3, 5, 2, 4]
+
+
+async def test_of_such_batches_the_one_that_failed_is_tried_again(errand):
+    kafka = Kafka(errors=[KafkaTimeoutError()])
+    messages = [(b"%d" % n, b"x") for n in (1, 2, 3)]
+
+    await write(kafka, "orders", Part(None, messages, None), errand)
+
+    assert kafka.written == [2, 1, 3]
+
+
+async def test_messages_for_a_topic_of_which_nothing_is_known_fail_together():
+    class Unknown(Kafka):
+        async def partitions_for(self, topic):
+            raise UnknownTopicOrPartitionError
+
+    with pytest.raises(SendFailedError):
+        await write(Unknown(), "orders", Part(None, [(b"1", b"x")] * 2, None), None)
