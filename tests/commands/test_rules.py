@@ -78,7 +78,7 @@ def test_json_has_both(log):
     assert (changed["before"]["state"], changed["after"]["state"]) == ("active", "off")
     assert json.loads(log.records[0].value)["author"] == "ann"
     versions = [json.loads(line)["version"] for line in run("list", "--json")[1].splitlines()]
-    assert versions == [1, 1, 2]
+    assert versions == [1, 1, 1, 1, 2]
 
 
 def test_nothing_to_change_is_said_and_no_error(log):
