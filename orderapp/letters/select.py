@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 from aiokafka import ConsumerRecord
 
+from orderapp import topics
 from orderapp.engine.batches.framing import plain_key, unframed
 from orderapp.engine.dead_letters.read import DeadLetter, Span, spans_of
 from orderapp.engine.dead_letters.resolutions import Place
@@ -92,13 +93,16 @@ class _Order(msgspec.Struct):
     order_id: int
 
 
+_BY_CUSTOMER = ("original-topic", topics.orders_by_customer.name.encode())
 _decode = msgspec.json.Decoder(_Order).decode
 
 
 def order_of(record: ConsumerRecord) -> int | None:
     """The order id: the key, or what the value says; None: neither does."""
     key = plain_key(record.key)
-    if key.isdigit() and len(key) <= 16:
+    # The key of an order that was sent on by customer is the customer's id.
+    is_by_customer = _BY_CUSTOMER in (record.headers or ())
+    if key.isdigit() and len(key) <= 16 and not is_by_customer:
         return _possible(int(key))
     try:
         return _possible(_decode(unframed(record.value or b"")).order_id)

@@ -2,6 +2,7 @@
 
 from aiokafka import ConsumerRecord
 
+from orderapp import topics
 from orderapp.app import app
 from orderapp.engine.batches.records import is_replay
 from orderapp.engine.dead_letters.headers import DamagedError, read_headers
@@ -15,6 +16,8 @@ from orderapp.reconcile import case
 from orderapp.reconcile.case import Fact
 from orderapp.reconcile.facts import SERVICES
 
+#: Topics of orders.
+OF_ORDERS = (topics.orders.name, topics.orders_by_customer.name)
 #: Where a record was first: topic, partition, offset.
 Origin = tuple[str, int, int]
 #: Partition and offset of a dead letter, and the note about it; None: it was taken back.
@@ -43,10 +46,10 @@ def dead_letter(record: ConsumerRecord) -> tuple[Origin, list[Fact]]:
     it up. Raises `DamagedError`."""
     origin = read_headers(record.headers)
     place = (origin.topic, origin.partition, origin.offset)
-    if origin.topic != "orders":
+    if origin.topic not in OF_ORDERS:
         return place, []
     try:
-        order = app.decoder("orders").one(record)
+        order = app.decoder(origin.topic).one(record)
     except Exception:  # whatever a decoder has against it
         return place, []
     fact = Fact(

@@ -108,6 +108,14 @@ def test_the_order_is_that_of_the_key_or_else_of_the_value(key, value, expected)
     assert order_of(record(value, key)) == expected
 
 
+def test_the_key_of_an_order_that_was_sent_on_by_customer_is_not_its_id():
+    origin = record(topic="orders-by-customer")
+    headers = headers_for(origin, Failure("fraud", TypeError("a bug"), 1))
+
+    assert order_of(record(b'{"order_id": 5}', b"1234", headers=headers)) == 5
+    assert order_of(record(b"no order", b"1234", headers=headers)) is None
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("5", Range(5, 5)), ("5-9", Range(5, 9)), ("5-", Range(5, None)), ("0-0", Range(0, 0))],

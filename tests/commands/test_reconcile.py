@@ -541,6 +541,15 @@ def test_a_dead_letter_knows_its_order_and_its_services():
     assert {fact.state for fact in found} == {FRAUD, PAYING}
 
 
+def test_a_dead_letter_of_an_order_that_was_sent_on_by_customer_is_about_that_order():
+    value = order_record(7).value
+    original = record(value, b"1234", topic="orders-by-customer", offset=9)
+    place, found = dead_letter(buried(original, "fraud"))
+
+    assert place == ("orders-by-customer", 0, 9)
+    assert [(fact.order_id, fact.state) for fact in found] == [(7, FRAUD)]
+
+
 def test_a_dead_letter_that_is_no_order_has_no_fact():
     assert dead_letter(buried(record(b"\xff", offset=9))) == (("orders", 0, 9), [])
 

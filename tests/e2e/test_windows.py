@@ -132,6 +132,12 @@ def test_alerts_are_those_of_the_log_though_workers_are_killed(shop, start):
     assert shop.found("fraud-alerts-shadow") == new
     assert shop.found() == expected
 
+    # The history has the same orders, in nearly the same sequence.
+    tried = json.loads(
+        shop.rules("test", RULE, "--set", "seconds=3600", "--json", "--limit", "0")
+    )
+    assert (tried["parameters"]["seconds"], tried["failures"]) == (3600, 0)
+    assert tried["raised"] >= len(expected) + len(new)
     told = faust(shop.data_dir, "reconcile", "--wait", "60", timeout=120, **shop.settings)
     assert (told.returncode, told.stderr) == (0, ""), told.stdout
     clear = max({*range(before + 1, first)} - expected.keys())

@@ -215,6 +215,11 @@ def test_damaged_dead_letter_is_no_document(name, value):
     assert documents.dead_letter_document(letter(**changed)) is None
 
 
+def test_dead_letter_of_an_order_that_was_sent_on_by_customer_is_no_document():
+    # Its key is the customer's id.
+    assert documents.dead_letter_document(letter(original_topic=b"orders-by-customer")) is None
+
+
 def test_dead_letter_without_headers_is_no_document():
     assert documents.dead_letter_document(record(key=b"7", topic="orders-dlq")) is None
 
