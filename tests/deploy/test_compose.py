@@ -255,7 +255,7 @@ BREAKS = {
         lambda s: test_services_are_locked_in_and_bounded(s, "web"),
     ),
     "an image that moves": (
-        "apache/kafka:4.1.0",
+        "apache/kafka:4.4.0",
         "apache/kafka:latest",
         test_images_are_pinned_and_kafka_is_the_embedded_one,
     ),

@@ -72,7 +72,7 @@ def test_the_lock_file_pins_each_of_the_37_jars_once():
 
     assert len({jar.coordinates.rpartition(":")[0] for jar in locked}) == 37
     assert all(len(bytes.fromhex(jar.sha256)) == 32 and jar.size > 0 for jar in locked)
-    assert {"4.1.0"} == {
+    assert {"4.4.0"} == {
         jar.coordinates.rpartition(":")[2]
         for jar in locked
         if jar.coordinates.startswith("org.apache.kafka:")
