@@ -45,7 +45,7 @@ def rights(*, together: bool = False) -> Iterator[Right]:
     yield Right("topic", control.TOPIC, "write", "rules")
     read = [topic for service in app.services.all.values() for topic in service.reads]
     for topic in dict.fromkeys([*read, *letters]):
-        yield Right("topic", topic, "write", "dlq")
+        yield Right("topic", topic, "write", "web, dlq")
 
 
 def _dead_letter_topics() -> list[str]:

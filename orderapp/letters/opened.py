@@ -23,14 +23,18 @@ class Opened:
         self.reader = reader
         self._letters = letters
         self._selection = selection
-        self._missing = set(selection.places)
+        self._places = frozenset(selection.places)
+        self._missing = set(self._places)
 
     async def read(self) -> AsyncIterator[list[DeadLetter]]:
         """The dead letters at the places of the selection, or all, where it has none."""
         async for chunk in self._letters.read(self._selection.spans(self._letters.spans)):
-            found = [letter for letter in chunk if self._selection.is_about(letter)]
+            found = [letter for letter in chunk if self._is_meant(letter)]
             self._missing.difference_update(letter.place for letter in found)
             yield found
+
+    def _is_meant(self, letter: DeadLetter) -> bool:
+        return not self._places or letter.place in self._places
 
     def missing(self) -> Iterator[str]:
         """A line for each place where there is none; known when all is read."""

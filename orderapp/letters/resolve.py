@@ -91,7 +91,8 @@ class Resolve:
         async with Resolver(self.cluster, TOPIC, addresses) as resolver:
             try:
                 async for tasks in self._tasks(letters, addresses):
-                    for window in windows(tasks):
+                    # Also of a part in which nothing fits.
+                    for window in windows(tasks) if tasks else [[]]:
                         if not self.go_on():
                             return False
                         if self.action == "dropped":

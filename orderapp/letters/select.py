@@ -59,10 +59,6 @@ class Selection:
             for partition in (sorted(set(self.partitions)) or ends)
         ]
 
-    def is_about(self, letter: DeadLetter) -> bool:
-        """Whether the letter is at one of the places, if any are given."""
-        return not self.places or letter.place in self.places
-
     def task(self, letter: DeadLetter) -> Task | None:
         """The letter and the services that are meant; None: it is not meant."""
         services = letter.services if self.resolved else letter.open_for

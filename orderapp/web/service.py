@@ -2,6 +2,7 @@
 
 from orderapp.web.api import (
     asyncapi,
+    dead_letter_changes,
     dead_letters,
     docs,
     events,
@@ -15,6 +16,7 @@ from orderapp.web.page import errors, files
 
 __all__ = [
     "asyncapi",
+    "dead_letter_changes",
     "dead_letters",
     "docs",
     "errors",

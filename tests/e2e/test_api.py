@@ -17,10 +17,10 @@ RISKY = {"customer_id": 1234, "amount": 350, "country": "DE"}
 HARMLESS = {"customer_id": 1234, "amount": 20.5, "country": "US"}
 
 
-def post(worker, body, key=None, timeout=60):
-    """The status, the JSON and the headers of an answer to a new order."""
+def post(worker, body, key=None, timeout=60, path="/api/orders"):
+    """The status, the JSON and the headers of an answer to a new order, or another body."""
     headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
-    url = f"http://127.0.0.1:{worker.port}/api/orders"
+    url = f"http://127.0.0.1:{worker.port}{path}"
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:

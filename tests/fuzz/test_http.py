@@ -13,6 +13,7 @@ from tests.fuzz.values import as_json, damaged, near, nested, trees
 PATHS = (
     b"/", b"/healthz", b"/readyz", b"/metrics", b"/docs", b"/openapi.json", b"/asyncapi.json",
     b"/api/stats", b"/api/analytics", b"/api/orders", b"/api/orders/7", b"/static/",
+    b"/api/dead-letters", b"/api/dead-letters/3:1", b"/api/dead-letters/replay",
     b"/static/dashboard.css", b"/static/../views.py", b"/static/%2e%2e/views.py",
     b"/static/" + b"a" * 3000, b"/api/orders/" + b"9" * 5000, b"/api/orders/%00", b"//x/", b"*",
     b"http://localhost/healthz", b"http://[::1/", b"/%ff%fe", b"/static/%00", b"/static/%2f",
@@ -56,6 +57,7 @@ headers = st.lists(
 bodies = st.one_of(
     st.just(b""),
     near(["customer_id", "amount", "country"]).map(as_json),
+    near(["places", "everything", "since", "dry_run"]).map(as_json),
     damaged(near(["customer_id", "amount", "country"]).map(as_json)),
     trees.map(as_json),
     st.binary(max_size=200),

@@ -56,8 +56,8 @@ class Producer:
 
     async def send(self, topic, value, *, key, partition, headers, timestamp_ms):
         answer = asyncio.get_running_loop().create_future()
-        if topic in self.kafka.fails:
-            answer.set_exception(self.kafka.fails[topic])
+        if error := self.kafka.failing(topic):
+            answer.set_exception(error)
         else:
             answer.set_result(None)
             self.kafka.add(topic, value, key, partition or 0, headers, 1_000)
@@ -71,7 +71,6 @@ class FakeLetters:
         self.reader = Reader()
         names = [spec.name for spec in app.topic_specs]
         self.reader.topics = {name: [] for name in names}
-        #: By topic: what sending to it raises.
         self.fails = {}
         letters._forget()
         letters._reader, letters._reading, letters._is_current = None, None, False
@@ -103,6 +102,16 @@ class FakeLetters:
     def note(self, place, note):
         """What was done with a dead letter."""
         self.add(RESOLVED, encode_resolution(note), place.encode(), 0, (), 1_000)
+
+    def fail(self, topic, error, after=0):
+        """Let sending to a topic fail, after so many records, until `fails` is cleared."""
+        self.fails[topic] = (after, error)
+
+    def failing(self, topic):
+        """What the next record to a topic fails with."""
+        after, error = self.fails.get(topic, (0, None))
+        self.fails[topic] = (after - 1, error)
+        return None if after > 0 else error
 
     def add(self, topic, value, key, partition, headers, timestamp):
         """A record; its place."""

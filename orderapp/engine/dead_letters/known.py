@@ -93,13 +93,14 @@ class KnownDeadLetters(Service):
         self._forget()
         super().__init__()
 
-    async def look(self) -> bool:
-        """Read what is new. False while Kafka can't be asked, and until all was read once."""
+    async def look(self, patience: float | None = None) -> bool:
+        """Read what is new, and wait for it so long (s; by default `SOON`). False while Kafka
+        can't be asked, and until all was read once."""
         reading = self._reading
         if reading is None or (reading.done() and time.monotonic() - self._read_at >= FRESH):
             reading = self._reading = asyncio.create_task(self._read())
         # Not cancelled when it takes longer: the next one profits from it.
-        await asyncio.wait({reading}, timeout=SOON)
+        await asyncio.wait({reading}, timeout=SOON if patience is None else patience)
         return self._is_current
 
     async def look_again(self) -> None:

@@ -16,7 +16,7 @@ from orderapp.letters.opened import opened
 from orderapp.letters.resolve import addresses_of
 from orderapp.letters.select import Selection
 from orderapp.web.api import parameters as read
-from orderapp.web.api.known_letters import letters
+from orderapp.web.api.known_letters import letters, need
 from orderapp.web.api.letter_answers import (
     LetterDetail,
     LetterPage,
@@ -86,8 +86,7 @@ PLACE = Parameter(
 async def dead_letters(request: web.Request) -> web.Response:
     """A page of dead letters."""
     query = _read_query(request)
-    if not await letters.look():
-        raise unavailable("it is not known which dead letters there are: Kafka can't be asked")
+    await need(current=True)
     # In a thread: sixty thousand would hold up the worker for a while.
     return json(await asyncio.to_thread(page_of, [*letters.letters], query))
 

@@ -8,10 +8,15 @@ from orderapp.engine.dead_letters.read import State
 from orderapp.letters.opened import TOPIC
 from orderapp.letters.select import order_of
 from orderapp.store import DeadLetterDocument, OrderStory
+from orderapp.web.server.problems import unavailable
 
 letters = KnownDeadLetters(lambda: app.cluster, TOPIC, order_of)
 app.resources.append(letters)
 app.topic_listeners.append(lambda _: letters.begin_anew())
+
+
+#: Seconds that an answer waits which is nothing without them.
+PATIENCE = 1.2
 
 
 class Told(NamedTuple):
@@ -29,6 +34,15 @@ async def look_for(*stories: OrderStory | None) -> None:
     """See what is new of dead letters, if any of these orders has one."""
     if any(story and story.dead_letter for story in stories):
         await letters.look()
+
+
+async def need(*, current: bool) -> None:
+    """Raise `Problem` when dead letters are not known; `current`: as they are now."""
+    is_current = await letters.look(PATIENCE)
+    if not (is_current or (letters.was_read and not current)):
+        raise unavailable(
+            "which dead letters there are is not known: Kafka has not said so yet"
+        )
 
 
 def told(letter: DeadLetterDocument) -> Told:

@@ -12,12 +12,12 @@ from orderapp.web.api import prefer
 from orderapp.web.api.answers import OneOrder, Orders, Page, detailed
 from orderapp.web.api.arrivals import arrivals
 from orderapp.web.api.joined import Joined
-from orderapp.web.api.known_letters import letters, look_for, open_orders
+from orderapp.web.api.known_letters import letters, look_for, need, open_orders
 from orderapp.web.api.listed import listed
 from orderapp.web.api.progress import fraud_of
 from orderapp.web.api.routes import PATIENCE, Answer, Route, json, serve
 from orderapp.web.api.timeline import timeline
-from orderapp.web.server.problems import Problem, unavailable
+from orderapp.web.server.problems import Problem
 
 DEFAULT_LIMIT, DEFAULT_PAGE = 10, 50
 
@@ -77,14 +77,13 @@ async def orders(request: web.Request) -> web.Response:
 
 async def _given_up(status: str | None) -> frozenset[int]:
     """The orders with an open dead letter, as far as `status` is about them."""
-    if status not in ("stored", "dead_letter"):
-        return frozenset()
-    await letters.look()
+    if status == "dead_letter":
+        await need(current=False)
+        return open_orders()
     if status == "stored":
+        await letters.look()
         return open_orders("payment")
-    if not letters.was_read:
-        raise unavailable("it is not known which dead letters are open: Kafka can't be asked")
-    return open_orders()
+    return frozenset()
 
 
 @serve(

@@ -16,8 +16,7 @@ from orderapp.judging import rules
 from orderapp.models import Author, RuleState
 from orderapp.rule import Rule
 from orderapp.web.api.access import check_writer
-from orderapp.web.api.body import BODY_SECONDS, read_json
-from orderapp.web.api.new_order import NO_JSON, unreadable
+from orderapp.web.api.body import BODY_SECONDS, parsed, read_json
 from orderapp.web.api.routes import Answer, Header, Parameter, Route, json, serve
 from orderapp.web.server.problems import (
     FieldError,
@@ -128,7 +127,7 @@ async def set_rule(request: web.Request) -> web.Response:
     """Change a rule; answered when Kafka has the change, and it holds."""
     check_writer(request)
     rule, version = _asked(request), _read_version(request)
-    wanted = _parse(await read_json(request))
+    wanted = parsed(_decode, await read_json(request), "change of a rule")
     if not app.ready:
         raise unavailable("Kafka is not reachable: nothing was changed")
     values = wanted.parameters
@@ -167,21 +166,6 @@ def _read_version(request: web.Request) -> int | None:
         text = ", ".join(tags).encode(errors="replace").decode()
         raise bad_parameter("If-Match", text, 'one version in quotation marks, "1", or *')
     return None if tags[0] == "*" else int(tags[0].strip('"'))
-
-
-def _parse(body: bytes) -> RuleSetting:
-    try:
-        return _decode(body)
-    except msgspec.ValidationError as error:
-        raise Problem(422, f"this is no change of a rule: {error}", _field(error)) from None
-    except NO_JSON as error:
-        raise unreadable(body, error) from None
-
-
-def _field(error: Exception) -> FieldError:
-    """`Expected `str`, got `int` - at `$.author`` is about `author`."""
-    text, _, place = str(error).partition(" - at `$.")
-    return FieldError(place.strip("`")[:64], text)
 
 
 def _in_force(rule: Rule) -> RuleInForce:

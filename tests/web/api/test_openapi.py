@@ -233,7 +233,12 @@ def test_every_operation_has_a_group_that_is_explained_and_says_who_may():
     assert all(tag["description"] for tag in document["tags"])
     assert {tag for o in operations for tag in o["tags"]} == {*explained}
     guarded = [o["operationId"] for o in operations if o["security"]]
-    assert sorted(guarded) == ["post_api_orders", "put_api_rules_rule_id"]
+    assert sorted(guarded) == [
+        "post_api_dead_letters_drop",
+        "post_api_dead_letters_replay",
+        "post_api_orders",
+        "put_api_rules_rule_id",
+    ]
 
 
 async def test_answers_have_the_headers_that_are_described(client, store):
