@@ -6,6 +6,7 @@ back on its port, and heartbeats as fast as a test wants."""
 import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,9 @@ class FakeWorker:
         self.may_stream.set()
         self.asked: list[str] = []
         self.stats_asked = 0
+        #: Activity beside that of the orders, and the moment of the answer (Unix time in s).
+        self.more_activity: list[Json] = []
+        self.now: float | None = None
         #: How old the totals are when they are answered, in seconds.
         self.counted_before = 0.0
         #: What the answer says of the countries that it does not list.
@@ -208,6 +212,9 @@ class FakeWorker:
             return problem(503, error)
         stats = stats_of(self.orders.values(), self.services, self.counted_before)
         stats["other_countries"] = self.other_countries
+        stats["activity"] += self.more_activity
+        if self.now is not None:
+            stats["at"] = datetime.fromtimestamp(self.now, UTC).isoformat()
         if not self.letters_counted:
             stats["dead_letters"] = None
         return web.json_response(stats)

@@ -132,7 +132,7 @@ def country_stats(orders: Iterable[Json]) -> list[Json]:
 
 
 def stats_of(orders: Iterable[Json], services: Json | None, counted_before: float = 0) -> Json:
-    """The figures over all orders; their activity is that of the last completed minute."""
+    """The figures over all orders; they all came a minute ago."""
     orders = list(orders)
     countries = country_stats(orders)
     total = {

@@ -16,6 +16,11 @@ const MOVES = {
   End: Infinity,
 };
 const NOWHERE = { left: -10, top: -10 };
+/** Orders between two lines: whole numbers, up to more than a minute can bring. */
+const GRID = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((zeros) => [1, 2, 5].map((n) => n * 10 ** zeros));
+/** Pixels of a digit of the axes, and of what stands around a number. */
+const DIGIT = 7;
+const AROUND = 18;
 
 /** Alerts are counted at their own time, not at their order's. */
 const said = (orders, alerts) => `${counted(orders, "order")}, ${counted(alerts, "alert")}`;
@@ -45,7 +50,7 @@ export class ActivityChart {
   #describe() {
     const { columns, step } = this.#shown;
     const sum = (column) => column.reduce((one, other) => one + other, 0);
-    const minutes = Math.round((columns[0].length * step) / 60);
+    const minutes = Math.round(((columns[0].length - 1) * step) / 60);
     const text = `${said(sum(columns[1]), sum(columns[2]))}, in ${minutes} minutes`;
     this.#summary = text;
     setText(byId("activity-step"), step < 60 ? `per ${step} s` : "per minute");
@@ -62,7 +67,8 @@ export class ActivityChart {
     if (index === null || index === undefined) return this.#summary;
     const [times, orders, alerts] = this.#plot.data;
     const bar = said(orders[index], alerts[index]);
-    return `${timeText(times[index] * 1000)}, ${this.#shown.step} s: ${bar}`;
+    const soFar = index === times.length - 1 ? " so far" : "";
+    return `${timeText(times[index] * 1000)}, ${this.#shown.step} s${soFar}: ${bar}`;
   }
 
   #setValue(index) {
@@ -132,10 +138,10 @@ export class ActivityChart {
         },
         {
           ...axis,
-          size: 42,
+          size: (_, labels) => AROUND + DIGIT * Math.max(3, ...(labels ?? []).map((text) => text.length)),
           grid: { stroke: color("--line"), width: 1 },
           ticks: { show: false },
-          incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5],
+          incrs: GRID,
           values: (_, counts) => counts.map(countText),
         },
       ],
@@ -145,7 +151,10 @@ export class ActivityChart {
         // An edge, as the two colours are not far apart for every eye.
         { ...bars, fill: color("--chart-alerts"), stroke: color("--surface"), width: 1.5 },
       ],
-      hooks: { setCursor: [(plot) => this.#readOut(plot.cursor.idx)] },
+      hooks: {
+        setCursor: [(plot) => this.#readOut(plot.cursor.idx)],
+        draw: [(plot) => pale(plot, color("--surface"))],
+      },
     };
   }
 
@@ -153,4 +162,14 @@ export class ActivityChart {
     const { columns, step } = this.#shown;
     return [columns[0][0], columns[0].at(-1) + step];
   }
+}
+
+/** The last bar is still filling: it is paler, so that it does not look like a fall. */
+function pale({ ctx, bbox, data: [times], valToPos }, surface) {
+  const left = valToPos(times.at(-1), "x", true);
+  ctx.save();
+  ctx.globalAlpha = 0.45;
+  ctx.fillStyle = surface;
+  ctx.fillRect(left, bbox.top, bbox.left + bbox.width - left, bbox.height);
+  ctx.restore();
 }
