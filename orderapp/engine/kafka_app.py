@@ -53,8 +53,10 @@ class KafkaApp(ServicesApp):
         #: The topics that are there since `prepare`.
         self.prepared: set[str] = set()
         self.ready = False
-        #: Known once it was found; clients of one's own are made for it.
+        #: For clients of one's own; None until the topics are there, as aiokafka logs an error
+        #: for each that it does not find.
         self.cluster: Cluster | None = None
+        self._found: Cluster | None = None
         self._find_cluster = cluster
         self._preparing = asyncio.Lock()
         self.transport = Transport(
@@ -74,7 +76,7 @@ class KafkaApp(ServicesApp):
             if self.ready:
                 return
             cluster = await asyncio.to_thread(self._find_cluster)
-            self.cluster = cluster
+            self._found = cluster
             self.transport.url = [URL(f"kafka://{server}") for server in cluster.servers]
             topics = [*self.topic_specs, *self._leader_topic()]
             # Who reads nothing has no group, and need not be allowed one.
@@ -82,6 +84,7 @@ class KafkaApp(ServicesApp):
             group = self.conf.id if reads else None
             await self.insist("start", lambda: cluster.prepare(topics, group))
             self.prepared = {topic.name for topic in topics}
+            self.cluster = cluster
             self.ready = True
 
     async def insist(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
@@ -92,7 +95,7 @@ class KafkaApp(ServicesApp):
         if self.in_worker:
             await until_allowed(what, attempt)
         else:
-            await _soon(self.cluster, attempt())
+            await _soon(self._found, attempt())
 
     def translated(self, error: Exception, operation: str, *topics: str) -> Exception:
         """See `rights.translated`."""

@@ -113,6 +113,22 @@ async def test_the_page_finds_a_restarted_worker(start, open_page):
     await expect(cell(visit.page, "Order", row=1)).to_have_text("1")
 
 
+async def test_a_page_that_is_open_while_a_worker_starts_says_so_and_disturbs_nothing(
+    start, open_page
+):
+    worker = start()
+    alive = "the worker listens"
+    await asyncio.to_thread(eventually, lambda: worker.get("/healthz")[0] == 200, alive)
+    visit = await open_page(url(worker))
+    await expect_state(visit.page, "Starting")
+    await expect_state(visit.page, "Live")
+
+    # A topic that is asked for before it is there would be an error in aiokafka's log.
+    await send(worker, records.order(1, 350.0, "DE"))
+    await expect(row_of(visit.page, 1)).to_contain_text("paid")
+    assert "ERROR" not in worker.log
+
+
 def keys(value):
     """The names in an answer; of a list those of its first item."""
     if isinstance(value, list):

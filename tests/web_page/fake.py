@@ -52,6 +52,8 @@ class FakeWorker:
         #: Why no stream is opened.
         self.stream_error: str | None = None
         self.missing: list[str] = []
+        #: Whether what is missing has been so since the worker's start.
+        self.starting = False
         self.services: Json | None = {
             name: {"group": "orderapp", "lag": 0, "oldest_seconds": None}
             for name in ("fraud", "payment", "analytics")
@@ -202,7 +204,11 @@ class FakeWorker:
 
     async def _ready(self, _: web.Request) -> web.Response:
         if self.missing:
-            body = {"status": "unavailable", "missing": self.missing}
+            body = {
+                "status": "unavailable",
+                "missing": self.missing,
+                "starting": self.starting,
+            }
             return web.json_response(body, status=503)
         return web.json_response({"status": "ok"})
 

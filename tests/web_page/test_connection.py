@@ -129,6 +129,105 @@ async def test_a_worker_that_is_not_ready_names_what_is_missing(
     await expect_state(page, "Live")
 
 
+async def test_a_start_is_no_failure(worker: FakeWorker, open_page: OpenPage) -> None:
+    worker.starting, worker.missing = True, ["Kafka is not reachable yet"]
+    worker.store_error = "the store does not answer; try again"
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Starting")
+    await expect(problems(page)).to_contain_text("Missing: Kafka is not reachable yet.")
+    await expect(problems(page).locator("li")).to_have_count(1)  # the store is not to blame
+    await expect(problems(page)).to_have_css("background-color", "rgb(237, 240, 244)")
+    await expect(page.locator("#page-note")).to_have_text("Newest first, not live now")
+    worker.store_error, worker.missing = None, ["no partitions are assigned"]
+    await expect(problems(page)).to_contain_text("Missing: no partitions are assigned.")
+
+    worker.starting, worker.missing = False, []
+    await expect_state(page, "Live")
+    await expect(problems(page)).to_be_hidden()
+
+
+async def test_all_texts_follow_from_one_state(worker: FakeWorker, open_page: OpenPage) -> None:
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    note = page.locator("#page-note")
+
+    worker.missing = ["Kafka does not answer"]
+    worker.store_error = "the store did not answer within 2 s"
+    await expect_state(page, "Worker not ready")
+    await expect(problems(page).locator("li")).to_have_count(2)
+    await expect(note).to_have_text("Newest first, not live now")
+    assert "still arrive" not in await problems(page).inner_text()
+
+    await worker.stop()
+    await expect_state(page, "Connection lost")
+    await expect(problems(page).locator("li")).to_have_count(1)
+    await expect(note).to_have_text("Newest first, not live now")
+
+    worker.missing, worker.store_error = [], None
+    await worker.start()
+    await expect_state(page, "Live")
+    await expect(problems(page)).to_be_hidden()
+    await expect(note).to_have_text("Newest first, live")
+
+
+async def test_the_store_that_readyz_misses_is_said_once(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.missing = ["store: does not answer"]
+    worker.store_error = "the store did not answer within 2 s"
+    page = (await open_page(worker.url)).page
+
+    await expect_state(page, "Store away")
+    await expect(problems(page).locator("li")).to_have_count(1)
+
+
+async def test_a_page_is_not_live_before_the_worker_has_said_that_it_is_ready(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.missing = ["no partitions are assigned"]
+    page = (await open_page("about:blank")).page
+    await page.add_init_script(
+        """addEventListener("DOMContentLoaded", () => {
+          window.states = [];
+          const state = document.getElementById("state");
+          new MutationObserver(() => window.states.push(state.textContent))
+            .observe(state, { childList: true });
+        })"""
+    )
+    await page.goto(worker.url)
+    await expect_state(page, "Worker not ready")
+    worker.missing = []
+    await expect_state(page, "Live")
+
+    assert await page.evaluate("window.states") == ["Worker not ready", "Live"]
+
+
+async def test_an_error_of_sending_goes_when_the_worker_is_back(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    await worker.stop()
+    await expect_state(page, "Connection lost")
+    await page.get_by_role("button", name="Send a risky order").click()
+    await expect(page.locator("#sent")).to_have_text("There is no connection to the worker.")
+
+    await worker.start()
+    await expect_state(page, "Live")
+    await expect(page.locator("#sent")).to_be_empty()
+
+
+async def test_figures_that_failed_are_not_complained_of_during_a_pause(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.stats_error = "the totals are being counted"
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Store away")
+    await page.get_by_role("button", name="Pause").click()
+
+    await expect_state(page, "Paused")
+
+
 async def test_figures_services_and_countries_are_shown(
     worker: FakeWorker, open_page: OpenPage
 ) -> None:

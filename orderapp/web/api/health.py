@@ -38,10 +38,11 @@ class Stalled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotReady(msgspec.Struct, frozen=True, kw_only=True):
-    """What keeps the worker from its work."""
+    """What keeps the worker from its work; `starting` while it has not had all of it yet."""
 
     status: Literal["unavailable"] = "unavailable"
     missing: Sequence[str]
+    starting: bool
 
 
 @serve(
@@ -74,7 +75,7 @@ async def readyz(request: web.Request) -> web.Response:
     missing = [reason for reason in (_kafka(), await _store()) if reason]
     missing += [*blocked.reasons, *_standing_still()]
     if missing:
-        return json(NotReady(missing=missing), 503)
+        return json(NotReady(missing=missing, starting=_start.lasts()), 503)
     return json(Healthy())
 
 
@@ -86,6 +87,17 @@ class _Start:
         self._limit = limit
         self._began = time.monotonic()
         self._is_over = False
+        self._had_all = False
+
+    def lasts(self) -> bool:
+        """Whether Kafka, partitions and the store have never been there at once, as far as
+        anybody has asked: what is missing then is no failure."""
+        self._had_all |= (
+            app.ready
+            and (not app.agents or app.has_partitions())
+            and (store not in app.resources or store.has_opened)
+        )
+        return not self._had_all
 
     def overdue(self) -> str | None:
         """What has been missing since the start, when that is too long."""

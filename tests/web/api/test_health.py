@@ -65,6 +65,21 @@ async def test_a_worker_that_was_never_ready_is_unhealthy_after_a_while(client, 
     assert await ask(client, "/healthz") == (503, {"status": "stalled", "reason": reason})
 
 
+async def test_a_worker_is_starting_until_all_was_there_once(
+    client, starting, store, kafka, monkeypatch
+):
+    assert (await ask(client, "/readyz"))[1]["starting"] is True
+    monkeypatch.setattr(app, "ready", True)
+    assert (await ask(client, "/readyz"))[1]["starting"] is True
+    monkeypatch.setattr(store, "has_opened", True)
+    monkeypatch.setattr(app, "has_partitions", lambda: True)
+    store.fail(StoreUnavailable("away"))
+    assert (await ask(client, "/readyz"))[1]["starting"] is False
+
+    monkeypatch.setattr(app, "ready", False)
+    assert (await ask(client, "/readyz"))[1]["starting"] is False
+
+
 async def test_one_that_was_ready_once_stays_healthy_whatever_goes(
     client, starting, store, monkeypatch
 ):

@@ -71,12 +71,16 @@ export async function post(path, body, headers) {
   return answer.body;
 }
 
-/** What the worker says it misses; nothing when it is ready, or does not say. */
-export async function missing() {
+/** What the worker says it misses, and whether it is still starting; nothing when it is ready, or
+    does not say. */
+export async function readiness() {
   try {
     const { status, body } = await send("readyz", {});
-    return status === 503 && Array.isArray(body?.missing) ? body.missing.map(String) : [];
+    if (status === 503 && Array.isArray(body?.missing)) {
+      return { missing: body.missing.map(String), starting: body.starting === true };
+    }
   } catch {
-    return []; // others tell
+    // others tell
   }
+  return { missing: [], starting: false };
 }

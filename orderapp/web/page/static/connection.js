@@ -1,4 +1,5 @@
-/* The honest line at the top: connected or not, since when nothing was heard, what is wrong. */
+/* The one state that the page is in, from which all follows that it says of itself: the line at
+   the top, the notice, whether the list is called live. */
 
 import { byId, counted, make, secondsText, setText } from "./text.js";
 
@@ -7,22 +8,29 @@ const STALE_S = 20;
 /** Most important first: the short name and what it means for the reader. */
 const PROBLEMS = {
   stream: ["Connection lost", "What is below may be out of date. The page goes on trying."],
-  store: ["Store away", "New events still arrive; lists and figures may be out of date."],
-  list: ["Orders not available", "New events still arrive. The page goes on trying."],
-  figures: ["Figures not available", "Orders still arrive; figures and charts are out of date."],
+  starting: ["Starting", "The worker looks for Kafka, makes the topics and gets its partitions."],
   ready: ["Worker not ready", "New orders may not arrive."],
+  store: ["Store away", "Lists and figures may be out of date."],
+  list: ["Orders not available", "The page goes on trying."],
+  figures: ["Figures not available", "Figures and charts are out of date."],
 };
+/** With these nothing is known of the others, or they follow from it. */
+const ALONE = ["stream", "starting"];
+/** Orders arrive in the list. */
+const LIVE = ["store", "figures", "live"];
 
 export class Connection {
   #problems = new Map();
   #heard = null;
   #connected = false;
+  /** Whether the worker has said, since it is connected, if it is ready. */
+  #asked = false;
   #paused = false;
   #waiting = 0;
   #wasLive = false;
   #onLive;
 
-  /** `onLive()` when orders begin or cease to arrive in the list. */
+  /** `onLive(live)` when orders begin or cease to arrive in the list. */
   constructor(onLive) {
     this.#onLive = onLive;
     setInterval(() => this.#showAge(), 1000);
@@ -34,16 +42,26 @@ export class Connection {
 
   opened() {
     this.#connected = true;
+    this.#asked = false;
     this.heard();
     this.clear("stream");
   }
 
-  get live() {
-    return this.#connected && !this.#paused && !this.#problems.has("list");
+  /** What the worker misses, and whether it is still starting. */
+  readiness({ missing, starting }) {
+    this.#asked = true;
+    const isStore = missing.every((one) => one.startsWith("store:"));
+    const kind = starting ? "starting" : isStore ? "store" : "ready";
+    if (missing.length === 0) this.clear("ready");
+    else this.problem("ready", `Missing: ${missing.join(", ")}.`, kind);
   }
 
-  get connected() {
-    return this.#connected;
+  get live() {
+    return LIVE.includes(this.#current()[0]) && !this.#paused && !this.#problems.has("list");
+  }
+
+  get starting() {
+    return this.#current()[0] === "starting";
   }
 
   /** What `source` has met, until `clear(source)`: `kind` of PROBLEMS. Two sources may have met
@@ -69,9 +87,10 @@ export class Connection {
   /** Each kind of problem that there is, with its detail, the most important first. */
   #found() {
     const met = [...this.#problems.values()];
-    return Object.keys(PROBLEMS)
+    const found = Object.keys(PROBLEMS)
       .map((kind) => met.find((problem) => problem.kind === kind))
       .filter(Boolean);
+    return ALONE.includes(found[0]?.kind) ? found.slice(0, 1) : found;
   }
 
   /** State, name and, of a problem, its detail. */
@@ -79,7 +98,7 @@ export class Connection {
     const [worst] = this.#found();
     if (worst) return [worst.kind, PROBLEMS[worst.kind][0], worst.detail];
     if (this.#paused) return ["paused", "Paused"];
-    return this.#connected ? ["live", "Live"] : ["connecting", "Connecting"];
+    return this.#connected && this.#asked ? ["live", "Live"] : ["connecting", "Connecting"];
   }
 
   #show() {
@@ -94,12 +113,13 @@ export class Connection {
     this.#showAge();
     if (this.live === this.#wasLive) return;
     this.#wasLive = this.live;
-    this.#onLive();
+    this.#onLive(this.live);
   }
 
   #showProblems() {
     const texts = this.#found().map(({ kind, detail }) => [PROBLEMS[kind], detail]);
     const notice = byId("notice");
+    notice.dataset.state = this.#current()[0];
     const signature = JSON.stringify(texts);
     if (notice.dataset.shown === signature) return;
     notice.dataset.shown = signature;

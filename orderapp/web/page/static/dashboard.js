@@ -1,6 +1,6 @@
 /* The page: events and answers go into `orders`, and from there, coalesced, on the screen. */
 
-import { missing } from "./api.js";
+import { readiness } from "./api.js";
 import { ActivityChart } from "./chart.js";
 import { Connection } from "./connection.js";
 import { OrderList } from "./list.js";
@@ -16,12 +16,17 @@ import { OrderTable } from "./table.js";
 import { byId, setText } from "./text.js";
 
 const READY_EVERY_MS = 5000;
+/** While the worker starts, which takes some seconds. */
+const STARTING_EVERY_MS = 1000;
 /** An order that was heard of and is not known to be stored after this long is asked about. */
 const SETTLE_MS = 2500;
 /** Rows of the filter before stay so long at most while the answer is on its way. */
 const EMPTY_AFTER_MS = 300;
 
-const connection = new Connection(() => painter.ask());
+const connection = new Connection((live) => {
+  painter.ask();
+  if (live) sender.recovered();
+});
 const orders = new Orders();
 const table = new OrderTable({
   body: byId("rows"),
@@ -37,6 +42,7 @@ const held = { paused: false, orders: 0 };
 let unsure = false;
 /** The list could not be read: ask again, also during a pause. */
 let failed = false;
+let readinessTimer = 0;
 
 /** Something is known of these orders; after a pause the list looks at all that is kept. */
 function take(ids) {
@@ -61,7 +67,6 @@ async function ask(question) {
 }
 
 function complain(source, error) {
-  if (source === "list" && error.kind === "unreachable" && !connection.connected) return; // said
   connection.problem(source, error.message, error.kind === "store" ? "store" : source);
 }
 
@@ -76,6 +81,7 @@ function refill() {
 const stream = new Stream("api/events", {
   onOpen() {
     connection.opened();
+    checkReadiness();
     refill();
   },
   onHeard: () => connection.heard(),
@@ -105,6 +111,7 @@ const stats = new Stats({
 byId("pause").addEventListener("click", () => {
   held.paused = !held.paused;
   stats.paused = held.paused;
+  connection.clear("figures"); // a pause asks for none
   setText(byId("pause"), held.paused ? "Continue" : "Pause");
   connection.paused(held.paused, 0);
   if (held.paused) return;
@@ -139,18 +146,16 @@ async function turnPage(question) {
 
 const route = new Route(story, () => painter.ask());
 
-new Sender((sent) => {
+const sender = new Sender((sent) => {
   take(orders.addBatch({ orders: [sent] }));
   route.go(sent.order_id);
 });
 
 async function checkReadiness() {
-  if (!document.hidden) {
-    const reasons = await missing();
-    if (reasons.length > 0) connection.problem("ready", `Missing: ${reasons.join(", ")}.`);
-    else connection.clear("ready");
-  }
-  setTimeout(checkReadiness, READY_EVERY_MS);
+  if (!document.hidden) connection.readiness(await readiness());
+  clearTimeout(readinessTimer);
+  const wait = connection.starting ? STARTING_EVERY_MS : READY_EVERY_MS;
+  readinessTimer = setTimeout(checkReadiness, wait);
 }
 
 setInterval(() => {

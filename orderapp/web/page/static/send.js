@@ -34,6 +34,8 @@ export class Sender {
   #pending = null;
   #last = RISKY;
   #busy = false;
+  /** What was said comes from a worker that was away or not ready. */
+  #mayPass = false;
 
   /** `onSent(order)` with the order as the worker made it. */
   constructor(onSent) {
@@ -43,6 +45,11 @@ export class Sender {
       event.preventDefault();
       this.#submit();
     });
+  }
+
+  /** The worker is there, and ready: what it was not then is over. */
+  recovered() {
+    if (this.#mayPass) this.#say("");
   }
 
   #submit() {
@@ -91,6 +98,7 @@ export class Sender {
 
   #failed(error) {
     this.#say(error.message, "bad");
+    this.#mayPass = ["unreachable", "store"].includes(error.kind);
     if (error.kind === "refused") this.#pending = null;
     markFields(this.#inputs, Object.fromEntries(error.errors.map((one) => [one.field, one.detail])));
     if (error.status === 401) this.#askToken();
@@ -104,6 +112,7 @@ export class Sender {
   }
 
   #say(text, tone = "") {
+    this.#mayPass = false;
     byId("sent").textContent = text;
     byId("sent").dataset.tone = tone;
   }
