@@ -100,12 +100,14 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
         color_scheme: Literal["light", "dark"] = "light",
         reduced_motion: Literal["reduce", "no-preference"] = "no-preference",
         locale: str = "en-GB",
+        scripts: bool = True,
     ) -> Visit:
         context = await browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme=color_scheme,
             reduced_motion=reduced_motion,
             locale=locale,
+            java_script_enabled=scripts,
             timezone_id="Europe/Berlin",
         )
         contexts.append(context)

@@ -87,6 +87,7 @@ class FakeWorker:
         self.posted: list[tuple[Json, str | None]] = []
         self.resumed: list[str | None] = []
         self.heartbeat = 0.5
+        self.stories_asked = 0
         #: Seconds until an order's story is answered.
         self.story_delay = 0.0
         #: Fraud's verdict on every order, if it is not what follows from the order.
@@ -286,6 +287,7 @@ class FakeWorker:
         return web.json_response({"status": "ok", "orders": orders, "next": last})
 
     async def _story(self, request: web.Request) -> web.Response:
+        self.stories_asked += 1
         await asyncio.sleep(self.story_delay)
         if self.store_error is not None:
             return problem(503, self.store_error)

@@ -6,7 +6,8 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
-COLUMNS = ["Order", "Time", "Amount", "Country", "Status", "Customer", "Kafka"]
+#: The times' zone is that of tests/browser.py.
+COLUMNS = ["Order", "Time CET", "Amount", "Country", "Status", "Customer", "Kafka"]
 
 
 def cell(page: Page, column: str, row: int = 0) -> Locator:

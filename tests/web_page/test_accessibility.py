@@ -185,6 +185,65 @@ async def test_the_highlight_respects_reduced_motion(
     await expect(page.locator("#rows tr.fresh")).to_have_css("animation-name", "none")
 
 
+async def test_the_open_order_is_marked_without_colours_too_and_not_like_an_arrival(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+    row = page.locator("#rows tr")
+    await expect(row.locator("a")).to_have_attribute("aria-current", "true")
+    fresh = await page.evaluate(
+        """() => {
+          const style = document.createElement("span").style;
+          style.color = getComputedStyle(document.documentElement).getPropertyValue("--fresh");
+          return style.color;
+        }"""
+    )
+    assert fresh
+    await expect(row).not_to_have_css("background-color", fresh)
+    await expect(row).not_to_have_css("background-color", "rgba(0, 0, 0, 0)")
+
+    await page.emulate_media(forced_colors="active")
+    await expect(row).to_have_css("outline-style", "solid")
+
+
+async def test_paper_has_all_orders_in_dark_on_white_and_nothing_to_press(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(1, 31)))
+    page = (await open_page(worker.url, color_scheme="dark")).page
+    await expect(page.locator("#rows tr")).to_have_count(25)
+    await page.emulate_media(media="print", color_scheme="dark")
+
+    await expect(page.locator("body")).to_have_css("color", "rgb(23, 30, 42)")
+    await expect(page.locator("#rows tr").last).to_be_visible()
+    await expect(page.locator("#scroller")).to_have_css("overflow-x", "visible")
+    await expect(page.locator("button:visible, input:visible, select:visible")).to_have_count(0)
+
+
+async def test_without_scripts_the_page_says_where_the_orders_are(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page(worker.url, scripts=False)).page
+
+    await expect(page.locator("noscript .notice")).to_be_visible()
+    await expect(page.locator('noscript a[href="api/orders"]')).to_be_visible()
+    await expect(page.locator("button:visible, input:visible, select:visible")).to_have_count(0)
+    await expect(page.get_by_text("Connecting")).to_be_hidden()
+
+
+async def test_times_and_amounts_say_what_they_are_in(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+
+    await expect(story(page)).to_contain_text("Created23 Nov 2026, 19:00:01 CET")
+    await expect(page.locator("#activity-step")).to_have_text("per 10 s, times in CET")
+    await expect(page.locator("footer")).to_contain_text("Times are local: CET.")
+    await expect(page.locator("footer")).to_contain_text("Amounts have no currency.")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_charts_bars_stand_out_from_the_ground(
     worker: FakeWorker, open_page: OpenPage, scheme: str

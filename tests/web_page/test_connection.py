@@ -241,8 +241,8 @@ async def test_figures_services_and_countries_are_shown(
 
     figures = {
         "orders": "5",
-        "rate": "0.5 per s",
-        "rates": "per second: 0.5 over 1 min, 0.5 over 5, 0.25 over 15",
+        "rate": "0.5 orders/s",
+        "rates": "orders/s: 0.5 over 1 min, 0.5 over 5, 0.25 over 15",
         "revenue": "1,000.50",
         "paid": "1",
         "paid-share": "20% of orders",

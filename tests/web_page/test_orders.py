@@ -49,7 +49,7 @@ async def test_stored_orders_are_there_newest_first_with_what_became_of_them(
         [str(FIRST_ID + 2), "99.50", "US", "dead letter", "1234", "2:2"],
         [str(FIRST_ID + 1), "99.50", "US", "stored", "1234", "1:1"],
     ] == [[await words(cell(page, column, row)) for column in columns] for row in range(4)]
-    time = cell(page, "Time", 3).locator("time")
+    time = cell(page, "Time CET", 3).locator("time")
     await expect(time).to_have_attribute("datetime", "2026-11-23T18:00:01.000000Z")
 
 
@@ -61,7 +61,7 @@ async def test_a_time_has_its_date_when_it_is_not_of_today(
     # The browser's zone is Berlin: 23:30 there.
     await page.clock.set_fixed_time("2026-11-23T22:30:00Z")
     await page.goto(worker.url)
-    await expect(cell(page, "Time")).to_have_text("19:00:01")
+    await expect(cell(page, "Time CET")).to_have_text("19:00:01")
     await expect_state(page, "Live")
 
     for now, text in (
@@ -70,7 +70,7 @@ async def test_a_time_has_its_date_when_it_is_not_of_today(
     ):
         await page.clock.set_fixed_time(now)
         worker.alert(FIRST_ID + 1)
-        await expect(cell(page, "Time")).to_have_text(text)
+        await expect(cell(page, "Time CET")).to_have_text(text)
 
 
 async def test_orders_alerts_and_payments_appear_live(
@@ -288,7 +288,7 @@ async def test_markup_in_an_order_is_shown_as_text(
     page = visit.page
 
     await expect(cell(page, "Country")).to_have_text(evil)
-    await expect(cell(page, "Time")).to_have_text(evil)
+    await expect(cell(page, "Time CET")).to_have_text(evil)
     await expect(cell(page, "Status")).to_contain_text(evil)
     await expect(cell(page, "Status", row=2)).to_contain_text(evil)
     await expect(page.locator("#story")).to_contain_text(evil)
@@ -446,7 +446,7 @@ async def test_times_have_one_width_in_every_language(
     worker.put(make_order(1), make_order(2))
     page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}", locale=locale)).page
 
-    await expect(cell(page, "Time")).to_contain_text(re.compile(r"\b19:00:02$"))
+    await expect(cell(page, "Time CET")).to_contain_text(re.compile(r"\b19:00:02$"))
     await expect(story(page)).to_contain_text(re.compile(r"19:00:01[.,]000"))
 
 

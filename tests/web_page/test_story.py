@@ -9,7 +9,7 @@ from orderapp.web.api.new_order import ALLOWED
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker
 from tests.web_page.fake_orders import FIRST_ID, make_order
-from tests.web_page.page import expect_state, row_of, story, words
+from tests.web_page.page import expect_state, row_of, story, until, words
 
 
 async def steps(page: Page) -> list[str]:
@@ -378,6 +378,45 @@ async def test_a_link_to_an_id_that_no_order_has_says_so(
 
     await expect(page.locator("#sent")).to_contain_text("a number up to 9007199254740991")
     await expect(story(page)).to_be_hidden()
+
+
+async def test_an_id_that_no_order_has_is_asked_about_for_a_while_only(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = (await open_page("about:blank")).page
+    await page.clock.install()
+    await page.goto(f"{worker.url}#/orders/{FIRST_ID + 1}")
+    await expect(story(page)).to_contain_text("is not known")
+    await until(lambda: worker.stories_asked > 3)
+
+    await page.clock.fast_forward(21_000)
+    await page.wait_for_timeout(1000)  # what was on its way
+    asked = worker.stories_asked
+    for _ in range(3):
+        await page.clock.fast_forward(6_000)
+        await page.wait_for_timeout(500)
+    assert worker.stories_asked == asked
+    await expect_state(page, "Live")
+    worker.accept(make_order(1))
+    worker.pay(FIRST_ID + 1)
+    await expect(story(page)).to_contain_text("Paid")
+
+
+async def test_a_tap_anywhere_on_a_row_opens_its_order_beside_the_list(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(1, 31)))
+    page = (await open_page(worker.url, width=390, height=844)).page
+    row = row_of(page, FIRST_ID + 10)
+    await row.scroll_into_view_if_needed()
+    await row.locator('[data-cell="amount"]').click()
+
+    await expect(story(page).get_by_role("heading")).to_have_text(f"Order {FIRST_ID + 10}")
+    await expect(story(page)).to_be_in_viewport(ratio=0.99)
+    await expect(row).to_be_attached()
+    await page.keyboard.press("Escape")
+    await expect(row.get_by_role("link")).to_be_focused()
+    await expect(row).to_be_in_viewport()
 
 
 async def test_an_order_whose_story_is_open_already_does_not_take_the_next_ones_focus(

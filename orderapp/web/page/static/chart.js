@@ -1,7 +1,7 @@
 /* Orders and alerts over time, as bars (uPlot, a global of its own file). */
 
 import { series } from "./series.js";
-import { byId, counted, countText, minutesText, setText, timeText } from "./text.js";
+import { byId, counted, countText, minutesText, setText, timeText, zoneText } from "./text.js";
 
 const HEIGHT = 190;
 /** How far a key moves among the bars. */
@@ -53,7 +53,8 @@ export class ActivityChart {
     const minutes = Math.round(((columns[0].length - 1) * step) / 60);
     const text = `${said(sum(columns[1]), sum(columns[2]))}, in ${minutes} minutes`;
     this.#summary = text;
-    setText(byId("activity-step"), step < 60 ? `per ${step} s` : "per minute");
+    const bar = step < 60 ? `per ${step} s` : "per minute";
+    setText(byId("activity-step"), `${bar}, times in ${zoneText()}`);
     this.#readOut(this.#plot?.cursor.idx);
   }
 

@@ -13,7 +13,7 @@ import { Stats } from "./stats.js";
 import { Story } from "./story.js";
 import { Stream } from "./stream.js";
 import { OrderTable } from "./table.js";
-import { byId, setText } from "./text.js";
+import { byId, setText, zoneText } from "./text.js";
 
 const READY_EVERY_MS = 5000;
 /** While the worker starts, which takes some seconds. */
@@ -165,6 +165,7 @@ setInterval(() => {
   ask(list.load());
 }, SETTLE_MS);
 
+for (const element of document.querySelectorAll("[data-zone]")) setText(element, zoneText());
 stats.run();
 ask(list.load()); // also while the stream is refused
 stream.run();

@@ -27,7 +27,10 @@ export class Route {
       this.#quiet = false;
     });
     byId("rows").addEventListener("click", (event) => {
-      this.#opener = event.target.closest("a") ?? this.#opener;
+      const link = event.target.closest("tr").querySelector("a");
+      this.#opener = link;
+      // The whole row is a target for a finger; but who marks a text does not want to leave it.
+      if (!event.target.closest("a") && getSelection().isCollapsed) link.click();
     });
     byId("story-close").addEventListener("click", () => this.#leave());
     byId("story").addEventListener("keydown", (event) => {

@@ -73,8 +73,8 @@ function showFigures(stats) {
   const rate = (span) => countText(stats.orders_per_second?.[span]);
   const figures = {
     orders: countText(orders),
-    rate: `${rate("1m")} per s`,
-    rates: `per second: ${rate("1m")} over 1 min, ${rate("5m")} over 5, ${rate("15m")} over 15`,
+    rate: `${rate("1m")} orders/s`,
+    rates: `orders/s: ${rate("1m")} over 1 min, ${rate("5m")} over 5, ${rate("15m")} over 15`,
     revenue: sumText(revenue),
     mean: paid > 0 ? `${sumText(revenue / paid)} each` : "nothing paid yet",
     paid: countText(paid),

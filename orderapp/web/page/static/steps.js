@@ -1,7 +1,7 @@
 /* The parts of a story: its steps with their times, what it waits for, the order's facts. */
 
 import { gaveUp } from "./orders.js";
-import { amountText, datedText, make, preciseText, secondsText } from "./text.js";
+import { amountText, datedText, make, preciseText, secondsText, zonedText } from "./text.js";
 
 /** For each step its name and its tone. */
 const STEPS = {
@@ -37,7 +37,7 @@ function timeOf(at, start) {
   const sameDay = new Date(at).toDateString() === new Date(start).toDateString();
   const time = make("time", "", `${sameDay ? preciseText(at) : datedText(at)}${after}`);
   time.dateTime = at;
-  time.title = datedText(at);
+  time.title = zonedText(at);
   return time;
 }
 
@@ -67,7 +67,7 @@ function waitingItem([text, reason]) {
 
 export function factItems(order) {
   const facts = [
-    ["Created", datedText(order.created_at)],
+    ["Created", zonedText(order.created_at)],
     ["Amount", amountText(order.amount)],
     ["Country", order.country],
     ["Customer", order.customer_id],

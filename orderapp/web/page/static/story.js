@@ -1,5 +1,5 @@
 /* One order's story, from its creation to its payment; asked for again when something is heard
-   of it, and every half second until all is said. */
+   of it, and every half second until all is said; an id that no order has, for a while. */
 
 import { get } from "./api.js";
 import { showChips, spoken } from "./chips.js";
@@ -75,6 +75,7 @@ export class Story {
     if (this.#id === null) return;
     clearTimeout(this.#timer);
     const turn = ++this.#turn;
+    let unknown = false;
     try {
       const { order } = await get(`api/orders/${encodeURIComponent(this.#id)}`);
       if (turn !== this.#turn) return;
@@ -83,9 +84,11 @@ export class Story {
     } catch (error) {
       if (turn !== this.#turn) return;
       this.#note(this.#problemText(error));
+      unknown = error.status === 404 && !this.#orders.get(this.#id)?.known;
     }
     const fast = Date.now() - this.#opened < FAST_FOR_MS;
-    this.#later(fast ? FAST_MS : SLOW_MS);
+    // Of an id that no order has something may be heard, and then it is asked for again.
+    if (fast || !unknown) this.#later(fast ? FAST_MS : SLOW_MS);
   }
 
   #problemText(error) {

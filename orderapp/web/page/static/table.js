@@ -2,7 +2,7 @@
    changed, so that focus, selection and scroll position stay. */
 
 import { showChips } from "./chips.js";
-import { amountText, datedText, momentText, setText } from "./text.js";
+import { amountText, momentText, setText, zonedText } from "./text.js";
 
 /** More new rows at once than this would only flicker. */
 const MOST_HIGHLIGHTS = 5;
@@ -41,7 +41,7 @@ class Row {
     setText(time, momentText(utc)); // today's are yesterday's after midnight
     if (time.dateTime === utc) return;
     time.dateTime = utc;
-    time.title = datedText(utc);
+    time.title = zonedText(utc);
   }
 }
 

@@ -16,6 +16,11 @@ const dated = new Intl.DateTimeFormat(undefined, {
   timeStyle: "medium",
   hourCycle,
 });
+const zoned = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "medium",
+  timeStyle: "long",
+  hourCycle,
+});
 const dayed = new Intl.DateTimeFormat(undefined, {
   day: "numeric",
   month: "short",
@@ -62,6 +67,13 @@ export function momentText(text) {
 export const minutesText = (text) => timeText(text, minutes);
 export const preciseText = (text) => timeText(text, precise);
 export const datedText = (text) => timeText(text, dated);
+export const zonedText = (text) => timeText(text, zoned);
+
+/** The short name of the zone that times are shown in. */
+export const zoneText = () =>
+  new Intl.DateTimeFormat(undefined, { timeZoneName: "short" })
+    .formatToParts()
+    .find(({ type }) => type === "timeZoneName").value;
 
 /** A span of time, in the unit that fits. */
 export function secondsText(seconds) {
