@@ -355,6 +355,62 @@ async def test_older_pages_stay_as_they_are_while_orders_arrive(
     await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 62))
 
 
+async def test_address_and_titles_say_what_is_shown_and_back_leads_to_what_was_before(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(make_order(1, country="DE"), make_order(2), make_order(3, country="DE"))
+    worker.pay(FIRST_ID + 3)
+    page = (await open_page(worker.url)).page
+    await expect(page).to_have_title("Orders: orderapp")
+    country = page.get_by_label("Country").and_(page.locator("select"))
+    await country.select_option("DE")
+    await expect(page).to_have_title("Orders: DE: orderapp")
+    await page.get_by_label("Status").select_option("paid")
+    await expect(page.get_by_role("heading", name="Orders: DE, paid")).to_be_visible()
+    await page.get_by_role("link", name=str(FIRST_ID + 3)).click()
+    await expect(page).to_have_title(f"Order {FIRST_ID + 3}: orderapp")
+    address = f"#/orders/{FIRST_ID + 3}?country=DE&status=paid"
+    await expect(page).to_have_url(worker.url + address)
+
+    await page.go_back()
+    await expect(story(page)).to_be_hidden()
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await page.go_back()
+    await expect(page.locator("#rows tr")).to_have_count(2)
+    await expect(page.get_by_label("Status")).to_have_value("")
+    await expect(page.get_by_role("heading", name="Orders: DE", exact=True)).to_be_visible()
+    await page.go_back()
+    await expect(page.locator("#rows tr")).to_have_count(3)
+    await expect(page).to_have_url(worker.url)
+
+    again = (await open_page(worker.url + address)).page
+    await expect(story(again)).to_contain_text("Paid")
+    await expect(again.locator("#rows tr")).to_have_count(1)
+    await expect(again.get_by_label("Status")).to_have_value("paid")
+    await again.get_by_role("button", name="Close").click()
+    await expect(again).to_have_url(f"{worker.url}#/?country=DE&status=paid")
+
+
+async def test_back_leads_from_page_to_page(worker: FakeWorker, open_page: OpenPage) -> None:
+    worker.put(*(make_order(n) for n in range(1, 81)))
+    page = (await open_page(worker.url)).page
+    older = page.get_by_role("button", name="Older orders")
+    for first in (80, 55, 30):
+        await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + first))
+        await older.click()
+    await expect(page.locator("#rows tr")).to_have_count(5)
+    await expect(page.get_by_role("heading", name="Older orders")).to_be_visible()
+
+    for first in (30, 55, 80):
+        await page.go_back()
+        await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + first))
+    await expect(page.locator("#page-note")).to_contain_text("Newest first")
+    await page.go_forward()
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 55))
+    await page.reload()
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 55))
+
+
 async def test_pause_holds_orders_back_and_continue_shows_them(
     worker: FakeWorker, open_page: OpenPage
 ) -> None:

@@ -125,13 +125,15 @@ byId("retry").addEventListener("click", () => {
 });
 for (const name of ["country", "status"]) {
   byId(`filter-${name}`).addEventListener("change", (event) => {
-    ask(list.setFilter({ [name]: event.target.value }));
-    setTimeout(() => painter.ask(), EMPTY_AFTER_MS);
+    route.go({ [name]: event.target.value, after: "" });
   });
 }
-byId("older").addEventListener("click", () => turnPage(list.toOlder()));
+byId("older").addEventListener("click", () => ask(list.next().then(turnPage)));
 for (const name of ["newest", "arrived"]) {
-  byId(name).addEventListener("click", () => turnPage(list.toNewest()));
+  byId(name).addEventListener("click", () => {
+    list.catchUp();
+    turnPage("");
+  });
 }
 new Presence(byId("list"), (inside) => {
   list.hold(inside);
@@ -139,16 +141,30 @@ new Presence(byId("list"), (inside) => {
   painter.ask();
 });
 
-async function turnPage(question) {
-  await ask(question);
+function turnPage(after) {
+  if (after !== null) route.go({ after });
   byId("orders-title").focus();
 }
 
-const route = new Route(story, () => painter.ask());
+const route = new Route(story, {
+  onList(wanted) {
+    for (const name of ["country", "status"]) choose(byId(`filter-${name}`), wanted[name]);
+    ask(list.open(wanted));
+    setTimeout(() => painter.ask(), EMPTY_AFTER_MS);
+  },
+  onChange: () => painter.ask(),
+});
+
+/** What the address names may not be among the choices yet. */
+function choose(select, value) {
+  const there = [...select.options].some((option) => option.value === value);
+  if (!there) select.add(new Option(value, value));
+  select.value = value;
+}
 
 const sender = new Sender((sent) => {
   take(orders.addBatch({ orders: [sent] }));
-  route.go(sent.order_id);
+  route.go({ order: String(sent.order_id) });
 });
 
 async function checkReadiness() {
@@ -167,7 +183,7 @@ setInterval(() => {
 
 for (const element of document.querySelectorAll("[data-zone]")) setText(element, zoneText());
 stats.run();
+route.follow();
 ask(list.load()); // also while the stream is refused
 stream.run();
 checkReadiness();
-route.follow();

@@ -17,7 +17,8 @@ export class OrderList {
   #next = null;
   /** Orders have left the live page at its end. */
   #overflowed = false;
-  #older = false;
+  /** The cursor of the page on show, empty for the newest. */
+  #after = "";
   #held = false;
   /** Since when new orders are counted instead of shown, and which they are. */
   #since = 0;
@@ -41,50 +42,46 @@ export class OrderList {
     return this.#filter;
   }
 
-  setFilter(filter) {
-    this.#filter = { ...this.#filter, ...filter };
-    this.#older = false;
-    this.#ids = [];
+  /** Show a page of the orders with this country and status; the newest one without a cursor. */
+  open({ country, status, after }) {
+    if (country !== this.#filter.country || status !== this.#filter.status) {
+      this.#filter = { country, status };
+      this.#ids = [];
+      this.#asked = true;
+    }
+    if (!after || !this.#after) this.#countAnew();
+    this.#after = after;
     this.#loaded = false;
-    this.#asked = true;
-    return this.load();
+    return this.#fetch();
   }
 
   /** While `held` no row moves. */
   hold(held) {
     this.#held = held;
-    if (held && !this.#older) this.#countAnew();
+    if (held && !this.#after) this.#countAnew();
   }
 
   /** Show what has arrived on the newest page in the meantime. */
   catchUp() {
-    if (this.#older) return;
+    if (this.#after) return;
     this.#countAnew();
     this.#ids = this.#sorted([...this.#orders.ids]);
   }
 
   get #still() {
-    return this.#older || (this.#held && this.#ids.length > 0);
+    return Boolean(this.#after) || (this.#held && this.#ids.length > 0);
   }
 
-  /** Ask for the newest page again; on one that holds still nothing moves. */
+  /** Ask for the page again; on one that holds still nothing moves. */
   async load() {
-    if (!this.#older) await this.#fetch(null, false, true);
+    if (!this.#after || !this.#loaded) await this.#fetch(this.#loaded);
   }
 
-  async toNewest() {
-    if (!this.#older) {
-      this.catchUp();
-      return;
-    }
-    this.#older = false;
-    await this.#fetch(null, false);
-  }
-
-  async toOlder() {
+  /** The cursor of the next older page, null if there is none. */
+  async next() {
     // The live page has moved on since its cursor was made.
-    if (!this.#older) await this.#fetch(null, false);
-    if (this.#next !== null) await this.#fetch(this.#next, true);
+    if (!this.#after) await this.#fetch();
+    return this.#next;
   }
 
   /** Something is known of these orders; those that belong here come in, others leave. */
@@ -121,9 +118,9 @@ export class OrderList {
   }
 
   /** `yielding`: to a list that holds still; its orders are brought up to date nevertheless. */
-  async #fetch(after, older, yielding = false) {
+  async #fetch(yielding = false) {
     const turn = ++this.#turn;
-    let cursor = after;
+    let cursor = this.#after;
     let ids = [];
     for (let pages = 0; pages < MOST_EMPTY_PAGES && ids.length === 0; pages += 1) {
       const answer = await get(`api/orders?${this.#query(cursor)}`);
@@ -136,11 +133,10 @@ export class OrderList {
     this.#next = cursor;
     this.#overflowed = false;
     this.#loaded = true;
-    if (!older || !this.#older) this.#countAnew();
-    this.#older = older;
+    if (!this.#after) this.#countAnew();
     // What came by event in the meantime stays on the newest page.
     const heard = this.#ids.filter((id) => !this.#orders.get(id).stored);
-    this.#ids = older ? ids : this.#sorted([...new Set([...ids, ...heard])], ids);
+    this.#ids = this.#after ? ids : this.#sorted([...new Set([...ids, ...heard])], ids);
   }
 
   #countAnew() {
@@ -191,12 +187,12 @@ export class OrderList {
 
   #drawPages(live) {
     byId("older").hidden = this.#next === null && !this.#overflowed;
-    byId("newest").hidden = !this.#older;
+    byId("newest").hidden = !this.#after;
     const { size } = this.#arrived;
     byId("arrived").hidden = size === 0;
     const more = size < MOST_COUNTED ? "" : "+";
     setText(byId("arrived"), `${countText(size)}${more} new order${size === 1 ? "" : "s"}`);
     const how = !live ? "not live now" : this.#held ? "held while you are in the list" : "live";
-    setText(byId("page-note"), this.#older ? "Older orders, not live" : `Newest first, ${how}`);
+    setText(byId("page-note"), this.#after ? "Older orders, not live" : `Newest first, ${how}`);
   }
 }

@@ -1,9 +1,10 @@
-/* Which order's story is open: `#/orders/123`, so that it can be linked to. */
+/* Goes where links, forms and the browser's Back lead: which order's story is open, and which orders
+   are listed. All of it is in the address, so that it can be linked to. */
 
+import { listTitle, readAddress, titleOf, writeAddress } from "./address.js";
 import { markFields } from "./fields.js";
-import { byId } from "./text.js";
+import { byId, setText } from "./text.js";
 
-const PATH = /^#\/orders\/(.*)$/;
 const REFUSAL = `An order id is a number up to ${Number.MAX_SAFE_INTEGER}.`;
 
 /** An order's id, from that of its payment too (`pay-123`), as the worker writes it: without zeros
@@ -15,26 +16,21 @@ function readId(text) {
 
 export class Route {
   #story;
+  #onList;
   #onChange;
   #opener = null;
-  #quiet = false;
+  #shown = readAddress("");
 
-  constructor(story, onChange) {
+  /** `onList({ country, status, after })` when the address names other orders than before. */
+  constructor(story, { onList, onChange }) {
     this.#story = story;
+    this.#onList = onList;
     this.#onChange = onChange;
-    addEventListener("hashchange", () => {
-      this.follow(!this.#quiet);
-      this.#quiet = false;
-    });
-    byId("rows").addEventListener("click", (event) => {
-      const link = event.target.closest("tr").querySelector("a");
-      this.#opener = link;
-      // The whole row is a target for a finger; but who marks a text does not want to leave it.
-      if (!event.target.closest("a") && getSelection().isCollapsed) link.click();
-    });
-    byId("story-close").addEventListener("click", () => this.#leave());
+    addEventListener("hashchange", () => this.follow(true));
+    byId("rows").addEventListener("click", (event) => this.#onRow(event));
+    byId("story-close").addEventListener("click", () => this.go({ order: "" }));
     byId("story").addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#leave();
+      if (event.key === "Escape") this.go({ order: "" });
     });
     byId("find").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -42,31 +38,52 @@ export class Route {
     });
   }
 
-  /** Open a story and leave the focus where it is: who sends orders may send several. */
-  go(id) {
-    const hash = `#/orders/${id}`;
-    this.#quiet = location.hash !== hash; // the same again is no change that anyone hears of
-    if (this.#quiet) location.hash = hash;
-    else this.follow(false);
+  /** Show something else, and leave the rest and, but for `focus`, the focus as it is: who sends
+      orders may send several. */
+  go(change, focus = false) {
+    const address = writeAddress({ ...this.#shown, ...change });
+    if (address !== (location.hash || location.pathname + location.search)) {
+      history.pushState(null, "", address);
+    }
+    this.follow(focus);
   }
 
-  /** Open or close what the address says. */
+  /** Show what the address says. */
   follow(focus = false) {
-    const id = PATH.exec(location.hash)?.[1];
-    if (id === undefined) {
-      if (["", "#", "#/"].includes(location.hash)) this.#close();
-      return; // a jump within the page
+    const wanted = readAddress(location.hash);
+    if (wanted === null) return;
+    const before = this.#shown;
+    this.#shown = wanted;
+    document.title = titleOf(wanted);
+    setText(byId("orders-title"), listTitle(wanted));
+    if (["country", "status", "after"].some((name) => wanted[name] !== before[name])) {
+      this.#onList(wanted);
     }
-    const known = readId(id);
-    if (known === null) {
+    if (wanted.order) this.#open(wanted.order, focus && wanted.order !== before.order);
+    else this.#close();
+  }
+
+  #open(order, focus) {
+    const id = readId(order);
+    if (id === null) {
       this.#say(true);
       this.#close();
       return;
     }
-    this.#story.open(known);
+    this.#story.open(id);
     this.#onChange();
     byId("story").scrollIntoView({ block: "nearest" });
     if (focus) byId("story-title").focus({ preventScroll: true });
+  }
+
+  /** The whole row is a target for a finger; but who marks a text does not want to leave it. */
+  #onRow(event) {
+    const link = event.target.closest("tr").querySelector("a");
+    const isLink = event.target.closest("a") !== null;
+    this.#opener = link;
+    if (isLink && (event.ctrlKey || event.metaKey || event.shiftKey)) return;
+    event.preventDefault();
+    if (isLink || getSelection().isCollapsed) this.go({ order: link.textContent }, true);
   }
 
   #find(input) {
@@ -74,18 +91,13 @@ export class Route {
     this.#say(false);
     if (!markFields([input], id === null ? { order_id: REFUSAL } : {})) return;
     this.#opener = input;
-    if (location.hash === `#/orders/${id}`) this.follow(true);
-    else location.hash = `#/orders/${id}`;
+    this.go({ order: id });
+    byId("story-title").focus({ preventScroll: true });
   }
 
   #say(refused) {
     byId("sent").textContent = refused ? REFUSAL : "";
     byId("sent").dataset.tone = refused ? "bad" : "";
-  }
-
-  #leave() {
-    history.pushState(null, "", location.pathname);
-    this.#close();
   }
 
   #close() {
