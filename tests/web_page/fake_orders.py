@@ -151,6 +151,7 @@ def stats_of(orders: Iterable[Json], services: Json | None, counted_before: floa
         "activity": [activity] if orders else [],
         "services": services,
         "open_transactions": {} if services is not None else None,
+        "dead_letter_orders": None,
         "dead_letters": None
         if services is None
         else sum(1 for order in orders if order["dead_letter"]),
