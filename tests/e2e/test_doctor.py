@@ -58,7 +58,7 @@ def test_a_running_pipeline_is_found(pipeline, web):
 
     assert status == 0
     assert found["kafka"] == ("ok", f"{pipeline.kafka} answers")
-    assert found["topics"] == ("ok", "all 7 are there")
+    assert found["topics"] == ("ok", "all 8 are there")
     assert found["store"] == ("ok", f"{pipeline.data_dir / 'orders.db'} answers")
     assert found["web"][0] == "note"
     assert "can't listen on 127.0.0.1 port 6066" in found["web"][1]
