@@ -18,6 +18,7 @@ from tests.web_page.fake_orders import (
     alert_of,
     letter_of,
     make_order,
+    moment,
     payment_of,
     stats_of,
     status_of,
@@ -169,10 +170,16 @@ class FakeWorker:
         service: str = "payment",
     ) -> None:
         """A service, or several, give an order up."""
-        found = letter_of(order_id, text) | {"service": service}
+        became = {"place": "0:1", "state": "open", "open_for": service.split(",")}
+        found = letter_of(order_id, text) | {"service": service, "resolved_at": None, **became}
         self.orders[order_id]["dead_letter"] = found
         self.hear(dead_letters=[{name: found[name] for name in (
             "order_id", "service", "error_class", "error_text")}])  # fmt: skip
+
+    def drop(self, order_id: int) -> None:
+        """Somebody drops an order's dead letter, of which there is no event."""
+        became = {"state": "dropped", "open_for": [], "resolved_at": moment(4000)}
+        self.orders[order_id]["dead_letter"] |= became
 
     def hear(self, **events: Any) -> None:
         """One batch of events, to all streams and into the ring."""

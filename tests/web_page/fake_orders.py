@@ -84,7 +84,7 @@ def status_of(order: Json) -> str:
     if order["payment"]:
         return str(order["payment"]["status"]).lower()
     letter = order["dead_letter"]
-    return "dead_letter" if letter and "payment" in letter["service"].split(",") else "stored"
+    return "dead_letter" if letter and "payment" in letter["open_for"] else "stored"
 
 
 def story_of(order: Json, fraud: Json | None = None) -> Json:

@@ -495,6 +495,19 @@ async def test_a_dead_letter_is_over_when_its_order_was_paid_by_a_replay(
     await expect(cell(page, "Status")).to_have_text(after)
 
 
+@pytest.mark.parametrize("service", ["payment", "fraud"])
+async def test_a_dead_letter_that_was_dropped_is_not_shown_as_open(
+    worker: FakeWorker, open_page: OpenPage, service: str
+) -> None:
+    worker.put(make_order(1))
+    worker.bury(FIRST_ID + 1, service=service)
+    worker.drop(FIRST_ID + 1)
+
+    page = (await open_page(worker.url)).page
+
+    await expect(cell(page, "Status")).to_have_text("stored")
+
+
 @pytest.mark.parametrize("locale", ["en-US", "en-GB", "de-DE"])
 async def test_times_have_one_width_in_every_language(
     worker: FakeWorker, open_page: OpenPage, locale: str

@@ -1,6 +1,6 @@
 /* Chips: what became of an order, in a word, a mark and a colour. */
 
-import { gaveUp, statusOf } from "./orders.js";
+import { openFor, statusOf } from "./orders.js";
 import { make, words } from "./text.js";
 
 const TONES = new Map([
@@ -23,7 +23,7 @@ export function showChips(element, order) {
   const parts = [[status.replaceAll("_", " "), TONES.get(status) ?? "calm"]];
   for (const { reason } of order.alerts) parts.push(["alert", "wait", words(reason)]);
   // Another service gave it up; what payment gave up is paid by a replay, or its status.
-  if (gaveUp(order.deadLetter).some((name) => name !== "payment") && status !== "dead_letter") {
+  if (openFor(order.deadLetter).some((name) => name !== "payment") && status !== "dead_letter") {
     parts.push(["dead letter", "dead"]);
   }
   const signature = JSON.stringify(parts);

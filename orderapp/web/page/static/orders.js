@@ -96,10 +96,15 @@ export function gaveUp(letter) {
   return String(letter?.service ?? "").split(",").filter(Boolean);
 }
 
+/** Those of them for which nothing was done yet: as the API knows it, and an event is new. */
+export function openFor(letter) {
+  return letter?.open_for ?? gaveUp(letter);
+}
+
 /** `accepted` (by Kafka, not known to be stored), then as the API says it. */
 export function statusOf(order) {
   if (order.payment) return String(order.payment.status).toLowerCase();
-  if (gaveUp(order.deadLetter).includes("payment")) return "dead_letter";
+  if (openFor(order.deadLetter).includes("payment")) return "dead_letter";
   return order.stored ? "stored" : "accepted";
 }
 
