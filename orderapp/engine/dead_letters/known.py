@@ -121,7 +121,7 @@ class KnownDeadLetters(Service):
         return self._was_read
 
     def of(self, about: int) -> list[Known]:
-        """Those that are about this, in the order in which they were read."""
+        """Those that are about this, one after the other as they were read."""
         return self._by_about.get(about, [])
 
     def begin_anew(self) -> None:
