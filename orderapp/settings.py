@@ -85,6 +85,8 @@ class Faults:
     duplicates: float = 0.0
     #: Generated beside an order: a record that is no order.
     poison: float = 0.0
+    #: Of the generated orders: their customer's card is tested, with several small orders.
+    attack: float = 0.0
 
     #: How many times as long as usual a slow request to the gateway takes.
     SLOW: ClassVar[int] = 20
@@ -104,6 +106,7 @@ class Faults:
             store_refuse=env.rate("ORDERAPP_FAULT_STORE_REFUSE"),
             duplicates=env.rate("ORDERAPP_FAULT_DUPLICATES"),
             poison=env.rate("ORDERAPP_FAULT_POISON"),
+            attack=env.rate("ORDERAPP_FAULT_ATTACK"),
         )
 
 

@@ -62,6 +62,7 @@ def test_every_setting_is_read():
             "ORDERAPP_FAULT_STORE_REFUSE": "0.4",
             "ORDERAPP_FAULT_DUPLICATES": "0.5",
             "ORDERAPP_FAULT_POISON": "1",
+            "ORDERAPP_FAULT_ATTACK": "0.6",
         }
     )
 
@@ -81,7 +82,7 @@ def test_every_setting_is_read():
     assert (settings.dead_letter_limit, settings.dead_letter_share) == (7, 1.0)
     assert (settings.instance_id, settings.session_timeout) == ("worker-1", 45.0)
     assert (settings.framing, settings.log_format) == ("schema-registry", "json")
-    assert settings.faults == Faults(0.1, 0.2, 0.3, 2.0, 0.4, 0.5, 1.0)
+    assert settings.faults == Faults(0.1, 0.2, 0.3, 2.0, 0.4, 0.5, 1.0, 0.6)
     assert "hush" not in repr(settings)
 
 

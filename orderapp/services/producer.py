@@ -29,6 +29,9 @@ PATIENCE = 60
 
 #: How often a duplicated order is sent again (`ORDERAPP_FAULT_DUPLICATES`).
 REPEATS = 10
+#: Orders by which a stolen card is tested, and the most that one is about
+#: (`ORDERAPP_FAULT_ATTACK`).
+TRIES, SMALL = 8, 5
 #: What is sent as if it were an order (`ORDERAPP_FAULT_POISON`).
 POISON = (
     b"",
@@ -93,8 +96,24 @@ async def hand_over(*_: object, **__: object) -> None:
 
 
 async def disturb(order: Order) -> None:
-    """Send what the settings ask for besides: the order again, and what is no order."""
+    """Send what the settings ask for besides: the order again, what is no order, and an attack
+    on its customer."""
     if random.random() < settings.faults.duplicates:  # noqa: S311 - no secret
         await asyncio.gather(*(topics.orders.send_one(order) for _ in range(REPEATS)))
     if random.random() < settings.faults.poison:  # noqa: S311 - no secret
         await app.send_all("orders", None, [(b"poison", random.choice(POISON))])  # noqa: S311 - no secret
+    if random.random() < settings.faults.attack:  # noqa: S311 - no secret
+        for _ in range(TRIES):
+            await topics.orders.send_one(make_try(await order_ids.next(), order))
+
+
+def make_try(order_id: int, of: Order) -> Order:
+    """One of the small orders by which somebody finds out whether the card of an order's
+    customer works."""
+    return Order(
+        order_id=order_id,
+        customer_id=of.customer_id,
+        amount=_fake().random_int(100, 100 * SMALL) / 100,
+        country=of.country,
+        created_at=now(),
+    )

@@ -148,3 +148,18 @@ def test_alerts_are_those_of_the_log_though_workers_are_killed(shop, start):
     told = faust(shop.data_dir, "reconcile", "--json", timeout=120, **shop.settings)
     found = json.loads(told.stdout)["disagreements"]["wrong_alert"]
     assert (told.returncode, found) == (1, {"count": 1, "examples": [clear]})
+
+
+def test_an_attack_is_seen_in_the_shadow_and_by_one_command_becomes_alerts(shop, start):
+    settings = {"ORDERAPP_ORDER_INTERVAL": "1", "ORDERAPP_FAULT_ATTACK": "1", **shop.settings}
+    start(**settings).wait_ready()
+
+    def reasons(topic):
+        return {alert["reason"] for alert in records.values(records.read(shop.server, topic))}
+
+    shop.rules("set", RULE, "--state", "shadow")
+    eventually(lambda: reasons("fraud-alerts-shadow") == {RULE}, "the shadow shows the attack")
+    assert RULE not in reasons("fraud-alerts")
+
+    shop.rules("set", RULE, "--state", "active")
+    eventually(lambda: RULE in reasons("fraud-alerts"), "the attack raises alerts")

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from orderapp.models import Order
 from orderapp.order_ids import OrderIds
 from orderapp.services import producer
 from orderapp.services.producer import make_order
+from orderapp.settings import Faults
 
 
 def test_generated_orders_are_those_of_the_contract():
@@ -25,6 +27,27 @@ def test_generated_orders_are_those_of_the_contract():
     assert min(order.amount for order in orders) < 50
     assert max(order.amount for order in orders) > 450
     assert all(len(order.created_at) == 27 for order in orders)
+
+
+async def test_an_attack_is_several_small_orders_of_the_same_customer(monkeypatch):
+    sent = []
+
+    async def send_one(order):
+        sent.append(order)
+        return ""
+
+    async def number(topic):
+        return 7
+
+    broken = replace(producer.settings, faults=Faults(attack=1.0))
+    monkeypatch.setattr(producer, "settings", broken)
+    monkeypatch.setattr(producer.app, "unique_number", number)
+    monkeypatch.setattr(producer.topics.orders, "send_one", send_one)
+    await inspect.unwrap(producer.produce)()
+
+    assert len({order.order_id for order in sent}) == len(sent) == 1 + producer.TRIES
+    assert len({(order.customer_id, order.country) for order in sent}) == 1
+    assert all(1 <= order.amount <= producer.SMALL for order in sent[1:])
 
 
 @pytest.mark.parametrize("ends", ["mended", "handed over"])
