@@ -16,10 +16,7 @@ RESOLVED = resolutions_topic(TOPIC)
 class Opened:
     """What a selection may mean, as it was when it was opened."""
 
-    def __init__(
-        self, cluster: Cluster, reader: TopicReader, letters: DeadLetters, selection: Selection
-    ) -> None:
-        self.cluster = cluster
+    def __init__(self, reader: TopicReader, letters: DeadLetters, selection: Selection) -> None:
         self.reader = reader
         self._letters = letters
         self._selection = selection
@@ -54,4 +51,4 @@ async def opened(
                     f"{held_back} records of {topic} are not read: they lie behind a "
                     "transaction that is open"
                 )
-        yield Opened(cluster, reader, await DeadLetters.open(reader, TOPIC), selection)
+        yield Opened(reader, await DeadLetters.open(reader, TOPIC), selection)
