@@ -26,7 +26,7 @@ NO_REASON = 1
 NOT_KNOWN = 256
 # … of a payment; 0 is a status that does not exist
 PAID, DECLINED = 1, 2
-#: How an id in `Fact.reasons` of an order begins if only some of the versions find it by which
+#: How a rule in `Fact.reasons` of an order begins if only some of the versions find it by which
 #: the order may have been judged.
 MAYBE = "?"
 #: `Fact.digest` of a document that may differ from its record in the time.
@@ -50,9 +50,20 @@ class Fact(NamedTuple):
     #: A hash of all that the document of a record keeps.
     digest: int = 0
     payment_id: str | None = None
-    #: Of an order the rules that find it, separated by commas; of an alert and its document the
-    #: one that has.
+    #: Of an order the versions of rules that find it, separated by commas; of an alert and its
+    #: document the one that has (`version_of`).
     reasons: str = ""
+
+
+def version_of(rule_id: str, version: int) -> str:
+    """A version of a rule, as `Fact.reasons` has it; of version 0 nobody knows which it was."""
+    return f"{rule_id}@{version}"
+
+
+def read_version(text: str) -> tuple[str, str]:
+    """The rule and the version of the same, marked as `MAYBE` or not."""
+    rule_id, _, version = text.removeprefix(MAYBE).rpartition("@")
+    return rule_id, version
 
 
 @dataclass(frozen=True)

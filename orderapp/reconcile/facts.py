@@ -1,6 +1,6 @@
 """Records and documents become facts: what is compared of them, in a few numbers."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -25,6 +25,9 @@ TOPICS = ("orders", "fraud-alerts", "payments")
 #: How long (ms) a worker may judge by what was changed, clocks that differ included.
 CLOCKS_MS = 60_000
 
+#: The id of a rule, and which version of it.
+Version = tuple[str, int]
+
 
 def facts_of(
     records: Sequence[ConsumerRecord], expired: int | None = None, windows_from: float = 0
@@ -46,9 +49,9 @@ def facts_of(
     elif topic == "fraud-alerts":
         found = [
             f._replace(state=f.state | case.NOT_KNOWN)
-            if r.timestamp < windows_from and has_window(f.reasons)
+            if r.timestamp < windows_from and has_window(alert.reason)
             else f
-            for f, r in zip(found, batch.records, strict=True)
+            for f, r, alert in zip(found, batch.records, batch.values, strict=True)
         ]
     return found, [record for record, _ in bad]
 
@@ -70,29 +73,35 @@ def _note_rules(
 ) -> None:
     """Say of orders by which rules they are risky: by all versions by which they may have been
     judged (those that were in force since the order's record was written), or by some."""
-    every = _by_order(rules, orders)
-    some = {at: set(ids) for at, ids in every.items()}
+    some = _by_order(rules, orders)
+    every = {at: {rule_id for rule_id, _ in versions} for at, versions in some.items()}
     for until, before in changes.before:
         chosen = [at for at, r in enumerate(records) if r.timestamp <= until + CLOCKS_MS]
         if not chosen:
             continue
         hits = _by_order(_rules_of(before), [orders[at] for at in chosen])
         for index, at in enumerate(chosen):
-            ids = hits.get(index, set())
-            every[at] = every.get(at, set()) & ids
-            some[at] = some.get(at, set()) | ids
-    for at, ids in some.items():
-        if ids:
-            sure = every.get(at, set())
-            marked = [name if name in sure else case.MAYBE + name for name in sorted(ids)]
-            fact = found[at]
-            state = fact.state | case.RISKY
-            found[at] = fact._replace(state=state, reasons=",".join(marked))
+            versions = hits.get(index, set())
+            every[at] = every.get(at, set()) & {rule_id for rule_id, _ in versions}
+            some[at] = some.get(at, set()) | versions
+    for at, versions in some.items():
+        if versions:
+            fact, text = found[at], reasons(versions, every.get(at, ()))
+            found[at] = fact._replace(state=fact.state | case.RISKY, reasons=text)
 
 
-def _by_order(judges: Rules, orders: Sequence[Order]) -> dict[int, set[str]]:
+def reasons(versions: Iterable[Version], sure: Collection[str]) -> str:
+    """`Fact.reasons` of an order that these versions find; `sure`: the rules that find it
+    whichever version has judged it."""
+    return ",".join(
+        ("" if rule_id in sure else case.MAYBE) + case.version_of(rule_id, version)
+        for rule_id, version in sorted(versions)
+    )
+
+
+def _by_order(judges: Rules, orders: Sequence[Order]) -> dict[int, set[Version]]:
     hits = groupby(judges.hits(orders), itemgetter(0))
-    return {at: {rule.id for _, rule, _ in of_one} for at, of_one in hits}
+    return {at: {(rule.id, rule.version) for _, rule, _ in of_one} for at, of_one in hits}
 
 
 def _rules_of(in_force: Mapping[str, Rule]) -> Rules:
@@ -117,7 +126,7 @@ def _alert_fact(alert: FraudAlert, record: ConsumerRecord) -> Fact:
     state = 0 if alert.reason in rules.all else case.NO_REASON
     place = (record.partition, record.offset)
     fact = Fact(alert.order_id, case.ALERT, *place, state, 0.0, content, digest)
-    return fact._replace(reasons=alert.reason)
+    return fact._replace(reasons=case.version_of(alert.reason, alert.rule_version))
 
 
 def _payment_fact(payment: Payment, record: ConsumerRecord) -> Fact:
@@ -198,7 +207,7 @@ def document_fact(document: Document) -> Fact:
     if isinstance(document, AlertDocument):
         content, digest = _alert_hashes(document)
         fact = Fact(order_id, case.ALERT_DOCUMENT, *place, 0, 0.0, content, digest)
-        return fact._replace(reasons=document.reason)
+        return fact._replace(reasons=case.version_of(document.reason, document.rule_version))
     if isinstance(document, PaymentDocument):
         content, digest = _payment_hashes(document)
         kind, state = case.PAYMENT_DOCUMENT, STATUSES.get(document.status, 0)

@@ -30,8 +30,12 @@ from orderapp.reconcile.case import (
     Bounds,
     Case,
     Fact,
+    read_version,
 )
 from orderapp.reconcile.findings import WAITING
+
+#: That of an alert that does not say which it was.
+NO_VERSION = "0"
 
 
 def judge(case: Case, orders: Bounds, alerts: Bounds, payments: Bounds) -> Iterator[str]:
@@ -134,8 +138,7 @@ def _alerts(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[s
     risky = [*filter(_is_risky, orders), *case.kinds[WINDOW]]
     for place, facts in enumerate((risky, alerts, documents)):
         for fact in facts:
-            for marked in fact.reasons.split(","):
-                reason = marked.removeprefix(MAYBE)
+            for reason in dict.fromkeys(read_version(v)[0] for v in fact.reasons.split(",")):
                 by_reason.setdefault(reason, ([], [], []))[place].append(fact)
     # An order counts once, however many of its alerts are missing.
     names = (
@@ -159,14 +162,26 @@ def _of_a_rule(
     given_up: tuple[int, int],
 ) -> Iterator[str]:
     """The same for one rule; `risky` are the orders that it finds, or may have found."""
-    sure_ones = [order for order in risky if reason in order.reasons.split(",")]
+    found = [
+        (order, version, not text.startswith(MAYBE))
+        for order in risky
+        for text in order.reasons.split(",")
+        for name, version in [read_version(text)]
+        if name == reason
+    ]
+    sure_ones = [order for order, _, is_sure in found if is_sure]
     if sure_ones and not alerts and not any(map(bounds.is_retired, documents)):
         yield from _missing("missing_alert", FRAUD, sure_ones, given_up)
-    contents = {order.content for order in risky}
+    # An older worker's alert does not name the version, and may be of any.
+    right = {(order.content, v) for order, version, _ in found for v in (version, NO_VERSION)}
     sure = [one for one in alerts if bounds.is_sure(one) and not one.state & NOT_KNOWN]
-    if any(alert.state or alert.content not in contents for alert in sure):
+    if any(one.state or (one.content, _version(one)) not in right for one in sure):
         yield "wrong_alert"
     yield from _document("alert_without_document", documents, alerts, orders, bounds)
+
+
+def _version(alert: Fact) -> str:
+    return read_version(alert.reasons)[1]
 
 
 def _payments(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[str]:

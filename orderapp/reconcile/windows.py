@@ -50,7 +50,7 @@ class ByWindows:
             return []
         times = [record.timestamp for record in batch.records]
         windows = self._windows[batch.partition]
-        found: defaultdict[int, set[tuple[str, int]]] = defaultdict(set)
+        found: defaultdict[int, set[facts.Version]] = defaultdict(set)
         for at, rule, _ in hits_with_windows(self._asked, batch.values, times, windows):
             found[at].add((rule.id, rule.version))
         made = []
@@ -61,18 +61,18 @@ class ByWindows:
                 content, _ = facts.order_hashes(order)
                 place = (record.partition, record.offset, case.FRAUD)
                 fact = Fact(order.order_id, case.WINDOW, *place, content=content)
-                made.append(fact._replace(reasons=",".join(reasons)))
+                made.append(fact._replace(reasons=reasons))
         return made
 
-    def _reasons(self, versions: set[tuple[str, int]], time: int) -> list[str]:
+    def _reasons(self, versions: set[facts.Version], time: int) -> str:
         """The rules that find an order of this time, as in `Fact.reasons`."""
-        ids = [
-            {name for name, rule in rules.items() if (name, rule.version) in versions}
+        found = [
+            versions & {(name, rule.version) for name, rule in rules.items()}
             for until, rules in self._in_force
             if time <= until
         ]
-        some, every = set().union(*ids), set.intersection(*ids)
-        return [name if name in every else case.MAYBE + name for name in sorted(some)]
+        sure = set.intersection(*({name for name, _ in some} for some in found))
+        return facts.reasons(set().union(*found), sure)
 
 
 def _active(rules: Mapping[str, Rule]) -> Mapping[str, Rule]:

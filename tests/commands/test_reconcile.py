@@ -66,7 +66,8 @@ def fact(
     kind, offset=20, state=0, *, amount=5.0, content=1, digest=1, payment_id=None, reasons=""
 ):
     found = Fact(7, kind, 1, offset, state, amount, content, digest, payment_id)
-    return found._replace(reasons=reasons)
+    versions = [name if "@" in name else f"{name}@1" for name in reasons.split(",")]
+    return found._replace(reasons=",".join(versions))
 
 
 def order(offset=20, state=EVERYONE, **more):
@@ -132,6 +133,25 @@ CASES = {
     "found by some of a rule's versions, and by all of another's, which has no alert": (
         [risky(reasons="?A,B"), STORED, *CHARGED, *alerted("A")],
         ["missing_alert"],
+    ),
+    "an alert of one of the versions by which it may have been judged": (
+        [risky(reasons="A@1,A@3"), STORED, *CHARGED, *alerted("A@3")],
+        [],
+    ),
+    "an alert of a version that does not find it, though another one does": (
+        [risky(reasons="A@1,A@3"), STORED, *CHARGED, *alerted("A@2")],
+        ["wrong_alert"],
+    ),
+    "an alert that does not say of which version it is": (
+        [risky(reasons="A@1,A@3"), STORED, *CHARGED, *alerted("A@0")],
+        [],
+    ),
+    "an alert of a version that finds another order of this id": (
+        [
+            *(risky(reasons="A@1"), risky(30, content=2, digest=2, reasons="A@2")),
+            *(fact(ORDER_DOCUMENT, 30, content=2, digest=2), *CHARGED, *alerted("A@2")),
+        ],
+        ["repeated", "wrong_alert"],
     ),
     "an alert of a rule that does not find it": (
         [risky(reasons="A"), STORED, *CHARGED, *alerted("A", "B")],
@@ -459,9 +479,9 @@ def test_an_order_says_which_rules_find_it():
         found, _ = facts.facts_of([order_record(7), order_record(8), order_record(9, amount=5)])
 
     assert [one.reasons for one in found] == [
-        "HIGH_AMOUNT_RISKY_COUNTRY,ODD",
-        "HIGH_AMOUNT_RISKY_COUNTRY",
-        "ODD",
+        "HIGH_AMOUNT_RISKY_COUNTRY@1,ODD@1",
+        "HIGH_AMOUNT_RISKY_COUNTRY@1",
+        "ODD@1",
     ]
     assert all(one.state & RISKY for one in found)
 
@@ -487,11 +507,11 @@ def raised_limit():
 @pytest.mark.parametrize(
     ("amount", "timestamp", "by"),
     [
-        (350.0, 50_000, "?{}"),
-        (450.0, 50_000, "{}"),
-        (350.0, 130_000, "?{}"),  # a worker with another clock
+        (350.0, 50_000, "?{}@1"),
+        (450.0, 50_000, "{0}@1,{0}@2"),
+        (350.0, 130_000, "?{}@1"),  # a worker with another clock
         (350.0, 200_000, ""),
-        (450.0, 200_000, "{}"),
+        (450.0, 200_000, "{}@2"),
     ],
 )
 def test_an_order_may_have_been_judged_by_the_versions_since_it_was_sent(

@@ -65,7 +65,11 @@ def test_what_is_found_does_not_depend_on_how_it_is_read(changed):
     changed(0, "active", limit=2, seconds=10)
     log = orders(0, 1, 2, 20, 21, 22, 23)
 
-    assert judged(log) == judged(log[:2], log[2:6], log[6:]) == dict.fromkeys([3, 6, 7], RULE)
+    assert (
+        judged(log)
+        == judged(log[:2], log[2:6], log[6:])
+        == dict.fromkeys([3, 6, 7], f"{RULE}@2")
+    )
     (fact, *_) = ByWindows(facts.in_force()).facts_of(log)
     assert (fact.kind, fact.partition, fact.offset, fact.state) == (WINDOW, 2, 2, FRAUD)
 
@@ -76,9 +80,9 @@ def test_an_order_may_have_been_judged_by_the_versions_since_it_was_sent(changed
 
     # Until a minute after the change workers may judge by the version before.
     assert judged(orders(0, 1, 2), orders(100, 101, 102, first=4, begin=3)) == {
-        2: f"?{RULE}",
-        3: RULE,
-        6: RULE,
+        2: f"?{RULE}@2",
+        3: f"{RULE}@2,{RULE}@3",
+        6: f"{RULE}@3",
     }
 
 
@@ -86,7 +90,7 @@ def test_a_rule_that_was_switched_off_may_have_found_it(changed):
     changed(0, "active", limit=1, seconds=10)
     changed(START + 15_000, "off", limit=1, seconds=10)
 
-    assert judged(orders(0, 1, 100, 101)) == {2: f"?{RULE}"}
+    assert judged(orders(0, 1, 100, 101)) == {2: f"?{RULE}@2"}
 
 
 def test_where_records_are_deleted_the_first_windows_are_not_known(changed):
