@@ -21,7 +21,7 @@ format:
 	$(VENV)/bin/ruff format .
 
 test:
-	$(VENV)/bin/pytest -n 3
+	$(VENV)/bin/pytest -n 4
 
 # The documentation, at http://localhost:8000/, and again with each change.
 docs:

@@ -20,6 +20,16 @@ settings.load_profile("tests")
 pytest_plugins = ("tests.browser",)
 
 
+#: Whose files take long, the longest first.
+_SLOW = ("e2e", "chaos", "benchmarks", "deploy", "web_page", "web")
+
+
+def pytest_collection_modifyitems(items):
+    """Files that take long begin first: side by side, so that none of them ends alone."""
+    places = {directory: place for place, directory in enumerate(_SLOW)}
+    items.sort(key=lambda item: places.get(item.path.parent.name, len(_SLOW)))
+
+
 @pytest.fixture(autouse=True)
 def _nothing_unsaid(monkeypatch):
     """Lines that a test has left to be counted are not said in the middle of another one, which

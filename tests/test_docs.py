@@ -103,7 +103,7 @@ def test_the_two_commands_stand_alone_on_their_lines():
 
     assert len(commands) == 2
     assert commands[0].endswith("faust -A orderapp worker -l info")
-    assert commands[1].endswith("pytest -n 3")
+    assert commands[1].endswith("pytest -n 4")
 
 
 def test_every_command_is_documented_and_every_documented_one_exists():

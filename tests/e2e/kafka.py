@@ -1,12 +1,14 @@
 """A real Kafka of a test's own, which can be killed and started again on the same port."""
 
+import functools
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from orderapp.engine.embedded import jars, server
+from orderapp.engine.embedded import aot, jars, server
 from orderapp.engine.embedded.launcher import Java
 from orderapp.engine.embedded.ports import LOOPBACK, kafka_answers
 from tests.ports import free_port
@@ -34,13 +36,14 @@ class Kafka:
         """Write the settings (more than the embedded broker's, if given), make the logs."""
         properties = {**server.server_properties(self.listeners), **(settings or {})}
         (self.directory / "server.properties").write_text(server.render(properties))
-        formatting = self._run(server.format_command(self.directory))
-        assert formatting.process.wait(60) == 0, self.log_text()
-        formatting.exit_code()
+        for name, content in _new_cluster().items():
+            path = self.directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
 
     def start(self) -> None:
         """Start the broker, or start it again, and wait until it works."""
-        self.java = self._run(server.server_command(self.directory))
+        self.java = _run(self.directory, server.server_command(self.directory))
         deadline = time.monotonic() + START_SECONDS
         while not kafka_answers(self.port):
             assert self.java.exit_code() is None, self.log_text()
@@ -64,19 +67,35 @@ class Kafka:
     def log_text(self) -> str:
         return (self.directory / "broker.log").read_text()
 
-    def _run(self, command: list[str]) -> Java:
-        # Java starts in the working directory: it is where its relative paths point to.
-        script = 'cd "$1" && shift && exec env -i "$@"'
-        environment = server.environment(jars.classpath(time.sleep))
-        variables = [f"{name}={value}" for name, value in environment.items()]
-        log = os.open(self.directory / "broker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        try:
-            return Java(
-                ["/bin/sh", "-c", script, "kafka", str(self.directory), *variables, *command],
-                log=log,
-            )
-        finally:
-            os.close(log)
+
+@functools.cache
+def _new_cluster() -> dict[str, bytes]:
+    """The logs of a new cluster, the same for all brokers: Java takes seconds to make them."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        listeners = {"PLAINTEXT": 1, "CONTROLLER": 2}  # nobody listens
+        text = server.render(server.server_properties(listeners))
+        (directory / "server.properties").write_text(text)
+        formatting = _run(directory, server.format_command(directory))
+        assert formatting.process.wait(60) == 0, (directory / "broker.log").read_text()
+        formatting.exit_code()
+        files = [path for path in (directory / server.LOG_DIR).rglob("*") if path.is_file()]
+        return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+
+
+def _run(directory: Path, command: list[str]) -> Java:
+    # Java starts in the working directory: it is where its relative paths point to.
+    script = 'cd "$1" && shift && exec env -i "$@"'
+    classpath = jars.classpath(time.sleep)
+    command = aot.using(command, aot.place(server.java(), classpath))
+    variables = [f"{name}={value}" for name, value in server.environment(classpath).items()]
+    log = os.open(directory / "broker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        return Java(
+            ["/bin/sh", "-c", script, "kafka", str(directory), *variables, *command], log=log
+        )
+    finally:
+        os.close(log)
 
 
 @contextmanager
