@@ -1,6 +1,7 @@
 """Orders are judged by the rules that are not off."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from itertools import chain, compress
 from operator import itemgetter
@@ -36,6 +37,8 @@ class Rules:
         self._shadow: tuple[Asked, ...] = ()
         #: Those of both that ask for a window.
         self.with_window: tuple[Asked, ...] = ()
+        #: Whether an order may get an alert after `judge`.
+        self.are_later = False
 
     def add(self, rule: Rule) -> None:
         """Take a rule; raise `PluginError` if there is one of its id."""
@@ -50,6 +53,7 @@ class Rules:
         self.all = {rule_id: in_force[rule_id] for rule_id in sorted(in_force)}
         asked = [Asked(rule) for rule in self.all.values() if rule.state != "off"]
         self.with_window = tuple(one for one in asked if one.rule.has_window)
+        self.are_later = any(one.rule.state == "active" for one in self.with_window)
         alone = [one for one in asked if not one.rule.has_window]
         self._active = tuple(one for one in alone if one.rule.state == "active")
         self._shadow = tuple(one for one in alone if one.rule.state == "shadow")
@@ -59,11 +63,22 @@ class Rules:
         return _merged([one.hits(orders) for one in self._active])
 
     def judge(self, orders: Sequence[Order]) -> list[Hit]:
-        """The same, counted."""
+        """The same, counted; while an active rule has a window, `count_verdicts` follows."""
         hits = _merged([one.judge(orders) for one in self._active])
-        several = len(self._active) > 1
-        metrics.judged(len({at for at, _, _ in hits}) if several else len(hits), len(orders))
+        if not self.are_later:
+            several = len(self._active) > 1
+            found = len({at for at, _, _ in hits}) if several else len(hits)
+            metrics.judged(found, len(orders))
         return hits
+
+    def count_verdicts(self, orders: Sequence[Order], hits: Sequence[Hit]) -> None:
+        """Count the verdicts on orders, of which rules with a window have found these."""
+        found = {at for at, rule, _ in hits if rule.state == "active"}
+        # What the others have found was not kept; they are pure, and quick.
+        for at, order in enumerate(orders):
+            if at not in found and any(one.finds(order) for one in self._active):
+                found.add(at)
+        metrics.judged(len(found), len(orders))
 
     def shadow(self, orders: Sequence[Order]) -> list[Hit]:
         """What the rules without a window would find that are in the shadow, counted."""
@@ -102,10 +117,13 @@ class Asked:
         self._asked = metrics.RULE_ORDERS.labels(*labels)
         self._found = metrics.RULE_HITS.labels(*labels)
         self._failures = metrics.RULE_FAILURES.labels(*labels)
+        self._seconds = metrics.RULE_SECONDS.labels(*labels)
 
     def judge(self, orders: Sequence[Order], *windows: Sequence[Any]) -> list[Hit]:
         """The same, counted."""
+        began = time.perf_counter()
         hits = self.hits(orders, *windows)
+        self._seconds.inc(time.perf_counter() - began)
         self._asked.inc(len(orders))
         if hits:
             self._found.inc(len(hits))
@@ -124,6 +142,13 @@ class Asked:
             verdicts = list(map(self._verdict, orders, *windows))
         at = compress(range(len(verdicts)), verdicts)
         return [(index, self.rule, _detail(verdicts[index])) for index in at]
+
+    def finds(self, order: Order) -> bool:
+        """Whether it finds an order; without a word when it fails."""
+        try:
+            return bool(_right(self._check(order)))
+        except Exception:
+            return False
 
     def _verdict(self, order: Order, *window: Any) -> Verdict:
         """The verdict of a rule that may fail: that costs its own verdict, and nothing else."""

@@ -5,8 +5,10 @@ Sums that have to be right come from the store (`/api/stats`).
 """
 
 import platform
+from collections import defaultdict
 from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import chain
 
 from prometheus_client import Counter, Gauge, Histogram, Info
 
@@ -30,6 +32,9 @@ RULE_FAILURES = Counter(
     "Orders that a rule could not judge.",
     _OF_RULE,
     registry=REGISTRY,
+)
+RULE_SECONDS = Counter(
+    "orderapp_rule_seconds", "Seconds that a rule took.", _OF_RULE, registry=REGISTRY
 )
 PAYMENTS = Counter(
     "orderapp_payments", "Payments reported: PAID or DECLINED.", ("status",), registry=REGISTRY
@@ -89,6 +94,16 @@ def judged(found: int, orders: int) -> None:
     """So many orders were judged, and so many of them found by a rule."""
     _alert.inc(found)
     _clear.inc(orders - found)
+
+
+def of_rules() -> dict[tuple[str, ...], list[float]]:
+    """What was counted by rule, version and state: orders, hits, failures and seconds."""
+    found = defaultdict[tuple[str, ...], list[float]](list)
+    for counter in (RULE_ORDERS, RULE_HITS, RULE_FAILURES, RULE_SECONDS):
+        for sample in chain.from_iterable(metric.samples for metric in counter.collect()):
+            if sample.name.endswith("_total"):
+                found[tuple(sample.labels[name] for name in _OF_RULE)].append(sample.value)
+    return found
 
 
 def charged(payments: Sequence[Payment], orders: int) -> None:

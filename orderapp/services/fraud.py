@@ -43,6 +43,8 @@ async def fraud_windows(orders: Batch[Order]) -> None:
     windows = await memory.before(orders, max(one.seconds for one in asked))
     times = [record.timestamp for record in orders.records]
     hits = hits_with_windows(asked, orders.values, times, windows)
+    if rules.are_later:
+        rules.count_verdicts(orders.values, hits)
     for topic, state in ((topics.fraud_alerts, "active"), (topics.shadow_alerts, "shadow")):
         if found := [hit for hit in hits if hit[1].state == state]:
             # To where the order is, as far as Kafka's usual partitioner has put it there.

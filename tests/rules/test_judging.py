@@ -1,6 +1,7 @@
 """Orders are judged by the rules that are not off; one that fails costs its own verdict."""
 
 import logging
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from orderapp.judging import rules as shipped
 from orderapp.models import Order
 from orderapp.plugins import PluginError
 from orderapp.rule import Rule
+from orderapp.window import Seconds, Window
 
 
 def order(order_id, amount=10.0, country="US"):
@@ -82,6 +84,52 @@ def test_each_rule_that_finds_an_order_is_a_hit_and_the_order_is_counted_once():
     assert found(hits) == [(1, "LARGE", ""), (1, "ODD", "3 is odd"), (2, "LARGE", "")]
     assert counted("fraud_verdicts", verdict="alert") == before["alert"] + 2
     assert counted("fraud_verdicts", verdict="clear") == before["clear"] + 1
+
+
+def test_an_order_that_waits_for_an_active_rule_with_a_window_is_counted_when_that_has_judged():
+    def often(order, window: Window, seconds: Seconds = 60):
+        """A customer's second order."""
+        return len(window) > 1
+
+    before = {v: counted("fraud_verdicts", verdict=v) for v in ("alert", "clear")}
+    rules = of((large, "active"), (fails, "active"), (often, "active"))
+    orders = [order(2), order(3), order(4, 500.0), order(5)]
+    failures = counted("rule_failures", rule="FAILS")
+
+    rules.judge(orders[:1])
+    assert {v: counted("fraud_verdicts", verdict=v) for v in before} == before
+    in_shadow = Rule.of(often, "shadow")
+    active = rules.with_window[0].rule
+    rules.count_verdicts(orders, [(2, active, ""), (3, active, ""), (0, in_shadow, "")])
+
+    # 3 is found by `fails`, 4 by both, 5 by its window.
+    assert counted("fraud_verdicts", verdict="alert") == before["alert"] + 3
+    assert counted("fraud_verdicts", verdict="clear") == before["clear"] + 1
+    assert counted("rule_failures", rule="FAILS") == failures + 1, "not counted again"
+
+
+@pytest.mark.parametrize("state", ["shadow", "off"])
+def test_no_order_waits_for_a_rule_with_a_window_that_is_not_active(state):
+    def often(order, window: Window, seconds: Seconds = 60):
+        """A customer's second order."""
+
+    clear = counted("fraud_verdicts", verdict="clear")
+
+    of((often, state)).judge([order(1)])
+
+    assert counted("fraud_verdicts", verdict="clear") == clear + 1
+
+
+def test_it_is_counted_how_long_a_rule_takes():
+    def slow(order):
+        """Takes its time."""
+        time.sleep(0.01)
+
+    before = counted("rule_seconds", rule="SLOW", state="shadow")
+
+    of((slow, "shadow")).shadow([order(1), order(2)])
+
+    assert 0.02 <= counted("rule_seconds", rule="SLOW", state="shadow") - before < 1
 
 
 def test_a_rule_that_is_off_is_not_asked():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.judging import Rules
 from orderapp.memory import Memory
 from orderapp.models import Order
@@ -108,6 +109,21 @@ def test_an_order_that_is_found_by_its_window_is_told(monkeypatch, state, topic)
     alert = sent.message
     assert (alert.reason, alert.rule_version) == ("CUSTOMER_VELOCITY", 2)
     assert (alert.order_id, alert.detail) == (2, "3 orders in 60 s")
+
+
+def test_the_verdicts_count_what_is_found_by_windows(monkeypatch):
+    def verdicts():
+        of = [{"verdict": verdict} for verdict in ("alert", "clear")]
+        return [REGISTRY.get_sample_value("orderapp_fraud_verdicts_total", v) for v in of]
+
+    put(monkeypatch, "active")
+    alerts, clear = verdicts()
+
+    run(fraud, [order(10.0, "DE")])
+    assert verdicts() == [alerts, clear], "it waits for its window"
+    run(fraud_windows, by_customer(1000, 2000, 3000, 70_000))
+
+    assert verdicts() == [alerts + 1, clear + 3]
 
 
 def test_what_was_sent_on_is_left_when_the_rule_is_off(monkeypatch):

@@ -152,6 +152,7 @@ def stats_of(orders: Iterable[Json], services: Json | None, counted_before: floa
         "services": services,
         "open_transactions": {} if services is not None else None,
         "dead_letter_orders": None,
+        "rules": None,
         "dead_letters": None
         if services is None
         else sum(1 for order in orders if order["dead_letter"]),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from orderapp.engine.health.lag import Look, Position
 from orderapp.models import format_time
 from orderapp.store import Activity, CountryStats, Stats
-from orderapp.web.api.stats_answer import OtherCountries, Overview, Progress, Rates
+from orderapp.web.api.stats_answer import OtherCountries, Overview, Progress, Rates, RuleFigures
 
 #: Seconds of a span of activity.
 SPAN = 10
@@ -23,7 +23,11 @@ class OpenLetters(NamedTuple):
 
 
 def overview(
-    found: Stats, look: Look | None, dead: OpenLetters | None, moment: float
+    found: Stats,
+    look: Look | None,
+    dead: OpenLetters | None,
+    moment: float,
+    rules: Sequence[RuleFigures] | None = None,
 ) -> Overview:
     """The answer at a moment (Unix time in s), or at the one when the store counted."""
     moment = moment if found.counted is None else found.counted
@@ -46,6 +50,7 @@ def overview(
         open_transactions=None if look is None else _open_transactions(look),
         dead_letters=None if dead is None else dead.letters,
         dead_letter_orders=None if dead is None else dead.orders,
+        rules=rules,
     )
 
 

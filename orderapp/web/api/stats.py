@@ -11,6 +11,7 @@ from orderapp.web.api import progress
 from orderapp.web.api.known_letters import letters, open_orders
 from orderapp.web.api.overview import SPAN, OpenLetters, overview
 from orderapp.web.api.routes import Answer, Route, json, serve
+from orderapp.web.api.rule_figures import rule_figures
 from orderapp.web.api.stats_answer import Overview
 
 #: Seconds of activity that are shown.
@@ -72,4 +73,4 @@ async def _read() -> bytes:
     dead = None
     if is_known:
         dead = OpenLetters(sum(one.is_open for one in letters.letters), len(open_orders()))
-    return msgspec.json.encode(overview(found, look, dead, moment))
+    return msgspec.json.encode(overview(found, look, dead, moment, rule_figures()))

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from orderapp.engine.observe.times import Time
+from orderapp.models import RuleState
 from orderapp.store import Activity, CountryStats
 
 
@@ -37,6 +38,20 @@ class OtherCountries(msgspec.Struct, frozen=True):
     revenue: float
 
 
+class RuleFigures(msgspec.Struct, frozen=True):
+    """What this worker has counted of a rule since it has this version and state: orders that
+    it was asked about, that it `raised` (an alert, or in the shadow what would be one) and that
+    it could not judge, and the seconds that it took. What is delivered again counts again."""
+
+    rule: str
+    version: int
+    state: RuleState
+    orders: int
+    raised: int
+    failed: int
+    seconds: float
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Totals, rates and progress; what only Kafka knows is null when it can't be asked.
 
@@ -46,6 +61,9 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     among the last 10,000 of each partition, as `/api/dead-letters?status=open` has them, and
     `dead_letter_orders` how many orders they are about that are stored, as
     `/api/orders?status=dead_letter` lists them.
+
+    `rules` are those that are not off; unlike all else here each worker counts them for itself,
+    and they are null in one without fraud.
     """
 
     status: Literal["ok"] = "ok"
@@ -64,3 +82,4 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     open_transactions: dict[str, float] | None
     dead_letters: int | None
     dead_letter_orders: int | None
+    rules: Sequence[RuleFigures] | None

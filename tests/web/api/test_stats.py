@@ -1,13 +1,16 @@
 """`GET /api/stats`: sums, rates, progress, and how often it asks the store."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from aiokafka import TopicPartition
 
 from orderapp.engine.health.lag import Look, Position
+from orderapp.judging import Rules
+from orderapp.rule import Rule
 from orderapp.store import Activity, CountryStats, Stats, StoreUnavailable
-from orderapp.web.api import overview, stats
+from orderapp.web.api import overview, rule_figures, stats
 from orderapp.web.api.stats_answer import OtherCountries
 from tests.web.examples import alert, ask, order, payment
 
@@ -59,6 +62,36 @@ def test_a_country_with_any_name_is_not_the_sum_of_others(name):
 
     assert found.countries[0] == countries[-1]
     assert found.other_countries == OtherCountries(2, 6, 0, 0, 0, 0.0)
+
+
+async def test_the_rules_that_are_not_off_are_counted(client, store, kafka, monkeypatch):
+    def odd(order):
+        """Fails for the second order."""
+        return 1 / (order.order_id - 2) > 0.5
+
+    rules = Rules()
+    rules.add(Rule.of(odd, "shadow"))
+    rules.add(replace(Rule.of(odd, "off"), id="OTHER"))
+    monkeypatch.setattr(rule_figures, "rules", rules)
+    rules.shadow([order(n) for n in (1, 2, 3)])
+
+    _, answer = await ask(client, "/api/stats")
+
+    (found,) = answer["rules"]
+    assert found.pop("seconds") > 0
+    assert found == {
+        "rule": "ODD", "version": 1, "state": "shadow",
+        "orders": 3, "raised": 1, "failed": 1,
+    }  # fmt: skip
+
+
+async def test_a_worker_without_fraud_has_counted_no_rules(client, store, kafka, monkeypatch):
+    alone = replace(rule_figures.settings, services=frozenset({"web"}))
+    monkeypatch.setattr(rule_figures, "settings", alone)
+
+    _, answer = await ask(client, "/api/stats")
+
+    assert answer["rules"] is None
 
 
 async def test_without_orders_there_are_zeros(client, store, kafka):
