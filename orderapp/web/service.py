@@ -1,6 +1,7 @@
 """The service `web`: importing this registers the API and the dashboard."""
 
 from orderapp.web.api import (
+    access_answer,
     asyncapi,
     dead_letter_changes,
     dead_letters,
@@ -15,6 +16,7 @@ from orderapp.web.api import (
 from orderapp.web.page import errors, files
 
 __all__ = [
+    "access_answer",
     "asyncapi",
     "dead_letter_changes",
     "dead_letters",

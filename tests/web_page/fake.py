@@ -118,6 +118,7 @@ class FakeWorker:
         app.router.add_static("/static/", STATIC)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/api/stats", self._stats)
+        app.router.add_get("/api/access", self._access)
         app.router.add_get("/api/events", self._events)
         app.router.add_get("/api/orders", self._list)
         app.router.add_post("/api/orders", self._post)
@@ -232,6 +233,10 @@ class FakeWorker:
         if not self.letters_counted:
             stats["dead_letters"] = None
         return web.json_response(stats)
+
+    async def _access(self, _: web.Request) -> web.Response:
+        changes = "refused" if self.forbidden else "token" if self.token else "free"
+        return web.json_response({"status": "ok", "changes": changes, "reason": self.forbidden})
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         await self.may_stream.wait()

@@ -293,6 +293,22 @@ async def test_the_right_token_opens_any_bind_and_way(
     assert (await post(client, **headers, **PROXIES[name]))[0] == 202
 
 
+async def test_a_page_is_told_beforehand_what_it_may_change(client, store, topic, monkeypatch):
+    async def told(**headers):
+        return (await ask(client, "/api/access", headers=headers))[1]["changes"]
+
+    assert await told() == "free"
+    assert await told(**PROXIES["Squid"]) == await told(Host="192.168.1.5:6066") == "refused"
+    bind_to(monkeypatch, "0.0.0.0")
+    assert await told() == "refused"
+    for takers, expected in (("anyone", "free"), ("token", "token")):
+        web = Web(take_orders=takers, api_token=TOKEN)
+        monkeypatch.setattr(access, "settings", replace(settings, web=web))
+        assert await told() == expected
+    assert await told(Authorization=f"Bearer {TOKEN}x") == "token"
+    assert await told(Authorization=f"Bearer {TOKEN}") == "free"
+
+
 async def test_in_a_demonstration_anyone_may_and_the_log_warns_of_it(
     client, store, topic, monkeypatch, caplog
 ):

@@ -1,5 +1,6 @@
 /* The page: events and answers go into `orders`, and from there, coalesced, on the screen. */
 
+import { Access } from "./access.js";
 import { readiness } from "./api.js";
 import { ActivityChart } from "./chart.js";
 import { Connection } from "./connection.js";
@@ -27,6 +28,7 @@ const connection = new Connection((live) => {
   painter.ask();
   if (live) sender.recovered();
 });
+const access = new Access();
 const orders = new Orders();
 const table = new OrderTable({
   body: byId("rows"),
@@ -81,6 +83,7 @@ function refill() {
 const stream = new Stream("api/events", {
   onOpen() {
     connection.opened();
+    access.ask();
     checkReadiness();
     refill();
   },
@@ -162,7 +165,7 @@ function choose(select, value) {
   select.value = value;
 }
 
-const sender = new Sender((sent) => {
+const sender = new Sender(access, (sent) => {
   take(orders.addBatch({ orders: [sent] }));
   route.go({ order: String(sent.order_id) });
 });

@@ -175,7 +175,7 @@ export class OrderList {
         ? this.#next === null
           ? "There is none with this country and status."
           : "None was found among the newest; older ones are still to be searched."
-        : "A running producer sends the first one soon. Or send one yourself, above.",
+        : "A running producer sends the first one soon.",
     );
   }
 

@@ -28,6 +28,7 @@ const FIELDS = {
 };
 
 export class Sender {
+  #access;
   #form = byId("send");
   #inputs = Object.keys(FIELDS).map((name) => this.#form.elements[name]);
   #onSent;
@@ -38,8 +39,10 @@ export class Sender {
   #mayPass = false;
 
   /** `onSent(order)` with the order as the worker made it. */
-  constructor(onSent) {
+  constructor(access, onSent) {
+    this.#access = access;
     this.#onSent = onSent;
+    access.onAnswer(() => this.#offer());
     byId("risky").addEventListener("click", () => this.#send(RISKY));
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -50,6 +53,14 @@ export class Sender {
   /** The worker is there, and ready: what it was not then is over. */
   recovered() {
     if (this.#mayPass) this.#say("");
+  }
+
+  #offer() {
+    const { changes } = this.#access;
+    this.#form.hidden = changes === "refused";
+    byId("send-refused").hidden = changes !== "refused";
+    byId("token-field").hidden = changes !== "token";
+    byId("token-note").hidden = changes !== "token";
   }
 
   #submit() {
@@ -90,10 +101,8 @@ export class Sender {
   #headers(body) {
     const text = JSON.stringify(body);
     if (this.#pending?.text !== text) this.#pending = { text, key: newKey() };
-    const headers = { "Idempotency-Key": this.#pending.key };
-    const token = this.#form.elements.token.value;
-    if (token) headers.Authorization = `Bearer ${token}`;
-    return headers;
+    this.#access.token = this.#form.elements.token.value;
+    return { "Idempotency-Key": this.#pending.key, ...this.#access.headers };
   }
 
   #failed(error) {
@@ -102,11 +111,12 @@ export class Sender {
     if (error.kind === "refused") this.#pending = null;
     markFields(this.#inputs, Object.fromEntries(error.errors.map((one) => [one.field, one.detail])));
     if (error.status === 401) this.#askToken();
+    if (error.status === 403) this.#access.ask();
   }
 
   #askToken() {
-    byId("token-field").hidden = false;
-    byId("token-note").hidden = false;
+    this.#access.changes = "token";
+    this.#offer();
     this.#form.elements.token.setAttribute("aria-invalid", "true");
     this.#form.elements.token.focus();
   }

@@ -1,0 +1,29 @@
+/* What the people at this page may change, as the worker says it, and the token that they gave: it
+   is kept in memory alone, and so ends with the page. */
+
+import { get } from "./api.js";
+
+export class Access {
+  /** `free`, with the `token`, or `refused`; free until the worker has said it. */
+  changes = "free";
+  token = "";
+  #heard = [];
+
+  /** Call `heard()` when the worker has said it. */
+  onAnswer(heard) {
+    this.#heard.push(heard);
+  }
+
+  async ask() {
+    try {
+      this.changes = (await get("api/access")).changes;
+    } catch {
+      return; // asked again with the next connection
+    }
+    for (const heard of this.#heard) heard();
+  }
+
+  get headers() {
+    return this.token ? { Authorization: `Bearer ${this.token}` } : {};
+  }
+}
