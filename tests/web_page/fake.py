@@ -282,6 +282,8 @@ class FakeWorker:
             return problem(503, self.store_error)
         if self.list_status != 200:
             return problem(self.list_status, f"no list: {self.list_status}")
+        if wrong := _wrong(request.query):
+            return problem(400, f"{wrong} is not allowed: something else")
         query, limit = request.query, int(request.query.get("limit", 50))
         found = sorted(
             (order for order in self.orders.values() if _matches(order, query)),
@@ -331,11 +333,17 @@ class FakeWorker:
         )
 
 
+def _wrong(query: Any) -> str | None:
+    status, after = query.get("status"), query.get("after")
+    if status is not None and status not in STATUSES:
+        return f"status={status}"
+    return f"after={after}" if after == "broken" else None
+
+
 def _matches(order: Json, query: Any) -> bool:
     if query.get("country", order["country"]) != order["country"]:
         return False
     wanted = query.get("status")
-    assert wanted is None or wanted in STATUSES
     if wanted == "alert":
         return bool(order["alerts"])
     return wanted is None or status_of(order) == wanted

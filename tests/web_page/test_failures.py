@@ -88,3 +88,25 @@ async def test_a_list_that_takes_its_time_is_said_to_be_loading(
 
     worker.may_list.set()
     await expect(page.get_by_role("heading", name="No orders yet")).to_be_visible()
+
+
+@pytest.mark.parametrize("wrong", ["status=nonsense", "after=broken"])
+async def test_a_list_that_there_is_not_is_said_once_with_the_way_back(
+    worker: FakeWorker, open_page: OpenPage, wrong: str
+) -> None:
+    worker.put(make_order(1))
+    page = (await open_page(f"{worker.url}#/?{wrong}")).page
+    empty = page.locator("#empty")
+    await expect(empty).to_contain_text("There is no such list")
+    await expect(empty).to_contain_text(f"{wrong} is not allowed")
+    await expect_state(page, "Live")
+    asked, stats_asked = len(worker.asked), worker.stats_asked
+    worker.accept(make_order(2))
+    await until(lambda: worker.stats_asked > stats_asked + 2)
+    assert len(worker.asked) == asked
+    await expect(page.locator("#rows tr")).to_have_count(0)
+
+    await empty.get_by_role("button", name="Show all orders").click()
+    await expect(page.locator("#rows tr")).to_have_count(2)
+    await expect(page.get_by_role("heading", name="Orders", exact=True)).to_be_focused()
+    assert page.url.rstrip("#/") == worker.url.rstrip("/")

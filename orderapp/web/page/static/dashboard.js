@@ -138,6 +138,10 @@ for (const name of ["newest", "arrived"]) {
     turnPage("");
   });
 }
+byId("all-orders").addEventListener("click", () => {
+  route.go({ country: "", status: "", after: "" });
+  byId("orders-title").focus();
+});
 new Presence(byId("list"), (inside) => {
   list.hold(inside);
   if (!inside && !held.paused) list.catchUp();

@@ -24,6 +24,8 @@ export class OrderList {
   #since = 0;
   #arrived = new Set();
   #loaded = false;
+  /** Why the worker gives no such list, and will not. */
+  #refused = "";
   /** A filter was chosen, and whether anything matches is not said yet. */
   #asked = false;
   #turn = 0;
@@ -52,6 +54,7 @@ export class OrderList {
     if (!after || !this.#after) this.#countAnew();
     this.#after = after;
     this.#loaded = false;
+    this.#refused = "";
     return this.#fetch();
   }
 
@@ -63,7 +66,7 @@ export class OrderList {
 
   /** Show what has arrived on the newest page in the meantime. */
   catchUp() {
-    if (this.#after) return;
+    if (this.#after || this.#refused) return;
     this.#countAnew();
     this.#ids = this.#sorted([...this.#orders.ids]);
   }
@@ -74,6 +77,7 @@ export class OrderList {
 
   /** Ask for the page again; on one that holds still nothing moves. */
   async load() {
+    if (this.#refused) return;
     if (!this.#after || !this.#loaded) await this.#fetch(this.#loaded);
   }
 
@@ -86,6 +90,7 @@ export class OrderList {
 
   /** Something is known of these orders; those that belong here come in, others leave. */
   take(ids) {
+    if (this.#refused) return;
     const still = this.#still;
     const shown = new Set(this.#ids);
     for (const id of ids) {
@@ -123,8 +128,11 @@ export class OrderList {
     let cursor = this.#after;
     let ids = [];
     for (let pages = 0; pages < MOST_EMPTY_PAGES && ids.length === 0; pages += 1) {
-      const answer = await get(`api/orders?${this.#query(cursor)}`);
-      if (turn !== this.#turn) return; // a later question has been asked
+      const answer = await get(`api/orders?${this.#query(cursor)}`).catch((error) => {
+        if (error.status !== 400) throw error;
+        return turn === this.#turn ? this.#refuse(error) : null;
+      });
+      if (answer === null || turn !== this.#turn) return; // a later question has been asked
       ids = this.#orders.addDocuments(answer.orders);
       cursor = answer.next;
       if (cursor === null) break;
@@ -137,6 +145,14 @@ export class OrderList {
     // What came by event in the meantime stays on the newest page.
     const heard = this.#ids.filter((id) => !this.#orders.get(id).stored);
     this.#ids = this.#after ? ids : this.#sorted([...new Set([...ids, ...heard])], ids);
+  }
+
+  #refuse({ message }) {
+    this.#refused = message;
+    this.#ids = [];
+    this.#next = null;
+    this.#loaded = true;
+    return null;
   }
 
   #countAnew() {
@@ -163,6 +179,12 @@ export class OrderList {
 
   #drawEmpty() {
     byId("empty-text").hidden = !this.#loaded;
+    byId("all-orders").hidden = !this.#refused;
+    if (this.#refused) {
+      setText(byId("empty-title"), "There is no such list");
+      setText(byId("empty-text"), this.#refused);
+      return;
+    }
     if (!this.#loaded) {
       setText(byId("empty-title"), "Loading …");
       return;
@@ -192,6 +214,10 @@ export class OrderList {
     byId("arrived").hidden = size === 0;
     const more = size < MOST_COUNTED ? "" : "+";
     setText(byId("arrived"), `${countText(size)}${more} new order${size === 1 ? "" : "s"}`);
+    if (this.#refused) {
+      setText(byId("page-note"), "");
+      return;
+    }
     const how = !live ? "not live now" : this.#held ? "held while you are in the list" : "live";
     setText(byId("page-note"), this.#after ? "Older orders, not live" : `Newest first, ${how}`);
   }
