@@ -26,31 +26,53 @@ RECORD = """A `faust.Record`: what travels on a topic. In batches it is a Struct
 fields, so that only those are to be relied on."""
 
 
-def described(name: str, thing: Any) -> str:
-    """Its parameters and their defaults, without types, and what its docstring says."""
-    heading, text = f"### `{name}`", inspect.cleandoc(thing.__doc__ or "")
-    if thing is engine.Record:
-        text = RECORD
+def things() -> dict[str, dict[str, Any]]:
+    """All that is described, by the title of its part and its name."""
+    parts = {}
+    for name, (owner, methods) in METHODS.items():
+        title = f"Of {'an' if name == 'app' else 'a'} {name}"
+        parts[title] = {f"{name}.{each}": getattr(owner, each) for each in methods}
+    modules = {engine: engine.__all__, rules: ["rule", "Window"], testing: testing.__all__}
+    for module, names in modules.items():
+        parts[f"From `{module.__name__}`"] = {each: getattr(module, each) for each in names}
+    return parts
+
+
+def signatures() -> dict[str, inspect.Signature]:
+    """Of each thing, without types; an empty one where that of Python means nothing."""
+    return {
+        name: signature(thing) or inspect.Signature()
+        for part in things().values()
+        for name, thing in part.items()
+    }
+
+
+def signature(thing: Any) -> inspect.Signature | None:
+    """Its parameters and their defaults, without types; None for what nobody calls."""
     if thing in NO_SIGNATURE or (isinstance(thing, type) and issubclass(thing, Exception)):
-        return f"{heading}\n\n{text}"
+        return None
     found = inspect.signature(thing)
     plain = [each.replace(annotation=each.empty) for each in found.parameters.values()]
-    shown = found.replace(
+    return found.replace(
         parameters=[each for each in plain if each.name != "self"],
         return_annotation=found.empty,
     )
-    return f"{heading}\n\n```python\n{name}{shown}\n```\n\n{text}"
+
+
+def described(name: str, thing: Any) -> str:
+    """How it is called, and what its docstring says."""
+    heading, text = f"### `{name}`", inspect.cleandoc(thing.__doc__ or "")
+    if thing is engine.Record:
+        text = RECORD
+    shown = signature(thing)
+    call = f"```python\n{name}{shown}\n```\n\n" if shown else ""
+    return f"{heading}\n\n{call}{text}"
 
 
 def page() -> str:
     parts = [HEAD]
-    for name, (owner, methods) in METHODS.items():
-        parts.append(f"## Of {'an' if name == 'app' else 'a'} {name}")
-        parts += [described(f"{name}.{each}", getattr(owner, each)) for each in methods]
-    places = {engine: engine.__all__, rules: ["rule", "Window"], testing: testing.__all__}
-    for module, names in places.items():
-        parts.append(f"## From `{module.__name__}`")
-        parts += [described(each, getattr(module, each)) for each in names]
+    for title, part in things().items():
+        parts += [f"## {title}", *(described(name, thing) for name, thing in part.items())]
     return "\n\n".join(parts) + "\n"
 
 
