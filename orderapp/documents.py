@@ -1,5 +1,7 @@
 """The documents of orders, alerts, payments and dead letters, made of their records."""
 
+from typing import TypeVar
+
 from aiokafka import ConsumerRecord
 
 from orderapp import topics
@@ -7,7 +9,16 @@ from orderapp.engine.batches.framing import plain_key
 from orderapp.engine.dead_letters.headers import DamagedError, read_headers, sent_at
 from orderapp.engine.observe.trace_headers import trace_id
 from orderapp.models import FraudAlert, Order, Payment
-from orderapp.store import AlertDocument, DeadLetterDocument, OrderDocument, PaymentDocument
+from orderapp.store import (
+    AlertDocument,
+    DeadLetterDocument,
+    Finding,
+    OrderDocument,
+    PaymentDocument,
+    ShadowDocument,
+)
+
+F = TypeVar("F", bound=Finding)
 
 #: The largest number that every store holds, and JavaScript too.
 MOST = 2**53 - 1
@@ -31,7 +42,18 @@ def order_document(order: Order, record: ConsumerRecord, stored_at: str) -> Orde
 
 def alert_document(alert: FraudAlert, record: ConsumerRecord, stored_at: str) -> AlertDocument:
     """The document of an alert."""
-    return AlertDocument(
+    return _finding(AlertDocument, alert, record)
+
+
+def shadow_document(
+    alert: FraudAlert, record: ConsumerRecord, stored_at: str
+) -> ShadowDocument:
+    """The document of what a rule in the shadow has found."""
+    return _finding(ShadowDocument, alert, record)
+
+
+def _finding(kind: type[F], alert: FraudAlert, record: ConsumerRecord) -> F:
+    return kind(
         order_id=alert.order_id,
         kafka_partition=record.partition,
         kafka_offset=record.offset,
@@ -75,18 +97,15 @@ def _timestamp(record: ConsumerRecord) -> int:
 
 def dead_letter_document(record: ConsumerRecord) -> DeadLetterDocument | None:
     """The document of a record of `orders-dlq`; None when nobody can tell of which order."""
-    key = plain_key(record.key)
-    # Whoever sent it: a number that no store holds must not end here as one.
-    if not key.isdigit() or len(key) > 16 or int(key) > MOST:
-        return None
     try:
         origin = read_headers(record.headers or ())
     except DamagedError:
         return None
-    if origin.topic == topics.orders_by_customer.name:
-        return None  # its key is the customer's id
+    order_id = _order_id(record, origin.topic)
+    if order_id is None:
+        return None
     return DeadLetterDocument(
-        order_id=int(key),
+        order_id=order_id,
         kafka_partition=record.partition,
         kafka_offset=record.offset,
         service=",".join(origin.services),
@@ -98,3 +117,15 @@ def dead_letter_document(record: ConsumerRecord) -> DeadLetterDocument | None:
         last_failure=origin.last_failure,
         kafka_timestamp=record.timestamp,
     )
+
+
+def _order_id(record: ConsumerRecord, topic: str) -> int | None:
+    """The order that a dead letter of a topic is about."""
+    if topic == topics.orders_by_customer.name:  # its key is the customer's id
+        try:
+            return topics.orders_by_customer.codec.decode(record.value or b"").order_id
+        except Exception:  # whatever the codec has against it
+            return None
+    key = plain_key(record.key)
+    # Whoever sent it: a number that no store holds must not end here as one.
+    return int(key) if key.isdigit() and len(key) <= 16 and int(key) <= MOST else None

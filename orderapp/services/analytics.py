@@ -12,6 +12,7 @@ from orderapp.documents import (
     dead_letter_document,
     order_document,
     payment_document,
+    shadow_document,
 )
 from orderapp.engine import Batch, TransientError
 from orderapp.models import FraudAlert, Order, Payment, now
@@ -30,6 +31,12 @@ async def analytics(orders: Batch[Order]) -> None:
 async def analytics_alerts(alerts: Batch[FraudAlert]) -> None:
     """Keep each fraud alert."""
     await keep(made(alerts, alert_document))
+
+
+@app.batches(topics.shadow_alerts)
+async def analytics_shadow(alerts: Batch[FraudAlert]) -> None:
+    """Keep what rules in the shadow have found."""
+    await keep(made(alerts, shadow_document))
 
 
 @app.batches(topics.payments)

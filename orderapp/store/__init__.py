@@ -7,8 +7,10 @@ from orderapp.store.documents import (
     AlertDocument,
     DeadLetterDocument,
     Document,
+    Finding,
     OrderDocument,
     PaymentDocument,
+    ShadowDocument,
 )
 from orderapp.store.queries import (
     STATUSES,
@@ -28,6 +30,7 @@ __all__ = [
     "CountryStats",
     "DeadLetterDocument",
     "Document",
+    "Finding",
     "OrderDocument",
     "OrderPage",
     "OrderQuery",
@@ -35,6 +38,7 @@ __all__ = [
     "OrderStory",
     "PaymentDocument",
     "Reservation",
+    "ShadowDocument",
     "Stats",
     "StoreError",
     "StoreRejected",
@@ -100,7 +104,7 @@ class OrderStore(Protocol):
         When it raises, it may have been changed."""
 
     async def story(self, order_id: int) -> OrderStory | None:
-        """The order with its alerts and payment, None if the order is not stored."""
+        """The order with all that is stored for it, None if the order is not."""
 
     async def stored(self, order_ids: Sequence[int]) -> set[int]:
         """Which of these orders are stored; of many more quickly than by `story`."""

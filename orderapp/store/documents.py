@@ -1,8 +1,8 @@
 """What the store keeps: one document for each order, alert, payment and dead letter.
 
-Every document has exactly one writer and an id computed from the order id alone, an alert's
-from its reason too, so that any write may be repeated. msgspec writes the class's tag as
-``type``.
+Every document has exactly one writer and an id computed from the order id alone, what a rule
+has found from its reason too, so that any write may be repeated. msgspec writes the class's tag
+as ``type``.
 """
 
 import msgspec
@@ -45,9 +45,9 @@ class OrderDocument(Document, tag="order", frozen=True):
         return str(self.order_id)
 
 
-class AlertDocument(Document, tag="alert", frozen=True):
-    """A fraud alert; document id ``alert::<order id>::<reason>``. An order has one for each
-    rule that has found it."""
+class Finding(Document, frozen=True):
+    """What a rule has found; document id ``<type>::<order id>::<reason>``. An order has one for
+    each rule that has found it."""
 
     reason: str
     amount: float
@@ -65,6 +65,14 @@ class AlertDocument(Document, tag="alert", frozen=True):
     def id(self) -> str:
         """The document id."""
         return f"{super().id}::{self.reason}"
+
+
+class AlertDocument(Finding, tag="alert", frozen=True):
+    """A fraud alert."""
+
+
+class ShadowDocument(Finding, tag="shadow", frozen=True):
+    """What a rule in the shadow has found: no alert."""
 
 
 class PaymentDocument(Document, tag="payment", frozen=True):
@@ -110,6 +118,7 @@ class DeadLetterDocument(Document, tag="dead-letter", frozen=True):
 KINDS: tuple[type[Document], ...] = (
     OrderDocument,
     AlertDocument,
+    ShadowDocument,
     PaymentDocument,
     DeadLetterDocument,
 )

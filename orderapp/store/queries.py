@@ -7,17 +7,20 @@ from orderapp.store.documents import (
     DeadLetterDocument,
     OrderDocument,
     PaymentDocument,
+    ShadowDocument,
 )
 
 
 class OrderStory(msgspec.Struct, frozen=True):
-    """An order with everything stored for it; `alerts` by their reasons, and `payment` is None
-    until it is made."""
+    """An order with everything stored for it; `alerts` and `shadow` by their reasons, and
+    `payment` is None until it is made. `shadow`, what rules in the shadow have found, is in the
+    answer of `OrderStore.story` alone."""
 
     order: OrderDocument
     alerts: list[AlertDocument]
     payment: PaymentDocument | None
     dead_letter: DeadLetterDocument | None = None
+    shadow: list[ShadowDocument] = []
 
 
 class OrderQuery(msgspec.Struct, frozen=True):

@@ -150,9 +150,14 @@ def test_alerts_are_those_of_the_log_though_workers_are_killed(shop, start):
     assert (told.returncode, found) == (1, {"count": 1, "examples": [clear]})
 
 
+def steps(worker, order_id):
+    """Those of an order's story in which a rule in the shadow has judged it."""
+    return [step for step in worker.order(order_id)["timeline"] if step["shadow"]]
+
+
 def test_an_attack_is_seen_in_the_shadow_and_by_one_command_becomes_alerts(shop, start):
     settings = {"ORDERAPP_ORDER_INTERVAL": "1", "ORDERAPP_FAULT_ATTACK": "1", **shop.settings}
-    start(**settings).wait_ready()
+    worker = start(**settings).wait_ready()
 
     def reasons(topic):
         return {alert["reason"] for alert in records.values(records.read(shop.server, topic))}
@@ -160,6 +165,11 @@ def test_an_attack_is_seen_in_the_shadow_and_by_one_command_becomes_alerts(shop,
     shop.rules("set", RULE, "--state", "shadow")
     eventually(lambda: reasons("fraud-alerts-shadow") == {RULE}, "the shadow shows the attack")
     assert RULE not in reasons("fraud-alerts")
+    tried = records.values(records.read(shop.server, "fraud-alerts-shadow"))[0]["order_id"]
+    eventually(lambda: worker.order(tried)["fraud"]["verdict"] == "CLEAR", "it is clear")
+    (found,) = worker.order(tried)["shadow"]
+    assert (found["reason"], found["rule_version"]) == (RULE, 2)
+    assert found["detail"] in [s["detail"].rpartition(": ")[2] for s in steps(worker, tried)]
 
     shop.rules("set", RULE, "--state", "active")
     eventually(lambda: RULE in reasons("fraud-alerts"), "the attack raises alerts")

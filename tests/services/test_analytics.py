@@ -1,5 +1,7 @@
 """Analytics: what is kept of each message."""
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
@@ -14,6 +16,7 @@ from orderapp.store import (
     DeadLetterDocument,
     OrderDocument,
     PaymentDocument,
+    ShadowDocument,
     StoreRejected,
     StoreUnavailable,
 )
@@ -56,6 +59,7 @@ def clock(monkeypatch):
 MAKERS = {
     "orders": documents.order_document,
     "fraud-alerts": documents.alert_document,
+    "fraud-alerts-shadow": documents.shadow_document,
     "payments": documents.payment_document,
 }
 
@@ -100,6 +104,25 @@ def document_of(topic, value, **fields):
                 detected_at=LATER,
                 created_at=TIME,
                 kafka_timestamp=99,
+            ),
+        ),
+        (
+            "fraud-alerts-shadow",
+            replace(ALERT, rule_version=3, detail="4 orders"),
+            "shadow::7::R",
+            ShadowDocument(
+                order_id=7,
+                kafka_partition=3,
+                kafka_offset=11,
+                reason="R",
+                amount=5.0,
+                country="DE",
+                customer_id=1234,
+                detected_at=LATER,
+                created_at=TIME,
+                kafka_timestamp=99,
+                rule_version=3,
+                detail="4 orders",
             ),
         ),
         (
@@ -215,9 +238,24 @@ def test_damaged_dead_letter_is_no_document(name, value):
     assert documents.dead_letter_document(letter(**changed)) is None
 
 
-def test_dead_letter_of_an_order_that_was_sent_on_by_customer_is_no_document():
+@pytest.mark.parametrize(
+    ("value", "order_id"),
+    [
+        (b'{"order_id":77,"customer_id":1234,"amount":1.0,"country":"DE"}', 77),
+        (b'{"order_id":-7,"customer_id":1234,"amount":1.0,"country":"DE"}', None),
+        (b"{}", None),
+        (b"\xff", None),
+        (None, None),
+    ],
+)
+def test_dead_letter_of_an_order_that_was_sent_on_by_customer_is_known_by_its_value(
+    value, order_id
+):
     # Its key is the customer's id.
-    assert documents.dead_letter_document(letter(original_topic=b"orders-by-customer")) is None
+    one = letter(b"1234", original_topic=b"orders-by-customer")
+    document = documents.dead_letter_document(dataclasses.replace(one, value=value))
+
+    assert (document and document.order_id) == order_id
 
 
 def test_dead_letter_without_headers_is_no_document():

@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from orderapp.store import AlertDocument, DeadLetterDocument, OrderDocument, PaymentDocument
+from msgspec.structs import astuple
+
+from orderapp.store import (
+    AlertDocument,
+    DeadLetterDocument,
+    OrderDocument,
+    PaymentDocument,
+    ShadowDocument,
+)
 
 
 def order(order_id: int = 1, **fields: Any) -> OrderDocument:
@@ -28,6 +36,11 @@ def alert(order_id: int = 1, **fields: Any) -> AlertDocument:
         "detected_at": "2025-06-01T12:00:00.010000Z",
     }
     return AlertDocument(order_id=order_id, **(defaults | fields))
+
+
+def shadow(order_id: int = 1, **fields: Any) -> ShadowDocument:
+    found = alert(order_id, **({"reason": "CUSTOMER_VELOCITY", "kafka_offset": 9} | fields))
+    return ShadowDocument(*astuple(found))
 
 
 def payment(order_id: int = 1, **fields: Any) -> PaymentDocument:

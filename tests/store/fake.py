@@ -3,18 +3,22 @@
 import math
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from orderapp.store import (
     Activity,
     AlertDocument,
     CountryStats,
     DeadLetterDocument,
     Document,
+    Finding,
     OrderDocument,
     OrderPage,
     OrderQuery,
     OrderStory,
     PaymentDocument,
     Reservation,
+    ShadowDocument,
     Stats,
     StoreError,
     StoreUnavailable,
@@ -50,7 +54,7 @@ class MemoryStore:
         self.batches.append(list(documents))
         for document in documents:
             self.documents[document.id] = document.after(self.documents.get(document.id))
-            if isinstance(document, AlertDocument):
+            if isinstance(document, Finding):
                 self._reasons.setdefault(document.order_id, set()).add(document.reason)
 
     async def reserve(self, wanted: Reservation) -> Reservation:
@@ -69,7 +73,11 @@ class MemoryStore:
 
     async def story(self, order_id: int) -> OrderStory | None:
         self._check()
-        return self._story(order_id)
+        found = self._story(order_id)
+        reasons = sorted(self._reasons.get(order_id, ()))
+        kept = [self.documents.get(f"shadow::{order_id}::{reason}") for reason in reasons]
+        shadow = [one for one in kept if isinstance(one, ShadowDocument)]
+        return found and replace(found, shadow=shadow)
 
     async def stored(self, order_ids: Sequence[int]) -> set[int]:
         self._check()
@@ -88,7 +96,8 @@ class MemoryStore:
     async def stats(self, since: int) -> Stats:
         self._check()
         documents = list(self.documents.values())
-        names = {d.country for d in documents if not isinstance(d, DeadLetterDocument)}
+        others = DeadLetterDocument | ShadowDocument
+        names = {d.country for d in documents if not isinstance(d, others)}
         countries = [_count(name, documents) for name in sorted(names)]
         countries = [c for c in countries if c.orders or c.alerts or c.paid or c.declined]
         countries.sort(key=lambda country: -country.orders)

@@ -24,11 +24,12 @@ from orderapp.store import (
     OrderStory,
     PaymentDocument,
     Reservation,
+    ShadowDocument,
     StoreError,
 )
 from orderapp.store.couchbase import CouchbaseStore
 from orderapp.store.sqlite import SQLiteStore
-from tests.store.examples import alert, dead_letter, order, payment
+from tests.store.examples import alert, dead_letter, order, payment, shadow
 from tests.store.fake import MemoryStore
 
 SERVER = "ORDERAPP_TEST_COUCHBASE"
@@ -97,9 +98,9 @@ async def test_order_alone_is_a_story_without_alert_and_payment(store, n):
 
 
 async def test_mixed_batch_becomes_one_story(store, n):
-    await store.upsert([payment(n), dead_letter(n), alert(n), order(n)])
+    await store.upsert([payment(n), dead_letter(n), shadow(n), alert(n), order(n)])
 
-    story = OrderStory(order(n), [alert(n)], payment(n), dead_letter(n))
+    story = OrderStory(order(n), [alert(n)], payment(n), dead_letter(n), [shadow(n)])
     assert story == await store.story(n)
 
 
@@ -162,29 +163,53 @@ async def test_every_alert_is_counted_once(store, n):
     await assert_total(store, n, orders=1, alerts=3)
 
 
+async def test_what_rules_in_the_shadow_have_found_is_no_alert(store, n):
+    country, when = {"country": f"C{n}"}, {"created_at": at(n)}
+    one = order(n, **country, **when)
+    made = [shadow(n, reason=reason, detail=reason, **country, **when) for reason in "CAB"]
+    # Of the same reason, from the time when the rule was active.
+    found = alert(n, reason="B", **country)
+    await store.upsert([one, made[0]])
+    await store.upsert([made[1], made[0]])
+
+    assert await store.story(n) == OrderStory(one, [], None, None, [made[1], made[0]])
+    assert await latest(store, 1, [alone := OrderStory(one, [], None)]) == [alone]
+    assert (await store.page(OrderQuery(limit=1))).stories == [alone]
+    assert await ids_by_alert(store, n) == []
+    await assert_total(store, n, orders=1)
+
+    await store.upsert([made[2], found])
+    ordered = sorted(made, key=lambda document: document.reason)
+    assert await store.story(n) == OrderStory(one, [found], None, None, ordered)
+    await assert_total(store, n, orders=1, alerts=1)
+
+
 NEW_FIELDS = [
     order(7, kafka_timestamp=1_700_000_000_001, stored_at="s", trace_id="4bf92f35" * 4),
     alert(7, created_at="c", kafka_timestamp=1_700_000_000_002, rule_version=3, detail="d"),
     payment(7, attempts=3, country="DE", created_at="c", kafka_timestamp=1_700_000_000_003),
     dead_letter(7, service="fraud,payment", kafka_timestamp=1_700_000_000_004),
+    shadow(7, created_at="c", kafka_timestamp=1_700_000_000_005, rule_version=4, detail="e"),
 ]
 
 
 async def test_every_field_comes_back(store):
     await store.upsert(NEW_FIELDS)
 
-    one, *others = NEW_FIELDS
-    assert OrderStory(one, [others[0]], *others[1:]) == await store.story(7)
+    one, *others, in_shadow = NEW_FIELDS
+    story = OrderStory(one, [others[0]], *others[1:], [in_shadow])
+    assert story == await store.story(7)
 
 
-@pytest.mark.parametrize("make", [order, alert, payment, dead_letter])
+@pytest.mark.parametrize("make", [order, alert, payment, dead_letter, shadow])
 async def test_second_upsert_wins_over_the_first(store, n, make):
     changed = make(n, kafka_offset=99)
     await store.upsert([order(n), make(n)])
     await store.upsert([changed])
 
     story = await store.story(n)
-    assert changed in (story.order, *story.alerts, story.payment, story.dead_letter)
+    kept = story.order, *story.alerts, story.payment, story.dead_letter, *story.shadow
+    assert changed in kept
 
 
 @pytest.mark.parametrize("services", [("fraud", "payment"), ("payment", "fraud")])
@@ -511,11 +536,13 @@ async def test_repeated_orders_are_one_activity(store, n):
         (AlertDocument, alert),
         (PaymentDocument, payment),
         (DeadLetterDocument, dead_letter),
+        (ShadowDocument, shadow),
     ],
 )
 async def test_scan_gives_every_document_of_a_type_once_by_id(store, n, kind, make):
     documents = [make(n + i) for i in (5, 3, 11, 2, 0, 7)]
-    others = [m(n + 1) for m in (order, alert, payment, dead_letter) if m is not make]
+    makers = order, alert, payment, dead_letter, shadow
+    others = [m(n + 1) for m in makers if m is not make]
     await store.upsert([*documents, *others])
     expected = sorted(documents, key=lambda d: d.order_id)
 
@@ -527,8 +554,9 @@ async def test_scan_gives_every_document_of_a_type_once_by_id(store, n, kind, ma
     assert expected == found
 
 
-async def test_scan_leaves_no_alert_of_an_order_out(store, n):
-    made = [alert(n + i, reason=reason) for i in range(3) for reason in ("A", "B", "C", "D")]
+@pytest.mark.parametrize(("kind", "make"), [(AlertDocument, alert), (ShadowDocument, shadow)])
+async def test_scan_leaves_nothing_out_that_was_found_of_an_order(store, n, kind, make):
+    made = [make(n + i, reason=reason) for i in range(3) for reason in ("A", "B", "C", "D")]
     await store.upsert(made)
 
     deadline = time.monotonic() + 10
@@ -537,7 +565,7 @@ async def test_scan_leaves_no_alert_of_an_order_out(store, n):
         found = []
         while len(found) < len(made) and time.monotonic() < deadline:
             found, last = [], n - 1
-            while part := await store.scan(AlertDocument, last, limit):
+            while part := await store.scan(kind, last, limit):
                 found, last = [*found, *part], part[-1].order_id
             if not isinstance(store, CouchbaseStore):
                 break

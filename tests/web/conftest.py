@@ -39,7 +39,7 @@ def kafka(monkeypatch):
 
     monkeypatch.setattr(progress, "look", look)
     monkeypatch.setattr(progress.monitor, "looks", [])
-    monkeypatch.setattr(progress, "_judged", {})
+    monkeypatch.setattr(progress, "judged_until", {})
     return Kafka
 
 

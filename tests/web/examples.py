@@ -2,9 +2,16 @@
 
 import jsonschema
 from aiokafka import TopicPartition
+from msgspec.structs import astuple
 
 from orderapp.engine.health.lag import Look, Position
-from orderapp.store import AlertDocument, DeadLetterDocument, OrderDocument, PaymentDocument
+from orderapp.store import (
+    AlertDocument,
+    DeadLetterDocument,
+    OrderDocument,
+    PaymentDocument,
+    ShadowDocument,
+)
 from orderapp.web.api.openapi import document
 
 TIME = "2026-11-23T18:00:01.000000Z"
@@ -33,6 +40,10 @@ def alert(order_id, reason="HIGH_AMOUNT_RISKY_COUNTRY", **more):
         detected_at=TIME,
         **more,
     )
+
+
+def shadow(order_id, reason="CUSTOMER_VELOCITY", **more):
+    return ShadowDocument(*astuple(alert(order_id, reason, **more)))
 
 
 def payment(order_id, status="PAID", **more):

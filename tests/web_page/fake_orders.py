@@ -32,6 +32,7 @@ def make_order(number: int, **changes: Any) -> Json:
         "stored_at": moment(number, 12),
         "trace_id": "",
         "alerts": [],
+        "shadow": [],
         "payment": None,
         "dead_letter": None,
     }
@@ -109,11 +110,18 @@ def story_of(order: Json, fraud: Json | None = None) -> Json:
     if letter:
         text = f"by {letter['service']}: {letter['error_class']}: {letter['error_text']}"
         steps.append(("dead_letter", letter["last_failure"], text))
+    timeline = [
+        {"step": step, "at": at, "detail": text, "shadow": False} for step, at, text in steps
+    ]
+    for one in order["shadow"]:
+        text = f"in the shadow, no alert: {one['reason']} (version 2): {one['detail']}"
+        at = one["detected_at"]
+        timeline.append({"step": "judged", "at": at, "detail": text, "shadow": True})
     return {
         **order,
         "order_status": status_of(order),
         "fraud": fraud or {"verdict": verdict, "reason": reason},
-        "timeline": [{"step": s, "at": at, "detail": detail} for s, at, detail in steps],
+        "timeline": timeline,
     }
 
 

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from orderapp.web.api.new_order import ALLOWED
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker
-from tests.web_page.fake_orders import FIRST_ID, make_order
+from tests.web_page.fake_orders import FIRST_ID, alert_of, make_order, stored
 from tests.web_page.page import expect_state, row_of, story, until, words
 
 
@@ -59,6 +59,24 @@ async def test_the_story_says_what_it_waits_for_and_goes_on_by_itself(
     worker.pay(FIRST_ID + 1)
     await expect(story(page).locator("#story-steps")).to_contain_text("Paid")
     await expect(story(page)).not_to_contain_text("Waits")
+
+
+async def test_what_a_rule_in_the_shadow_has_found_is_marked_and_is_no_alert(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    detail = "4 <i>orders</i>\u202e in 60 s"
+    order = make_order(1)
+    found = {**alert_of(order, "CUSTOMER_VELOCITY"), "detail": detail}
+    worker.put(order | {"shadow": [found], "alerts": [stored(alert_of(order), "alert")]})
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+
+    step = story(page).locator("li", has_text="CUSTOMER_VELOCITY")
+    await expect(step).to_have_text(re.compile(r"^Judged in the shadow .* no alert: "))
+    await expect(step).to_contain_text(detail)
+    await expect(step).to_have_attribute("data-tone", "calm")
+    judged = story(page).locator("li", has_text="by fraud: HIGH_AMOUNT_RISKY_COUNTRY")
+    await expect(judged).to_have_attribute("data-tone", "wait")
+    await expect(story(page).locator(".chip", has_text="velocity")).to_have_count(0)
 
 
 async def test_a_dead_letter_tells_its_reason(worker: FakeWorker, open_page: OpenPage) -> None:

@@ -1,7 +1,8 @@
 """Alerts in Couchbase, whose reasons are in their ids: `alert::<order id>::<reason>`.
 
 To get those of an order the reasons have to be known: the document `alert-reasons` lists all
-that alerts were written for, each before its first alert. Earlier versions had one alert of an
+that alerts were written for, each before its first alert (and those of rules in the shadow,
+whose documents are `shadow::<order id>::<reason>`). Earlier versions had one alert of an
 order, under `alert::<order id>`: it is read too, and replaced by one of the same reason. To
 look for it before each alert makes all writes a sixth dearer: so the document also says which
 records may have one.

@@ -24,7 +24,7 @@ from orderapp.store.couchbase.errors import translating, worst
 from orderapp.store.couchbase.indexes import Indexes
 from orderapp.store.couchbase.keyspace import keyspace
 from orderapp.store.couchbase.statements import ORDERS, Statement, keys
-from orderapp.store.documents import AlertDocument, DeadLetterDocument, Document
+from orderapp.store.documents import AlertDocument, DeadLetterDocument, Document, Finding
 from orderapp.store.queries import OrderQuery
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Client:
         self.write_options = write_options(couchbase.durability)
         days = couchbase.expiry_days
         self._expiry = {} if days is None else {"expiry": timedelta(days=days)}
-        #: Those of alerts, as far as this process has read.
+        #: Those of alerts and of what was found in the shadow, as far as this process has read.
         self.reasons: tuple[str, ...] = ()
         place = (couchbase.bucket, couchbase.scope, couchbase.collection)
         self._indexes = Indexes(self._query, place, where)
@@ -99,16 +99,16 @@ class Client:
         return found
 
     def _before_alerts(self, documents: Sequence[Document]) -> dict[str, str]:
-        """List the reasons of these alerts. See `alerts.replaced`."""
-        new = [d for d in documents if isinstance(d, AlertDocument)]
-        if not new:
+        """List the reasons of what rules have found. See `alerts.replaced`."""
+        wanted = {d.reason for d in documents if isinstance(d, Finding)}
+        if not wanted:
             return {}
         found = self.get([alerts.REASONS], BEFORE_LIMIT)
         known = alerts.read(found.get(alerts.REASONS))
-        wanted = {alert.reason for alert in new}
         if not wanted.issubset(known.reasons):
             old_until = int((time.time() + CLOCKS) * 1000)
             known = reasons.add(self._documents, wanted, old_until, self.write_options)
+        new = [d for d in documents if isinstance(d, AlertDocument)]
         old = {
             alerts.old_id(alert.order_id)
             for alert in new

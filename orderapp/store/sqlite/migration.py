@@ -1,6 +1,7 @@
 """Brings a file of an older version up to date, in one transaction.
 
-Version 2 has more fields, dead letters and totals, version 3 several alerts of an order.
+Version 2 has more fields, dead letters and totals, version 3 several alerts of an order,
+version 4 a table of what rules in the shadow have found.
 """
 
 _COLUMNS = (
@@ -66,6 +67,12 @@ BEFORE: dict[int, tuple[str, ...]] = {
     0: (),
     1: (*_COLUMNS, *_ALERTS_ASIDE),
     2: _ALERTS_ASIDE,
+    3: (),
 }
 #: After the tables are made.
-AFTER: dict[int, tuple[str, ...]] = {0: (), 1: (*_ALERTS_BACK, *_CONTENTS), 2: _ALERTS_BACK}
+AFTER: dict[int, tuple[str, ...]] = {
+    0: (),
+    1: (*_ALERTS_BACK, *_CONTENTS),
+    2: _ALERTS_BACK,
+    3: (),
+}

@@ -6,12 +6,15 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from msgspec.structs import replace
+
 from orderapp.store.documents import (
     AlertDocument,
     DeadLetterDocument,
     Document,
     OrderDocument,
     PaymentDocument,
+    ShadowDocument,
 )
 from orderapp.store.queries import (
     Activity,
@@ -35,8 +38,13 @@ def documents(
     return [kind(*row) for row in connection.execute(_select(kind, rest), values)]
 
 
+#: What a story is made of, but for what rules in the shadow have found: several alerts and
+#: several of those would be joined each with each.
+_STORIED = (OrderDocument, AlertDocument, PaymentDocument, DeadLetterDocument)
+
+
 def _stories(orders: str, end: str) -> str:
-    names = (f"{table}.{name}" for t, table in TABLES.items() for name in t.__struct_fields__)
+    names = (f"{TABLES[kind]}.{name}" for kind in _STORIED for name in kind.__struct_fields__)
     return (
         f"SELECT {', '.join(names)} FROM {orders} AS orders "  # noqa: S608 - our own names
         "LEFT JOIN alerts USING (order_id) LEFT JOIN payments USING (order_id) "
@@ -51,6 +59,8 @@ _LATEST = _stories(
     f"({_select(OrderDocument, 'ORDER BY created_at DESC, order_id DESC LIMIT ?')})",
     "ORDER BY orders.created_at DESC, orders.order_id DESC, alerts.reason",
 )
+
+_SHADOW = _select(ShadowDocument, "WHERE order_id = ? ORDER BY reason")
 
 _STORED = "SELECT order_id FROM orders WHERE order_id IN"
 #: Below the 999 parameters that an old SQLite allows.
@@ -79,8 +89,17 @@ def _to_story(rows: Sequence[Sequence[Any]]) -> OrderStory:
 
 
 def story(connection: sqlite3.Connection, order_id: int) -> OrderStory | None:
-    """The order with this id and what belongs to it."""
+    """The order with this id and what belongs to it, but for `shadow`."""
     return next(iter(_to_stories(connection.execute(_STORY, (order_id,)))), None)
+
+
+def whole_story(connection: sqlite3.Connection, order_id: int) -> OrderStory | None:
+    """The same with `shadow`."""
+    found = story(connection, order_id)
+    if found is None:
+        return None
+    shadow = connection.execute(_SHADOW, (order_id,))
+    return replace(found, shadow=[ShadowDocument(*row) for row in shadow])
 
 
 def stored(connection: sqlite3.Connection, order_ids: Sequence[int]) -> set[int]:

@@ -15,27 +15,38 @@ from orderapp.store.documents import (
     AlertDocument,
     DeadLetterDocument,
     Document,
+    Finding,
     OrderDocument,
     PaymentDocument,
+    ShadowDocument,
 )
 from orderapp.store.sqlite import reservations
 from orderapp.store.sqlite.migration import AFTER, BEFORE
 
 log = logging.getLogger(__name__)
 
-VERSION = 3
+VERSION = 4
 
 TABLES: dict[type[Document], str] = {
     OrderDocument: "orders",
     AlertDocument: "alerts",
+    ShadowDocument: "shadows",
     PaymentDocument: "payments",
     DeadLetterDocument: "dead_letters",
 }
 
 #: What tells a table's rows apart; the order id alone where it is not said.
-KEYS: dict[type[Document], str] = dict.fromkeys(TABLES, "order_id") | {
-    AlertDocument: "order_id, reason"
+KEYS: dict[type[Document], str] = {
+    kind: "order_id, reason" if issubclass(kind, Finding) else "order_id" for kind in TABLES
 }
+
+_FINDINGS = """CREATE TABLE IF NOT EXISTS {} (
+        order_id INTEGER NOT NULL, kafka_partition INTEGER NOT NULL,
+        kafka_offset INTEGER NOT NULL, reason TEXT NOT NULL, amount REAL NOT NULL,
+        country TEXT NOT NULL, customer_id INTEGER NOT NULL, detected_at TEXT NOT NULL,
+        created_at TEXT NOT NULL DEFAULT '', kafka_timestamp INTEGER NOT NULL DEFAULT 0,
+        rule_version INTEGER NOT NULL DEFAULT 0, detail TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (order_id, reason)) WITHOUT ROWID"""
 
 # Fields that came with version 2 have defaults, since writers of version 1 do not name them.
 _TABLES = (
@@ -45,13 +56,8 @@ _TABLES = (
         country TEXT NOT NULL, created_at TEXT NOT NULL,
         kafka_timestamp INTEGER NOT NULL DEFAULT 0, stored_at TEXT NOT NULL DEFAULT '',
         trace_id TEXT NOT NULL DEFAULT '')""",
-    """CREATE TABLE IF NOT EXISTS alerts (
-        order_id INTEGER NOT NULL, kafka_partition INTEGER NOT NULL,
-        kafka_offset INTEGER NOT NULL, reason TEXT NOT NULL, amount REAL NOT NULL,
-        country TEXT NOT NULL, customer_id INTEGER NOT NULL, detected_at TEXT NOT NULL,
-        created_at TEXT NOT NULL DEFAULT '', kafka_timestamp INTEGER NOT NULL DEFAULT 0,
-        rule_version INTEGER NOT NULL DEFAULT 0, detail TEXT NOT NULL DEFAULT '',
-        PRIMARY KEY (order_id, reason)) WITHOUT ROWID""",
+    _FINDINGS.format("alerts"),
+    _FINDINGS.format("shadows"),
     """CREATE TABLE IF NOT EXISTS payments (
         order_id INTEGER PRIMARY KEY, kafka_partition INTEGER NOT NULL,
         kafka_offset INTEGER NOT NULL, payment_id TEXT NOT NULL, status TEXT NOT NULL,

@@ -100,10 +100,10 @@ class SQLiteStore:
         await self.latest(0)
 
     async def story(self, order_id: int) -> OrderStory | None:
-        """The order with its alerts and payment."""
+        """The order with all that is stored for it."""
         if not _fits(order_id):
             return None
-        return await self._read(lambda connection: read.story(connection, order_id))
+        return await self._read(lambda connection: read.whole_story(connection, order_id))
 
     async def stored(self, order_ids: Sequence[int]) -> set[int]:
         """Which of these orders are stored."""

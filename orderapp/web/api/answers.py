@@ -7,29 +7,33 @@ import msgspec
 
 from orderapp.engine.observe.times import Time
 from orderapp.store import OrderStory
-from orderapp.web.api.listed import ListedOrder, fields_of
+from orderapp.web.api.listed import ListedOrder, ListedShadow, fields_of, shadow_of
 
 
 class Fraud(msgspec.Struct, frozen=True):
-    """What the fraud service found; `UNKNOWN`: it gave the order up, or Kafka can't be asked
-    how far it is."""
+    """What the fraud service found; `CLEAR`: all active rules have judged, those with a window
+    too. `UNKNOWN`: it gave the order up, or Kafka can't be asked how far it is."""
 
     verdict: Literal["ALERT", "CLEAR", "PENDING", "UNKNOWN"]
     reason: str | None = None
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One step in an order's timeline; `at` is null when the time is not known."""
+    """One step in an order's timeline; `at` is null when the time is not known. `shadow`: it
+    was judged by a rule in the shadow, which raises no alert."""
 
     step: Literal["created", "accepted", "judged", "paid", "declined", "dead_letter", "stored"]
     at: Time | None
     detail: str
+    shadow: bool = False
 
 
 class OrderDetail(ListedOrder, tag="order", frozen=True, kw_only=True):
-    """An order with its whole story."""
+    """An order with its whole story. `shadow` is what rules in the shadow have found: these are
+    no alerts."""
 
     fraud: Fraud
+    shadow: Sequence[ListedShadow]
     timeline: Sequence[Step]
 
 
@@ -58,4 +62,5 @@ class OneOrder(msgspec.Struct, frozen=True):
 
 def detailed(story: OrderStory, fraud: Fraud, timeline: Sequence[Step]) -> OrderDetail:
     """An order with its story."""
-    return OrderDetail(**fields_of(story), fraud=fraud, timeline=timeline)
+    shadow = shadow_of(story)
+    return OrderDetail(**fields_of(story), fraud=fraud, shadow=shadow, timeline=timeline)

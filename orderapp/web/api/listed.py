@@ -25,10 +25,7 @@ class Listed(msgspec.Struct, tag_field="type", frozen=True, kw_only=True):
     kafka_timestamp: int
 
 
-class ListedAlert(Listed, tag="alert", frozen=True, kw_only=True):
-    """A fraud alert. `reason` is the id of the rule, `rule_version` 0 if it is not known, and
-    `detail` may be empty; `created_at` is the order's, and a time that is not known is null."""
-
+class _Finding(Listed, frozen=True, kw_only=True):
     reason: str
     amount: float
     country: str
@@ -37,6 +34,15 @@ class ListedAlert(Listed, tag="alert", frozen=True, kw_only=True):
     created_at: Time | None
     rule_version: int
     detail: str
+
+
+class ListedAlert(_Finding, tag="alert", frozen=True, kw_only=True):
+    """A fraud alert. `reason` is the id of the rule, `rule_version` 0 if it is not known, and
+    `detail` may be empty; `created_at` is the order's, and a time that is not known is null."""
+
+
+class ListedShadow(_Finding, tag="shadow", frozen=True, kw_only=True):
+    """What a rule in the shadow has found: no alert, but with the same fields."""
 
 
 class ListedPayment(Listed, tag="payment", frozen=True, kw_only=True):
@@ -101,6 +107,11 @@ _TIMES = {"created_at", "stored_at", "detected_at", "paid_at", "first_failure", 
 def listed(story: OrderStory) -> ListedOrder:
     """An order as lists have it."""
     return ListedOrder(**fields_of(story))
+
+
+def shadow_of(story: OrderStory) -> list[ListedShadow]:
+    """What rules in the shadow have found."""
+    return [_as(ListedShadow, found) for found in story.shadow]
 
 
 def fields_of(story: OrderStory) -> dict[str, Any]:

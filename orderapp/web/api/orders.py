@@ -8,13 +8,12 @@ from aiohttp import web
 from orderapp.app import store
 from orderapp.store import OrderQuery
 from orderapp.web.api import parameters as read
-from orderapp.web.api import prefer
+from orderapp.web.api import prefer, progress
 from orderapp.web.api.answers import OneOrder, Orders, Page, detailed
 from orderapp.web.api.arrivals import arrivals
 from orderapp.web.api.joined import Joined
 from orderapp.web.api.known_letters import letters, look_for, need, open_orders
 from orderapp.web.api.listed import listed
-from orderapp.web.api.progress import fraud_of
 from orderapp.web.api.routes import PATIENCE, Answer, Route, json, serve
 from orderapp.web.api.timeline import timeline
 from orderapp.web.server.problems import Problem
@@ -102,6 +101,7 @@ async def order(request: web.Request) -> web.Response:
     order_id, wait = read.read_order_id(request), prefer.read_wait(request)
     headers: dict[str, str] = {}
     async with asyncio.timeout(PATIENCE) as limit:
+        judged_until = dict(progress.judged_until)
         story = await store.story(order_id)
         if wait is not None and arrivals.has_room():
             headers = prefer.applied(wait)
@@ -113,6 +113,10 @@ async def order(request: web.Request) -> web.Response:
         if story is None:
             text = f"order {order_id} is not known; it may not be stored yet"
             raise Problem(404, text, headers=headers)
+        fraud = await progress.fraud_of(story)
+        if fraud.verdict == "CLEAR" and not progress.was_judged(story.order, judged_until):
+            # What fraud has found may have been stored after the story was read.
+            story = await store.story(order_id) or story
+            fraud = await progress.fraud_of(story)
         await look_for(story)
-        fraud = await fraud_of(story)
     return json(OneOrder(detailed(story, fraud, timeline(story, fraud))), headers=headers)

@@ -1,13 +1,15 @@
 """How far fraud, payment and analytics are, and what follows from it for an order."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 from aiokafka import TopicPartition
 
+from orderapp import topics
 from orderapp.app import app
 from orderapp.engine.health.lag import LagMonitor, LagUnknownError, Look
 from orderapp.readers import readers
-from orderapp.store import OrderStory
+from orderapp.store import OrderDocument, OrderStory
 from orderapp.web.api.answers import Fraud
 
 #: Seconds that Kafka may hold up an answer; a view has to answer for the store's time too.
@@ -20,7 +22,7 @@ app.resources.append(monitor)
 def _forget(topic: str) -> None:
     """Its offsets may mean other records now."""
     monitor.forget()
-    _judged.clear()
+    judged_until.clear()
 
 
 app.topic_listeners.append(_forget)
@@ -35,39 +37,58 @@ async def look() -> Look | None:
         return None
 
 
+def was_judged(order: OrderDocument, until: Mapping[int, int]) -> bool:
+    """Whether all that fraud finds of an order is stored, by what `judged_until` was."""
+    return order.kafka_offset < until.get(order.kafka_partition, 0)
+
+
 async def fraud_of(story: OrderStory) -> Fraud:
-    """What the fraud service found."""
+    """What the fraud service found. What it has found since the story was read is not in it:
+    see `was_judged`."""
     if story.alerts:
         return Fraud("ALERT", story.alerts[0].reason)
     if story.dead_letter and "fraud" in story.dead_letter.service.split(","):
         return Fraud("UNKNOWN", "the fraud service gave this order up")
-    partition, offset = story.order.kafka_partition, story.order.kafka_offset
-    if offset < _judged.get(partition, 0):
+    if was_judged(story.order, judged_until):
         return Fraud("CLEAR")
     now = await look()
     if now is None or now.services.get("fraud") is None:
         return Fraud("UNKNOWN", "it is not known how far the fraud service is")
-    known = judged([*monitor.looks] or [now], partition)
-    _judged[partition] = max(known, _judged.get(partition, 0))
-    return Fraud("CLEAR" if offset < _judged[partition] else "PENDING")
+    partition = story.order.kafka_partition
+    until = judged([*monitor.looks] or [now], partition)
+    judged_until[partition] = max(until, judged_until.get(partition, 0))
+    return Fraud("CLEAR" if was_judged(story.order, judged_until) else "PENDING")
 
+
+_FOUND = frozenset({topics.fraud_alerts.name, topics.shadow_alerts.name})
+_BY_CUSTOMER = frozenset({topics.orders_by_customer.name})
 
 #: By partition: what `judged` has said. It only grows as long as the topics stay what they are,
 #: so that old orders ask nobody.
-_judged: dict[int, int] = {}
+judged_until: dict[int, int] = {}
 
 
-def judged(looks: list[Look], partition: int) -> int:
-    """The offset of `orders` up to which fraud has judged, and all alerts are stored.
+def judged(looks: Sequence[Look], partition: int) -> int:
+    """The offset of `orders` up to which fraud has judged, also by rules with a window, and all
+    that it has found is stored.
 
     `looks`: what is known of Kafka, the newest at the end."""
-    orders, alerts = (TopicPartition(name, partition) for name in ("orders", "fraud-alerts"))
-    analytics = looks[-1].services.get("analytics")
-    stored = analytics.committed.get(alerts, 0) if analytics else None
-    for look in reversed(looks):
-        fraud = look.services.get("fraud")
-        # An alert was sent before its order was committed, so it lies below this end, though
-        # perhaps behind an open transaction.
-        if fraud and (stored is None or stored >= look.high.get(alerts, 0)):
-            return fraud.committed.get(orders, 0)
-    return 0
+    # Each is sent before what it follows from is committed, and so lies below the ends that are
+    # asked for after that, though perhaps behind an open transaction. In which partition it is
+    # follows from keys, and not from the order's own partition.
+    looks = _done(_done(looks, "analytics", _FOUND), "fraud", _BY_CUSTOMER)
+    fraud = looks[-1].services.get("fraud") if looks else None
+    return fraud.committed.get(TopicPartition("orders", partition), 0) if fraud else 0
+
+
+def _done(looks: Sequence[Look], service: str, topics: frozenset[str]) -> Sequence[Look]:
+    """These up to the newest one after which, by the last one, the service has done all that
+    the topics had then; all of them if nothing is known of the service."""
+    position = looks[-1].services.get(service) if looks else None
+    if position is None:
+        return looks
+    for count in range(len(looks), 0, -1):
+        high = looks[count - 1].high.items()
+        if all(position.committed.get(tp, 0) >= at for tp, at in high if tp.topic in topics):
+            return looks[:count]
+    return ()

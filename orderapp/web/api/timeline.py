@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from orderapp.models import format_time, known_time
-from orderapp.store import AlertDocument, DeadLetterDocument, OrderStory, PaymentDocument
+from orderapp.store import DeadLetterDocument, Finding, OrderStory, PaymentDocument
 from orderapp.web.api.answers import Fraud, Step
 from orderapp.web.api.known_letters import told
 
@@ -35,15 +35,17 @@ def _moment(ms: int) -> str | None:
 
 
 def _judged(story: OrderStory, fraud: Fraud) -> list[Step]:
-    if fraud.verdict == "CLEAR":
-        return [Step("judged", None, "by fraud: clear")]
-    return [Step("judged", known_time(a.detected_at), _verdict(a)) for a in story.alerts]
+    clear = [Step("judged", None, "by fraud: clear")] if fraud.verdict == "CLEAR" else []
+    alerts = [_found(alert, "by fraud") for alert in story.alerts]
+    shadow = [_found(one, "in the shadow, no alert", shadow=True) for one in story.shadow]
+    return [*clear, *alerts, *shadow]
 
 
-def _verdict(alert: AlertDocument) -> str:
-    version = f" (version {alert.rule_version})" if alert.rule_version else ""
-    detail = f": {alert.detail}" if alert.detail else ""
-    return f"by fraud: {alert.reason}{version}{detail}"
+def _found(found: Finding, where: str, *, shadow: bool = False) -> Step:
+    version = f" (version {found.rule_version})" if found.rule_version else ""
+    detail = f": {found.detail}" if found.detail else ""
+    text = f"{where}: {found.reason}{version}{detail}"
+    return Step("judged", known_time(found.detected_at), text, shadow)
 
 
 def _payment(payment: PaymentDocument | None) -> Step | None:

@@ -16,19 +16,16 @@ import trustme
 
 from orderapp.store import (
     STATUSES,
-    AlertDocument,
-    DeadLetterDocument,
-    OrderDocument,
     OrderQuery,
-    PaymentDocument,
     StoreError,
     StoreRejected,
     StoreUnavailable,
 )
 from orderapp.store.couchbase import CouchbaseStore, connect, look
+from orderapp.store.documents import KINDS
 from tests.couchbase_double import couchbase_double
 from tests.ports import free_port
-from tests.store.examples import alert, dead_letter, order, payment
+from tests.store.examples import alert, dead_letter, order, payment, shadow
 from tests.ticks import ticking
 
 HERE = ("127.0.0.1", "localhost")
@@ -369,18 +366,19 @@ async def test_everything_is_in_the_collection(shop, in_shop):
     """The double has no other collection: whatever went to another one would be an error."""
     store = CouchbaseStore(in_shop)
     await store.open()
-    await store.upsert([order(1), alert(1), payment(1), dead_letter(1)])
+    await store.upsert([order(1), alert(1), payment(1), dead_letter(1), shadow(1)])
 
     assert (await store.story(1)).order == order(1)
     assert [story.order for story in await store.latest(10)] == [order(1)]
     for status in (None, *STATUSES):
         await store.page(OrderQuery(status=status, country="IN"))
     assert (await store.stats(0)).countries[0].orders == 1
-    for kind in (OrderDocument, AlertDocument, PaymentDocument, DeadLetterDocument):
+    for kind in KINDS:
         assert len(await store.scan(kind, None, 10)) == 1
     await store.close()
     assert set(shop.documents()) == {
         *("1", f"alert::1::{alert().reason}", "payment::1", "dead-letter::1"),
+        f"shadow::1::{shadow().reason}",
     }
 
 

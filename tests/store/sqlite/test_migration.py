@@ -1,4 +1,4 @@
-"""Files of versions 1 and 2 (`version_1.sql` is a dump of one), opened by this orderapp."""
+"""Files of versions 1 to 3 (`version_1.sql` is a dump of one), opened by this orderapp."""
 
 import sqlite3
 from pathlib import Path
@@ -15,7 +15,7 @@ from orderapp.store import (
     StoreRejected,
 )
 from orderapp.store.sqlite import SQLiteStore, schema
-from tests.store.examples import alert, order, payment
+from tests.store.examples import alert, dead_letter, order, payment, shadow
 
 DUMP = (Path(__file__).parent / "version_1.sql").read_text()
 TIME = "2026-11-20T10:00:0{}.000000Z"
@@ -161,14 +161,40 @@ async def test_file_is_left_as_it_is_by_those_who_only_read(path):
     assert path.read_bytes() == before
 
 
+def dumped(path, name):
+    connection = sqlite3.connect(path)
+    connection.executescript((Path(__file__).parent / name).read_text())
+    connection.close()
+    return path
+
+
 @pytest.fixture
 def second(tmp_path):
     """A file of version 2."""
-    path = tmp_path / "second.db"
-    connection = sqlite3.connect(path)
-    connection.executescript((Path(__file__).parent / "version_2.sql").read_text())
-    connection.close()
-    return path
+    return dumped(tmp_path / "second.db", "version_2.sql")
+
+
+async def test_a_file_of_version_3_keeps_all_and_takes_what_was_found_in_the_shadow(tmp_path):
+    path = dumped(tmp_path / "third.db", "version_3.sql")
+    store = SQLiteStore(path)
+    await store.open()
+    new = sqlite3.connect(":memory:", isolation_level=None)
+    schema.create(new)
+    assert layout(sqlite3.connect(path)) == layout(new)
+
+    when = {"created_at": TIME.format(1), "kafka_timestamp": 1795168801000}
+    alerts = [alert(1, rule_version=2, detail="d", **when), alert(1, reason="OTHER", **when)]
+    before = OrderStory(order(1, **when), alerts, payment(1, country="IN", **when))
+    assert await store.story(1) == before
+    assert await store.story(2) == OrderStory(order(2, **when), [], None, dead_letter(2))
+    totals = [CountryStats("IN", 2, 2, 1, 0, 450.25)]
+    assert (await store.stats(0)).countries == totals
+
+    await store.upsert([shadow(1), shadow(2)])
+
+    assert await store.story(1) == replace(before, shadow=[shadow(1)])
+    assert (await store.stats(0)).countries == totals
+    await store.close()
 
 
 OF_2 = [
@@ -210,7 +236,7 @@ async def test_an_older_file_is_not_changed_by_who_only_reads(second):
     store = SQLiteStore(second, read_only=True)
 
     with pytest.raises(
-        StoreRejected, match=r"schema version 2 is older than this orderapp's 3"
+        StoreRejected, match=r"schema version 2 is older than this orderapp's 4"
     ):
         await store.open()
     assert second.read_bytes() == before

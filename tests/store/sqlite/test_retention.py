@@ -12,7 +12,7 @@ from orderapp.models import DAY_MS, format_time
 from orderapp.store import CountryStats, StoreUnavailable
 from orderapp.store.sqlite import SQLiteStore, retention
 from orderapp.store.sqlite.schema import TABLES
-from tests.store.examples import alert, dead_letter, order, payment
+from tests.store.examples import alert, dead_letter, order, payment, shadow
 
 DAYS = 30
 
@@ -33,6 +33,7 @@ def all_of(order_id, days_ago):
         order(order_id, **when),
         alert(order_id, **when),
         alert(order_id, reason="OTHER", **when),
+        shadow(order_id, **when),
         payment(order_id, country="IN", **when),
         dead_letter(order_id, kafka_timestamp=when["kafka_timestamp"]),
     ]

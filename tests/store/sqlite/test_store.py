@@ -24,7 +24,7 @@ from orderapp.store import (
 from orderapp.store.sqlite import SQLiteStore, read, schema, write
 from orderapp.store.sqlite import store as module
 from tests.e2e.worker import eventually
-from tests.store.examples import alert, dead_letter, order, payment
+from tests.store.examples import alert, dead_letter, order, payment, shadow
 from tests.ticks import ticking
 
 ROOT = Path(__file__).parents[3]
@@ -343,12 +343,12 @@ def limit_pages(store, pages):
 
 @pytest.mark.parametrize("size", [1, 89, 90, 91, 180, 250])
 async def test_batch_of_any_size_is_stored_whole(path, sqlite, size):
-    makers = (order, alert, payment, dead_letter)
+    makers = (order, alert, payment, dead_letter, shadow)
     await sqlite.upsert([make(i) for i in range(size) for make in makers])
 
-    assert [size] * 4 == [count(path, table) for table in schema.TABLES.values()]
-    last = OrderStory(*(make(size - 1) for make in (order, lambda i: [alert(i)], *makers[2:])))
-    assert last == await sqlite.story(size - 1)
+    assert [size] * 5 == [count(path, table) for table in schema.TABLES.values()]
+    one, found, *others, in_shadow = (make(size - 1) for make in makers)
+    assert await sqlite.story(size - 1) == OrderStory(one, [found], *others, [in_shadow])
 
 
 @pytest.mark.parametrize(

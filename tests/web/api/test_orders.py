@@ -4,12 +4,14 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from aiokafka import TopicPartition
 from msgspec.structs import replace
 
 from orderapp.engine.dead_letters.resolutions import Resolution
+from orderapp.engine.health.lag import Look, Position
 from orderapp.models import format_time
 from orderapp.web.api import progress
-from tests.web.examples import alert, ask, dead_letter, look, order, payment
+from tests.web.examples import alert, ask, dead_letter, look, order, payment, shadow
 
 ONE = "/api/orders/{order_id}"
 
@@ -213,6 +215,7 @@ async def test_an_order_tells_its_whole_story(client, store, kafka):
         "step": "accepted",
         "at": format_time(accepted),
         "detail": "by Kafka, as orders[3]@7",
+        "shadow": False,
     }
     assert story["timeline"][-1]["detail"] == "pay-7, 3 attempts"
 
@@ -231,6 +234,34 @@ async def test_a_story_has_every_alert_with_its_rule_version_and_detail(client, 
         "by fraud: HIGH_AMOUNT_RISKY_COUNTRY (version 1)",
         "by fraud: ODD (version 2): 7 is odd",
     ]
+
+
+async def test_what_rules_in_the_shadow_have_found_is_told_and_is_no_alert(
+    client, store, kafka
+):
+    text = "<b>4 orders</b> in 60 s\u202e\n"
+    found = [shadow(7, rule_version=2, detail=text), shadow(7, reason="ODD")]
+    await store.upsert([order(7), *found, payment(7)])
+    kafka.look = look(fraud=8)
+
+    _, answer = await ask(client, "/api/orders/7", route=ONE)
+
+    told = answer["order"]
+    assert (told["fraud"]["verdict"], told["alerts"]) == ("CLEAR", [])
+    names = ("type", "reason", "rule_version", "detail")
+    assert [tuple(one[name] for name in names) for one in told["shadow"]] == [
+        ("shadow", "CUSTOMER_VELOCITY", 2, text),
+        ("shadow", "ODD", 0, ""),
+    ]
+    judged = [s for s in told["timeline"] if s["step"] == "judged"]
+    assert [(step["detail"], step["shadow"]) for step in judged] == [
+        ("by fraud: clear", False),
+        (f"in the shadow, no alert: CUSTOMER_VELOCITY (version 2): {text}", True),
+        ("in the shadow, no alert: ODD", True),
+    ]
+    assert await listed(client, "alert") == []
+    _, stats = await ask(client, "/api/stats")
+    assert (stats["alerts"], stats["fraud_rate"]) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +309,7 @@ async def test_a_kafka_that_hangs_keeps_no_order_from_its_reader(client, store, 
         await asyncio.sleep(60)
 
     monkeypatch.setattr(progress.monitor, "look", hang)
-    monkeypatch.setattr(progress, "_judged", {})
+    monkeypatch.setattr(progress, "judged_until", {})
     await store.upsert([order(7)])
 
     (status, answer), (of_stats, stats) = await asyncio.gather(
@@ -300,3 +331,61 @@ async def test_alerts_that_came_later_do_not_keep_a_verdict_open(
     _, answer = await ask(client, "/api/orders/7", route=ONE)
 
     assert answer["order"]["fraud"]["verdict"] == "CLEAR"
+
+
+def seen(fraud, windows=0, by_customer=0, stored=0, alerts=0):
+    """A look: how far fraud is in `orders` and in `orders-by-customer`, which ends there, and
+    analytics in `fraud-alerts`."""
+    copies, found = TopicPartition("orders-by-customer", 5), TopicPartition("fraud-alerts", 1)
+    at_fraud = Position("f", {TopicPartition("orders", 3): fraud, copies: windows}, 0, None)
+    services = {"fraud": at_fraud, "analytics": Position("a", {found: stored}, 0, None)}
+    return Look(services, {}, {copies: by_customer, found: alerts})
+
+
+@pytest.mark.parametrize(
+    ("looks", "until"),
+    [
+        ([seen(8)], 8),
+        # The orders were sent on by customer, and are not judged there yet.
+        ([seen(8, windows=4, by_customer=5)], 0),
+        ([seen(8, windows=5, by_customer=5)], 8),
+        ([seen(8, windows=4, by_customer=5), seen(20, windows=5, by_customer=9)], 8),
+        ([seen(8, windows=4, by_customer=6), seen(20, windows=5, by_customer=9)], 0),
+        # They are, and what was found is not stored yet.
+        (
+            [
+                seen(8, windows=4, by_customer=5, alerts=1),
+                seen(20, windows=5, by_customer=9, stored=1, alerts=2),
+            ],
+            0,
+        ),
+        (
+            [
+                seen(8, windows=4, by_customer=5, alerts=1),
+                seen(20, windows=5, by_customer=9, stored=1, alerts=2),
+                seen(30, windows=7, by_customer=11, stored=2, alerts=4),
+            ],
+            8,
+        ),
+        ([], 0),
+    ],
+)
+def test_an_order_is_judged_when_rules_with_a_window_have_judged_it_too(looks, until):
+    assert progress.judged(looks, 3) == until
+
+
+async def test_an_alert_that_is_stored_while_kafka_is_asked_is_told(
+    client, store, kafka, monkeypatch
+):
+    await store.upsert([order(7)])
+
+    async def meanwhile():
+        await store.upsert([alert(7), shadow(7)])
+        return look(fraud=8)
+
+    monkeypatch.setattr(progress, "look", meanwhile)
+
+    _, answer = await ask(client, "/api/orders/7", route=ONE)
+
+    assert answer["order"]["fraud"]["verdict"] == "ALERT"
+    assert len(answer["order"]["shadow"]) == 1

@@ -14,16 +14,20 @@ const STEPS = {
   dead_letter: ["Dead letter", "dead"],
 };
 
+/** What a rule in the shadow has found. */
+const SHADOW = ["Judged in the shadow", "calm"];
+
 export function stepItems(order) {
   return [...order.timeline.map(stepItem(order)), ...missing(order).map(waitingItem)];
 }
 
 function stepItem({ timeline, fraud }) {
   const start = Date.parse(timeline.find(({ at }) => at)?.at ?? "");
-  return ({ step, at, detail }) => {
-    const [name, tone] = STEPS[step] ?? [String(step), "calm"];
+  return ({ step, at, detail, shadow }) => {
+    const [name, tone] = shadow ? SHADOW : (STEPS[step] ?? [String(step), "calm"]);
     const item = make("li");
-    item.dataset.tone = step === "judged" && fraud?.verdict === "ALERT" ? "wait" : tone;
+    const alert = step === "judged" && !shadow && fraud?.verdict === "ALERT";
+    item.dataset.tone = alert ? "wait" : tone;
     item.append(make("b", "", name));
     if (at) item.append(" ", timeOf(at, start));
     if (detail) item.append(" ", make("span", "detail", detail));
