@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 
-.PHONY: setup run check format test docs bench chaos ci
+.PHONY: setup run check format test docs bench chaos chaos-rules ci
 
 setup:
 	$(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -e '.[dev]'
@@ -39,6 +39,12 @@ STORE ?= sqlite
 chaos:
 	$(VENV)/bin/python -m tests.chaos --seed $(SEED) --runs $(RUNS) --store $(STORE) \
 		--seconds 300 --rate 100 --json chaos.json
+
+# The same number of runs of 200,000 orders, some of them bursts of one customer, with a rule with a
+# window: three workers are killed, two are stopped, and rules are changed 20 times.
+chaos-rules:
+	$(VENV)/bin/python -m tests.chaos --seed $(SEED) --runs $(RUNS) --store $(STORE) \
+		--seconds 400 --rate 500 --strikes kill=3,term=2,rules=20 --json chaos-rules.json
 
 ci:
 	.ci/run

@@ -27,6 +27,11 @@ def _faults(text: str) -> tuple[str, ...]:
     return names
 
 
+def _strikes(text: str) -> dict[str, int]:
+    pairs = [part.partition("=") for part in text.split(",")]
+    return {name: _count(count) for name, _, count in pairs for name in _faults(name)}
+
+
 def _positive(text: str) -> float:
     value = float(text)
     if not 0 < value < 1e6:
@@ -56,6 +61,10 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
         "--faults", type=_faults, default=tuple(KINDS), metavar="KIND,…",
         help=f"of {', '.join(KINDS)} (all), or none: ''",
     )  # fmt: skip
+    parser.add_argument(
+        "--strikes", type=_strikes, metavar="KIND=COUNT,…",
+        help="so many of these, and no other faults; default: as the seed has it",
+    )  # fmt: skip
     parser.add_argument("--store", choices=STORES, default="sqlite")
     parser.add_argument(
         "--durability", choices=DURABILITIES, default="majority", help="of writes to Couchbase"
@@ -72,7 +81,8 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _possible(options: argparse.Namespace, *, small_disk: bool) -> tuple[str, ...]:
-    faults = [name for name in options.faults if KINDS[name].store in (None, options.store)]
+    wanted = options.faults if options.strikes is None else options.strikes
+    faults = [name for name in wanted if KINDS[name].store in (None, options.store)]
     if small_disk or "disk" not in faults:
         return tuple(faults)
     print("disk: left out, it needs a small disk of its own")
@@ -89,6 +99,7 @@ def _one(options: argparse.Namespace, seed: int) -> Result:
             workers=options.workers,
             faults=_possible(options, small_disk=small_disk),
             store=options.store,
+            strikes=options.strikes,
             durability=options.durability,
             takeover_limit=options.takeover_seconds,
         )

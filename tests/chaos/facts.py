@@ -1,7 +1,7 @@
 """What is in Kafka and in the store after a run, read without the app."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,11 +9,13 @@ from typing import Any
 from aiokafka import ConsumerRecord
 
 from tests.chaos.archive import Archive, Place, Taken
+from tests.chaos.rulebook import Done, Rulebook
 from tests.chaos.sender import POISON_HEADER
 from tests.chaos.sent import Sent
 from tests.chaos.stores import Documents
 
 TOPICS = ("orders", "fraud-alerts", "payments")
+BY_CUSTOMER, CONTROL = "orders-by-customer", "orderapp-control"
 DEAD_LETTERS = "orders-dlq"
 
 Records = Mapping[Place, ConsumerRecord]
@@ -26,6 +28,8 @@ class Facts:
     sent: Sent
     #: Places of each order's records in the topic, by order id.
     orders: dict[int, list[Place]] = field(default_factory=dict)
+    #: Their timestamps, in ms.
+    times: dict[Place, int] = field(default_factory=dict)
     #: Places and values of the bad records in the topic.
     poison: dict[Place, bytes | None] = field(default_factory=dict)
     #: Values by order id, with the place of each as documents have it.
@@ -38,14 +42,35 @@ class Facts:
     taken: list[Taken] = field(default_factory=list)
     #: By topic, the ids whose records were deleted, read or not.
     gone: dict[str, set[int]] = field(default_factory=dict)
+    rulebook: Rulebook = field(default_factory=Rulebook)
+    #: What was seen, for the report: by rule orders with an alert, and those that had to have
+    #: one; and how often an order has alerts of two versions.
+    alerts_of: Counter[str] = field(default_factory=Counter)
+    sure_alerts: Counter[str] = field(default_factory=Counter)
+    two_versions: int = 0
 
     def was_taken(self, topic: str, place: Place) -> bool:
         """Whether retention deleted the record before it was committed."""
         return any(taken.topic == topic and place in taken for taken in self.taken)
 
+    def all_taken(self, topic: str, order_id: int) -> bool:
+        """Whether no service can have been asked to look at an order."""
+        return all(self.was_taken(topic, place) for place in self.orders[order_id])
 
-async def gather(archive: Archive, sent: Sent, documents: Documents) -> Facts:
-    """Read all topics."""
+
+def place_of(value: dict[str, Any]) -> Place:
+    """Where an alert or payment is in its topic."""
+    return Place(value["epoch"], value["kafka_partition"], value["kafka_offset"])
+
+
+async def gather(
+    archive: Archive,
+    sent: Sent,
+    documents: Documents,
+    done: Mapping[tuple[str, int], Done],
+    slack: float,
+) -> Facts:
+    """Read all topics; `done` and `slack` (seconds) are those of the rulebook."""
     facts = Facts(sent, documents=documents, taken=archive.taken)
     for topic in TOPICS:
         left = await archive.keep(topic)
@@ -58,6 +83,11 @@ async def gather(archive: Archive, sent: Sent, documents: Documents) -> Facts:
     facts.alerts = _by_order(archive.of("fraud-alerts"))
     facts.payments = _by_order(archive.of("payments"))
     facts.dead = _dead(archive)
+    for topic in (CONTROL, BY_CUSTOMER):
+        await archive.keep(topic)
+    facts.rulebook.slack = round(1000 * slack)
+    facts.rulebook.read(archive.of(CONTROL).values(), done)
+    facts.rulebook.watch(archive.of(BY_CUSTOMER))
     return facts
 
 
@@ -76,6 +106,7 @@ def _orders(facts: Facts, found: Records) -> None:
             facts.poison[place] = record.value
         else:
             facts.orders[json.loads(record.value)["order_id"]].append(place)
+            facts.times[place] = record.timestamp
 
 
 def _by_order(found: Records) -> dict[int, list[dict[str, Any]]]:

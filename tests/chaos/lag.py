@@ -4,7 +4,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.chaos import clients
-from tests.chaos.facts import TOPICS
+from tests.chaos.facts import BY_CUSTOMER, TOPICS
 
 GROUP = "orderapp"
 #: Polls in which Kafka may send nothing of a partition before its end.
@@ -31,7 +31,7 @@ async def lag(server: str) -> dict[str, int]:
     left: dict[str, int] = {}
     # Such a one is told of the end of what is not committed, too.
     async with clients.consumer(server, isolation_level="read_uncommitted") as client:
-        for topic in TOPICS:
+        for topic in (*TOPICS, BY_CUSTOMER):
             parts = await clients.partitions(client, topic)
             begins |= await client.beginning_offsets(parts)
             ends |= await client.end_offsets(parts)

@@ -10,7 +10,9 @@ from typing import Any
 
 COUNTRIES = ("US", "CA", "DE", "IN", "GB")
 #: Shares of the orders.
-DECLINED, WITHOUT_TIME, AT_THE_LIMIT = 0.05, 0.1, 0.02
+DECLINED, WITHOUT_TIME, AT_THE_LIMIT, BURST = 0.05, 0.1, 0.02, 0.1
+#: Among so many orders those of a burst are of one customer.
+BURST_LENGTH = 200
 
 Order = dict[str, Any]
 
@@ -24,19 +26,21 @@ def make_order(order_id: int, rng: random.Random) -> Order:
         amount = rng.choice((10_000.01, 25_000.0))
     order: Order = {
         "order_id": order_id,
-        "customer_id": rng.randint(1000, 9999),
+        "customer_id": rng.randint(1000, 9999),  # most order rarely
         "amount": amount,
         "country": rng.choice(COUNTRIES),
     }
+    if rng.random() < BURST:
+        order["customer_id"] = 1000 + order_id // BURST_LENGTH % 9000
     if rng.random() >= WITHOUT_TIME:
         moment = datetime.now(UTC).isoformat(timespec="microseconds")
         order["created_at"] = moment.replace("+00:00", "Z")
     return order
 
 
-def is_risky(order: Order) -> bool:
+def is_risky(order: Order, limit: float = 300) -> bool:
     """The rule of the contract."""
-    return bool(order["amount"] > 300 and order["country"] not in {"US", "CA"})
+    return bool(order["amount"] > limit and order["country"] not in {"US", "CA"})
 
 
 def status_of(order: Order) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 from tests.chaos.lost import Offset
 from tests.chaos.run import Result
 from tests.chaos.takeovers import Takeover
-from tests.chaos.verdict import HARMS
+from tests.chaos.verdict import HARMS, Verdict
 
 #: Seconds within which a stopped worker's partitions are worked on.
 HANDOVER_LIMIT = 3.0
 #: Faults among which nothing may be done twice.
-GENTLE = {"term", "poison", "duplicates"}
+GENTLE = {"term", "poison", "duplicates", "rules"}
 EXAMPLES = 5
 
 
@@ -119,6 +119,8 @@ def summary(result: Result) -> str:
         f"{len(sent.poison)} bad records",
         f"in transactions: {len(sent.transactional):,}, of which "
         f"{len(sent.transactional & sent.confirmed):,} were committed",
+        f"alerts: {_alerts(verdict)}; "
+        f"{verdict.two_versions} orders with alerts of two versions",
         f"deleted unread: {len(result.taken):,}, reported: {len(result.reported):,}; "
         f"{verdict.taken:,} orders are unpaid for that reason",
         f"redelivered: {verdict.redelivered}; given up: {len(verdict.given_up)}; "
@@ -135,6 +137,13 @@ def summary(result: Result) -> str:
         *(f"FAILED: {line}" for line in failures(result)),
     ]
     return "\n".join(lines)
+
+
+def _alerts(verdict: Verdict) -> str:
+    return ", ".join(
+        f"{rule} {verdict.alerts_of[rule]:,} ({count:,} had to be)"
+        for rule, count in verdict.sure_alerts.items()
+    )
 
 
 def _not_applied(result: Result) -> list[str]:
@@ -184,6 +193,9 @@ def as_json(result: Result) -> dict[str, Any]:
         "double_charged": len(verdict.double),
         "charged_though_aborted": len(verdict.charged_though_aborted),
         "wrong_alerts": len(verdict.wrong_alerts),
+        "sure_alerts": verdict.sure_alerts,
+        "alerts": verdict.alerts_of,
+        "alerts_of_two_versions": verdict.two_versions,
         "wrong_documents": len(verdict.wrong_documents),
         "taken_unread": len(result.taken),
         "reported_lost": len(result.reported),

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import Any
 from tests.chaos import facts, lost, opinion
 from tests.chaos.archive import Archive
 from tests.chaos.broker import Broker
+from tests.chaos.changes import Changes
 from tests.chaos.crew import APP, Crew
 from tests.chaos.diary import Diary
 from tests.chaos.faults import FAULTS, KINDS
 from tests.chaos.lag import lag
 from tests.chaos.lost import Offset
 from tests.chaos.observer import Observer
-from tests.chaos.schedule import Strike, plan
+from tests.chaos.schedule import Strike, exactly, plan
 from tests.chaos.sender import Sender
 from tests.chaos.stores import Couchbase, SQLite
 from tests.chaos.takeovers import Takeover, takeovers
@@ -32,6 +33,11 @@ RECONCILE_SECONDS = 120.0
 EXAMPLES = 100_000
 #: Beyond its own length a fault may take this long to heal.
 HEAL_SECONDS = 90.0
+#: Seconds within which every worker follows a change of a rule, and those among faults that
+#: freeze workers, or keep Kafka away from them.
+FOLLOWED, FOLLOWED_LATE = 5.0, 30.0
+#: What does neither.
+MILD = {"kill", "term", "storm", "rules", "poison", "duplicates", "transaction"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Options:
     workers: int
     faults: tuple[str, ...]
     store: str
+    #: How often each of these comes; None: as the plan of the seed has it.
+    strikes: Mapping[str, int] | None = None
     #: Of Couchbase's writes.
     durability: str = "majority"
     #: Share of the requests to the gateway that get no answer, at every second worker.
@@ -94,7 +102,9 @@ async def run(options: Options, directory: Path) -> Result:
         await world.crew.stop()
         documents = await asyncio.to_thread(world.store.documents)
         sent = world.sender.sent
-        found = await facts.gather(world.archive, sent, documents)
+        slack = FOLLOWED if MILD.issuperset(options.faults) else FOLLOWED_LATE
+        done = world.changes.done
+        found = await facts.gather(world.archive, sent, documents, done, slack)
         if reconcile is not None:
             diary.problems += opinion.unexplained(reconcile, found)
         return Result(
@@ -124,7 +134,10 @@ async def _world(options: Options, directory: Path, diary: Diary) -> AsyncIterat
             crew.add(_settings(options, store.settings, number))
         sender = Sender(broker.server, options.rate, options.seed)
         archive = Archive(broker.server)
-        yield World(data_dir, store.settings, diary, broker, crew, store, sender, archive)
+        changes = Changes(broker.server, archive)
+        yield World(
+            data_dir, store.settings, diary, broker, crew, store, sender, archive, changes
+        )
     finally:
         crew.kill()
         store.close()
@@ -141,7 +154,11 @@ def _settings(options: Options, store: dict[str, str], number: int) -> dict[str,
 async def _hurt(world: World, options: Options) -> None:
     """Send orders, and let all planned faults come and go."""
     kinds = {name: KINDS[name] for name in options.faults}
-    strikes = plan(options.seed, options.seconds, kinds)
+    if options.strikes is None:
+        strikes = plan(options.seed, options.seconds, kinds)
+    else:
+        strikes = exactly(options.seed, options.seconds, kinds, options.strikes)
+    world.diary.say(await world.changes.begin())
     sending = asyncio.create_task(world.sender.run())
     running: list[asyncio.Task[None]] = []
     try:

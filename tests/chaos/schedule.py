@@ -52,6 +52,23 @@ def plan(seed: int, seconds: float, kinds: Mapping[str, Kind]) -> list[Strike]:
     return sorted(strikes, key=lambda strike: strike.at)
 
 
+def exactly(
+    seed: int, seconds: float, kinds: Mapping[str, Kind], counts: Mapping[str, int]
+) -> list[Strike]:
+    """So many strikes of each kind, spread over the run; those that are felt in turn."""
+    rng = random.Random(seed)
+    names = [name for name, count in counts.items() for _ in range(count)]
+    shaking = _shuffled(rng, [name for name in names if not kinds[name].burst])
+    bursts = _shuffled(rng, [name for name in names if kinds[name].burst])
+    strikes = []
+    for group in (shaking, bursts):
+        step = (0.9 * seconds - WARM_UP) / max(1, len(group))
+        for number, name in enumerate(group):
+            at = WARM_UP + step * (number + 0.5 * rng.random())
+            strikes.append(_strike(rng, at, name, kinds[name]))
+    return sorted(strikes, key=lambda strike: strike.at)
+
+
 def _shaking(
     rng: random.Random, seconds: float, kinds: Mapping[str, Kind], names: Sequence[str]
 ) -> list[Strike]:

@@ -4,14 +4,28 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from tests.couchbase_double import CouchbaseDouble
 
-#: By kind (`order`, `alert`, `payment`) and order id.
+#: By kind (`order`, `payment`, and that of each rule's alerts) and order id.
 Documents = dict[str, dict[int, dict[str, Any]]]
+
+
+def alert_kind(rule: str) -> str:
+    """The kind of the documents of a rule's alerts."""
+    return f"alert of {rule}"
+
+
+def _by_kind(name: str, rows: Iterable[Any]) -> Documents:
+    found: Documents = {} if name == "alert" else {name: {}}
+    for row in map(dict, rows):
+        kind = alert_kind(row["reason"]) if name == "alert" else name
+        found.setdefault(kind, {})[row["order_id"]] = row
+    return found
 
 
 class Store(Protocol):
@@ -105,10 +119,9 @@ class SQLite:
         tables = {"order": "orders", "alert": "alerts", "payment": "payments"}
         try:
             return {
-                kind: {
-                    row["order_id"]: dict(row) for row in database.execute(f"SELECT * FROM {t}")
-                }
-                for kind, t in tables.items()
+                kind: rows
+                for name, t in tables.items()
+                for kind, rows in _by_kind(name, database.execute(f"SELECT * FROM {t}")).items()
             }
         finally:
             database.close()
@@ -170,12 +183,17 @@ class Couchbase:
             self._double.heal()
 
     def documents(self) -> Documents:
-        found: Documents = {"order": {}, "alert": {}, "payment": {}}
-        for key, document in self._double.documents().items():
-            kind = key.partition("::")[0] if "::" in key else "order"
+        documents = self._double.documents().items()
+        by_prefix: dict[str, list[dict[str, Any]]] = {"order": [], "payment": []}
+        for key, document in documents:
+            prefix = key.partition("::")[0] if "::" in key else "order"
             if "order_id" in document:  # the list of alerts' reasons has none
-                found.setdefault(kind, {})[document["order_id"]] = document
-        return found
+                by_prefix.setdefault(prefix, []).append(document)
+        return {
+            kind: rows
+            for prefix, found in by_prefix.items()
+            for kind, rows in _by_kind(prefix, found).items()
+        }
 
     def close(self) -> None:
         self._double.close()

@@ -48,6 +48,7 @@ def test_nothing_is_lost_and_nobody_is_charged_twice_whatever_dies(store, tmp_pa
     assert run["confirmed"] >= seconds * 90
     assert run["faults"]["kill"] >= 1
     assert run["takeovers"], output
+    assert min(run["sure_alerts"].values()) > 10  # of each rule
 
 
 def test_a_run_that_is_ended_in_the_middle_leaves_nothing(tmp_path):
@@ -77,6 +78,8 @@ def test_a_run_that_is_ended_in_the_middle_leaves_nothing(tmp_path):
         (["--seconds", "-1"], "--seconds"),
         (["--workers", "0"], "--workers"),
         (["--store", "paper"], "--store"),
+        (["--strikes", "kill=0"], "--strikes"),
+        (["--strikes", "meteor=1"], "'meteor'"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, text):

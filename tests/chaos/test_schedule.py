@@ -1,9 +1,12 @@
 """The plan of a run: the same for the same seed, and over in time."""
 
+from collections import Counter
+from itertools import pairwise
+
 import pytest
 
 from tests.chaos.faults import FAULTS, KINDS
-from tests.chaos.schedule import plan
+from tests.chaos.schedule import exactly, plan
 
 
 def test_the_same_seed_makes_the_same_plan_and_another_seed_another():
@@ -33,3 +36,14 @@ def test_a_short_run_begins_with_a_takeover_that_nothing_disturbs():
 
 def test_no_faults_make_an_empty_plan():
     assert plan(1, 300, {}) == []
+
+
+def test_exactly_so_many_strikes_are_spread_over_the_run():
+    counts = {"kill": 3, "term": 2, "rules": 20}
+    strikes = exactly(7, 400, KINDS, counts)
+
+    assert strikes == exactly(7, 400, KINDS, counts) != exactly(8, 400, KINDS, counts)
+    assert Counter(strike.kind for strike in strikes) == counts
+    felt = [strike.at for strike in strikes if not KINDS[strike.kind].burst]
+    assert all(later - sooner > 30 for sooner, later in pairwise(felt))
+    assert all(4 <= strike.at < 380 for strike in strikes)

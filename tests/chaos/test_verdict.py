@@ -6,14 +6,18 @@ import pytest
 
 from tests.chaos.archive import Place, Taken
 from tests.chaos.facts import Facts
+from tests.chaos.rulebook import LARGE, VELOCITY, Judged, Version
 from tests.chaos.sent import Sent
-from tests.chaos.verdict import REASON, Verdict, judge
+from tests.chaos.stores import alert_kind
+from tests.chaos.verdict import Verdict, judge
 
 SAFE = {"order_id": 1, "customer_id": 1234, "amount": 20.0, "country": "US"}
 RISKY = {"order_id": 2, "customer_id": 1234, "amount": 350.0, "country": "DE"}
 DECLINED = {"order_id": 3, "customer_id": 1234, "amount": 25_000.0, "country": "CA"}
 ABORTED = {**RISKY, "order_id": 4}
 BAD = Place(0, 5, 0)
+ALERT = alert_kind(LARGE)
+SAYS = {"reason": LARGE, "rule_version": 1, "detail": "", "detected_at": "2026-11-29T18:00:00Z"}
 
 
 def payment(order, status="PAID", offset=20):
@@ -31,7 +35,7 @@ def facts():
         poison={BAD: b"bad"},
     )
     payments = {1: payment(SAFE), 2: payment(RISKY), 3: payment(DECLINED, "DECLINED")}
-    alert = {**RISKY, "reason": REASON, "epoch": 0, "kafka_partition": 1, "kafka_offset": 30}
+    alert = {**RISKY, **SAYS, "epoch": 0, "kafka_partition": 1, "kafka_offset": 30}
     places = {1: Place(0, 0, 10), 2: Place(0, 1, 11), 3: Place(0, 2, 12)}
     return Facts(
         sent,
@@ -50,7 +54,7 @@ def facts():
                     }
                     for order in (SAFE, RISKY, DECLINED)
                 },
-                "alert": {2: alert},
+                ALERT: {2: alert},
                 "payment": payments,
             }
         ),
@@ -58,7 +62,9 @@ def facts():
 
 
 def test_a_run_in_which_all_is_well_is_good(facts):
-    assert judge(facts) == Verdict()
+    assert judge(facts) == Verdict(
+        sure_alerts={LARGE: 1, VELOCITY: 0}, alerts_of={LARGE: 1, VELOCITY: 0}
+    )
     assert judge(facts).is_good
 
 
@@ -166,7 +172,7 @@ def no_alert(facts):
 
 
 def no_alert_document(facts):
-    facts.documents["alert"].clear()
+    facts.documents[ALERT].clear()
 
 
 def another_reason(facts):
@@ -174,12 +180,12 @@ def another_reason(facts):
 
 
 def another_amount(facts):
-    facts.documents["alert"][2]["amount"] = 1.0
+    facts.documents[ALERT][2]["amount"] = 1.0
 
 
 def an_alert_too_many(facts):
     place = {"epoch": 0, "kafka_partition": 0, "kafka_offset": 31}
-    facts.alerts[1] = [{**SAFE, **place, "reason": REASON}]
+    facts.alerts[1] = [{**SAFE, **place, **SAYS}]
 
 
 @pytest.mark.parametrize(
@@ -189,8 +195,89 @@ def test_wrong_alerts_are_found(facts, harm):
     harm(facts)
 
     verdict = judge(facts)
-    assert len(verdict.wrong_alerts) == 1
+    assert verdict.wrong_alerts
     assert not verdict.is_good
+
+
+#: A record of `orders-by-customer`, found by the version 2 of the rule with a window.
+FOUND = Judged(5000, Place(0, 4, 7), {2: "4 orders in 10 s"})
+
+
+@pytest.fixture
+def fast(facts):
+    """Order 1 has an alert of the rule with a window."""
+    made = Version(2, "active", {"limit": 3, "seconds": 10}, since=1000)
+    facts.rulebook.versions[VELOCITY].append(made)
+    facts.rulebook.judged = {1: [FOUND], 2: [FOUND._replace(found={})], 3: []}
+    facts.times = {place: 5000 for places in facts.orders.values() for place in places}
+    place = {"epoch": 0, "kafka_partition": 0, "kafka_offset": 31}
+    said = {"reason": VELOCITY, "rule_version": 2, "detail": "4 orders in 10 s"}
+    facts.alerts[1] = [{**SAFE, **place, **SAYS, **said}]
+    facts.documents[alert_kind(VELOCITY)] = {1: facts.alerts[1][0]}
+    return facts
+
+
+def test_alerts_of_the_rule_with_a_window_are_compared(fast):
+    verdict = judge(fast)
+
+    assert verdict.is_good, verdict
+    assert verdict.sure_alerts == verdict.alerts_of == {LARGE: 1, VELOCITY: 1}
+
+
+def another_count(facts):
+    facts.alerts[1][0]["detail"] = "5 orders in 10 s"
+
+
+def a_version_that_was_never_in_force(facts):
+    facts.alerts[1][0]["rule_version"] = 3
+
+
+def a_version_that_was_off(facts):
+    facts.alerts[1][0]["rule_version"] = 1
+
+
+def a_version_that_came_later(facts):
+    facts.rulebook.versions[VELOCITY][1] = made = facts.rulebook.versions[VELOCITY][1]._replace(
+        since=2**45
+    )
+    assert made.number == 2
+
+
+def no_alert_of_this_rule(facts):
+    facts.alerts.pop(1)
+    facts.documents[alert_kind(VELOCITY)].clear()
+
+
+def an_order_that_was_not_sent_on(facts):
+    del facts.rulebook.judged[2]
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        another_count,
+        a_version_that_was_never_in_force,
+        a_version_that_was_off,
+        a_version_that_came_later,
+        no_alert_of_this_rule,
+        an_order_that_was_not_sent_on,
+    ],
+)
+def test_wrong_alerts_of_the_rule_with_a_window_are_found(fast, harm):
+    harm(fast)
+
+    assert len(judge(fast).wrong_alerts) == 1
+
+
+def test_an_order_needs_no_alert_that_one_of_the_possible_versions_does_not_find(fast):
+    fast.rulebook.versions[VELOCITY].append(Version(3, "shadow", {}, since=4000))
+    no_alert_of_this_rule(fast)
+    assert len(judge(fast).wrong_alerts) == 0
+
+    fast.rulebook.versions[VELOCITY][2] = Version(
+        3, "shadow", {}, since=6000, done={("orders-by-customer", 0, 4): 8}
+    )
+    assert len(judge(fast).wrong_alerts) == 1
 
 
 def test_a_document_that_differs_from_its_order_is_wrong(facts):
@@ -302,7 +389,7 @@ def test_what_retention_took_elsewhere_excuses_nothing(facts, elsewhere):
 
     verdict = judge(facts)
     assert verdict.lost == ["order 2: no payment", "order 2: not stored"]
-    assert verdict.wrong_alerts == ["order 2: no alert"]
+    assert verdict.wrong_alerts == [f"order 2, {LARGE}: no alert"]
 
 
 def test_an_order_that_was_taken_and_sent_again_has_to_be_paid(facts):
@@ -330,8 +417,14 @@ def test_a_payment_that_retention_took_unread_need_not_be_stored(facts):
 
 
 def test_an_alert_that_retention_took_unread_need_not_be_stored(facts):
-    facts.documents["alert"].clear()
+    facts.documents[ALERT].clear()
     facts.taken = [taken(30, 31, topic="fraud-alerts")]
+
+    assert judge(facts).is_good
+
+
+def test_an_order_that_was_taken_may_have_been_judged_before(facts):
+    facts.taken = [taken(11, 12)]
 
     assert judge(facts).is_good
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.chaos import alerts
 from tests.chaos.archive import Place
-from tests.chaos.facts import Facts
-from tests.chaos.orders import Order, is_risky, status_of
+from tests.chaos.facts import Facts, place_of
+from tests.chaos.orders import Order, status_of
+from tests.chaos.stores import alert_kind
 
-REASON = "HIGH_AMOUNT_RISKY_COUNTRY"
 #: The lists of a verdict that have to be empty.
 HARMS = (
     "lost", "double", "charged_though_aborted", "wrong_alerts", "wrong_documents", "given_up",
@@ -32,6 +33,11 @@ class Verdict:
     #: Documents made from another record than the order's last one: an older write came later.
     #: No harm is done while both say the same, as records of one order do here.
     stale: list[str] = field(default_factory=list)
+    #: By rule the orders that had to have an alert, and those that have one; and how many have
+    #: alerts of two versions: judged again after a crash, when the rule was changed meanwhile.
+    sure_alerts: dict[str, int] = field(default_factory=dict)
+    alerts_of: dict[str, int] = field(default_factory=dict)
+    two_versions: int = 0
     #: Payments beyond one for each record of an order.
     redelivered: int = 0
     #: Orders that retention deleted unread, and of which nothing came.
@@ -53,11 +59,13 @@ def judge(facts: Facts) -> Verdict:
         if given_up:
             verdict.given_up.append(f"order {order_id} by {','.join(sorted(given_up))}")
         _judge_payment(verdict, facts, order, given_up)
-        _judge_alert(verdict, facts, order, given_up)
+        verdict.wrong_alerts += alerts.wrong(facts, order, given_up)
         _judge_document(verdict, facts, order, given_up)
         extra = len(facts.payments.get(order_id, ())) - len(places)
         verdict.redelivered += max(0, extra)
         verdict.stale += _stale(facts, order_id, places)
+    verdict.sure_alerts, verdict.alerts_of = dict(facts.sure_alerts), dict(facts.alerts_of)
+    verdict.two_versions = facts.two_versions
     verdict.lost += _missing_letters(facts)
     verdict.charged_though_aborted += _aborted(facts)
     verdict.wrong_documents += _unknown(facts)
@@ -71,14 +79,9 @@ def _never_arrived(facts: Facts) -> Iterator[str]:
         yield f"bad record {place}: confirmed, and not in the topic"
 
 
-def _was_taken(facts: Facts, order_id: int) -> bool:
-    """Whether no service can have been asked to look at it."""
-    return all(facts.was_taken("orders", place) for place in facts.orders[order_id])
-
-
 def _were_taken(facts: Facts, topic: str, values: list[dict[str, Any]]) -> bool:
     """Whether analytics can have seen none of these alerts or payments."""
-    return all(facts.was_taken(topic, _place(value)) for value in values)
+    return all(facts.was_taken(topic, place_of(value)) for value in values)
 
 
 def _judge_payment(verdict: Verdict, facts: Facts, order: Order, given_up: set[str]) -> None:
@@ -86,7 +89,7 @@ def _judge_payment(verdict: Verdict, facts: Facts, order: Order, given_up: set[s
     payments = facts.payments.get(order_id, [])
     stored = facts.documents["payment"].get(order_id)
     if not payments:
-        if _was_taken(facts, order_id):
+        if facts.all_taken("orders", order_id):
             verdict.taken += 1
         elif "payment" not in given_up:
             verdict.lost.append(f"order {order_id}: no payment")
@@ -104,33 +107,11 @@ def _judge_payment(verdict: Verdict, facts: Facts, order: Order, given_up: set[s
         verdict.wrong_documents.append(f"order {order_id}: its payment is stored as {stored}")
 
 
-def _judge_alert(verdict: Verdict, facts: Facts, order: Order, given_up: set[str]) -> None:
-    order_id = order["order_id"]
-    alerts = facts.alerts.get(order_id, [])
-    stored = facts.documents["alert"].get(order_id)
-    if not is_risky(order):
-        if alerts or stored:
-            verdict.wrong_alerts.append(f"order {order_id}: an alert without reason")
-    elif not alerts:
-        if "fraud" not in given_up and not _was_taken(facts, order_id):
-            verdict.wrong_alerts.append(f"order {order_id}: no alert")
-    elif stored is None:
-        if not _were_taken(facts, "fraud-alerts", alerts):
-            verdict.wrong_alerts.append(f"order {order_id}: its alert is not stored")
-    elif any(not _agrees(order, alert) for alert in (*alerts, stored)):
-        verdict.wrong_alerts.append(f"order {order_id}: alerts {alerts}, stored {stored}")
-
-
-def _agrees(order: Order, alert: dict[str, Any]) -> bool:
-    fields = ("order_id", "customer_id", "amount", "country")
-    return alert["reason"] == REASON and all(alert[name] == order[name] for name in fields)
-
-
 def _judge_document(verdict: Verdict, facts: Facts, order: Order, given_up: set[str]) -> None:
     order_id = order["order_id"]
     stored = facts.documents["order"].get(order_id)
     if stored is None:
-        if "analytics" not in given_up and not _was_taken(facts, order_id):
+        if "analytics" not in given_up and not facts.all_taken("orders", order_id):
             verdict.lost.append(f"order {order_id}: not stored")
         return
     differs = [name for name in order if stored[name] != order[name]]
@@ -141,17 +122,14 @@ def _judge_document(verdict: Verdict, facts: Facts, order: Order, given_up: set[
 def _stale(facts: Facts, order_id: int, places: list[Place]) -> Iterator[str]:
     made_from = {
         "order": places,
-        "alert": [_place(value) for value in facts.alerts.get(order_id, ())],
-        "payment": [_place(value) for value in facts.payments.get(order_id, ())],
+        "payment": [place_of(value) for value in facts.payments.get(order_id, ())],
     }
+    for alert in facts.alerts.get(order_id, ()):
+        made_from.setdefault(alert_kind(alert["reason"]), []).append(place_of(alert))
     for kind, known in made_from.items():
-        stored = facts.documents[kind].get(order_id)
+        stored = facts.documents.get(kind, {}).get(order_id)
         if stored and known and _where(stored) != max(known)[1:]:
             yield f"{kind} {order_id}: stored from {_where(stored)} of {sorted(known)}"
-
-
-def _place(value: dict[str, Any]) -> Place:
-    return Place(value["epoch"], *_where(value))
 
 
 def _where(value: dict[str, Any]) -> tuple[int, int]:
@@ -187,8 +165,8 @@ def _aborted(facts: Facts) -> Iterator[str]:
 
 def _unknown(facts: Facts) -> Iterator[str]:
     known = facts.orders.keys() | facts.sent.transactional
-    for kind in ("order", "alert", "payment"):
-        for order_id in sorted(facts.documents[kind].keys() - known):
+    for kind, documents in facts.documents.items():
+        for order_id in sorted(documents.keys() - known):
             yield f"{kind} {order_id} is stored, and no such order was sent"
     for order_id in sorted(facts.payments.keys() - known):
         yield f"order {order_id} was charged, and never sent"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.chaos.archive import Archive
 from tests.chaos.broker import Broker
+from tests.chaos.changes import Changes
 from tests.chaos.crew import Crew
 from tests.chaos.diary import Diary
 from tests.chaos.sender import TOPIC, Sender
@@ -24,6 +25,7 @@ class World:
     store: Store
     sender: Sender
     archive: Archive
+    changes: Changes
     #: Held by the one fault that has to do with the store.
     store_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     #: Held by the one fault that changes topics or rights.

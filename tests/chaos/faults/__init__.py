@@ -21,4 +21,12 @@ def fault(name: str, kind: Kind) -> Callable[[Fault], Fault]:
     return register
 
 
-from tests.chaos.faults import kafka, records, retention, stores, topics, workers  # noqa: E402, F401
+from tests.chaos.faults import (  # noqa: E402
+    kafka,  # noqa: F401
+    records,  # noqa: F401
+    retention,  # noqa: F401
+    rules,  # noqa: F401
+    stores,  # noqa: F401
+    topics,  # noqa: F401
+    workers,  # noqa: F401
+)
