@@ -16,6 +16,7 @@ WORKFLOWS = sorted((known.ROOT / ".github/workflows").glob("*.yml"))
 
 
 RELEASE = known.ROOT / ".github/workflows/release.yml"
+PACKAGE = known.ROOT / ".github/workflows/package.yml"
 
 
 def load(path):
@@ -137,6 +138,42 @@ def test_no_job_has_a_key_of_aws_and_all_that_it_is_given_is_documented():
     assert not re.search(r"secrets\.\w*AWS|access.key", text, re.I)
     logins = re.findall(r"role-to-assume: (.+)", text)
     assert set(logins) == {"${{ vars.AWS_ROLE_ARN }}"}  # another one in each environment
+
+
+def test_a_package_is_published_when_it_has_been_run_and_without_a_key():
+    (job,) = load(PACKAGE)["jobs"].values()
+    built, run = place(job, "pyproject-build"), place(job, "orderapp --help")
+    assert built < run < place(job, "gh-action-pypi-publish") == len(job["steps"]) - 1
+    # The token of a project's own would take the place of trust, and of the attestations.
+    assert "with" not in job["steps"][-1]
+    assert "secrets." not in PACKAGE.read_text("utf-8")
+    for name in re.findall(r"vars\.(\w+)", PACKAGE.read_text("utf-8")):
+        assert f"`{name}`" in known.read("CONTRIBUTING.md")
+
+
+@pytest.mark.parametrize(
+    ("tag", "changelog", "told"),
+    [
+        ("v1.2.3", "## [1.2.3] - 2031-01-31", ""),
+        ("v1.2.4", "## [1.2.4] - 2031-01-31", "the tag is v1.2.4, setup.cfg says 1.2.3\n"),
+        ("v1.2.3", "## [Unreleased]", "no 1.2.3 in CHANGELOG.md\n"),
+    ],
+)
+def test_tag_package_and_changelog_say_the_same_version(tmp_path, tag, changelog, told):
+    (job,) = load(PACKAGE)["jobs"].values()
+    (tmp_path / "setup.cfg").write_text("[metadata]\nversion = 1.2.3\n")
+    (tmp_path / "CHANGELOG.md").write_text(f"{changelog}\n")
+
+    done = subprocess.run(
+        ["bash", "-e", "-c", steps(job)[place(job, "version=$")]],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "TAG": tag},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1 if told else 0, told)
 
 
 def test_dependabot_looks_after_everything_that_is_pinned():
