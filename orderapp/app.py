@@ -55,7 +55,7 @@ MODULES = [
     "orderapp.commands.doctor",
     "orderapp.commands.reconcile",
     "orderapp.commands.rules",
-    *(["orderapp.faults"] if settings.faults.on() else []),
+    "orderapp.commands.faults",
 ]
 
 app = BatchApp(

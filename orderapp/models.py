@@ -101,6 +101,24 @@ def rule_key(change: RuleChange) -> bytes:
     return f"rule:{change.rule}".encode()
 
 
+#: How keys of `FaultChange` begin.
+FAULT = "fault:"
+
+
+class FaultChange(Record, include_metadata=False, serializer="json"):
+    """How much is broken on purpose from now on, on the topic `orderapp-control`."""
+
+    #: The name of the fault.
+    fault: Reason
+    #: A rate from 0 to 1, or seconds; 0: nothing.
+    value: Annotated[float, Meta(ge=0, le=86_400)]
+    #: One more than that of the change before; what the settings say is version 1.
+    version: Annotated[int, Meta(ge=2, le=2**53 - 1)]
+    changed_at: Time
+    #: Who has made the change, for people.
+    author: Author = ""
+
+
 def format_time(moment: datetime) -> str:
     """`moment` (with time zone) as ISO 8601 UTC in the fixed width."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

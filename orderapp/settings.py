@@ -65,11 +65,12 @@ class PaymentApi:
         return cls(url, token, timeout, requests, key_hours)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Faults:
     """What is broken on purpose, for tests and for people who want to see it; all off.
 
-    Rates are from 0 (never) to 1 (always)."""
+    Rates are from 0 (never) to 1 (always). Unlike all other settings they may be changed while
+    a worker runs (`faults.py`), and are read each time."""
 
     #: Of the requests to the gateway: no answer, and nothing is known of the charge.
     gateway_timeout: float = 0.0
@@ -155,7 +156,9 @@ class Settings:
     session_timeout: float = 6.0
     #: `text` or `json`.
     log_format: str = "text"
-    faults: Faults = Faults()
+    faults: Faults = field(default_factory=Faults)
+    #: Whether faults may be switched while workers run.
+    live_faults: bool = True
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], known: Collection[str] = SERVICES) -> Self:
@@ -176,6 +179,7 @@ class Settings:
         servers = env.hosts("KAFKA_BOOTSTRAP_SERVERS", allowed, port_required=True)
         key, secret = _confluent(env, servers)
         faults = Faults.from_env(env)
+        live = ("no", "yes") if servers else ("yes", "no")
         couchbase = Couchbase.from_env(env)
         # Who has an instance id is waited for: it is to come back to its partitions.
         instance_id = env.kafka_name("ORDERAPP_INSTANCE_ID")
@@ -210,6 +214,7 @@ class Settings:
             ),
             log_format=env.choice("ORDERAPP_LOG_FORMAT", ("text", "json")),
             faults=faults,
+            live_faults=env.choice("ORDERAPP_LIVE_FAULTS", live) == "yes",
         )
 
     @property

@@ -114,7 +114,7 @@ control = app.batched_topic(
     partitions=1,
     key=rule_key,
     forever=True,
-    text="Changes of the rules of fraud, with their history.",
+    text="Changes of the rules of fraud, and of what is broken on purpose, with their history.",
 )
 
 # Larger than the others: a record of Kafka's full size has to fit in with its headers.

@@ -1,13 +1,11 @@
 """`faust -A orderapp rules`: by what fraud judges orders, tried and changed."""
 
 import asyncio
-import getpass
 import json
-import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NoReturn
 
@@ -16,23 +14,29 @@ import click
 from orderapp import control, topics
 from orderapp.app import app
 from orderapp.backtest import Backtest
+from orderapp.commands.changing import (
+    AUTHOR,
+    catch_up_if_possible,
+    changing,
+    read_author,
+    version_option,
+)
 from orderapp.commands.group import SubCommand, group
 from orderapp.commands.option_types import MOMENT, OptionType
 from orderapp.commands.rules_print import report, report_as_text, rule_as_json, rules_as_text
 from orderapp.commands.running import existing_cluster, run
 from orderapp.control import Wanted
-from orderapp.engine.errors import FatalError, TransientError
+from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.cluster import Cluster
-from orderapp.engine.kafka.following import Follower
 from orderapp.engine.kafka.reading import TopicReader
-from orderapp.engine.kafka.sending import send_once
-from orderapp.engine.observe.texts import complaint, printable
+from orderapp.engine.observe.texts import printable
 from orderapp.judging import rules
-from orderapp.models import LONGEST_AUTHOR, RuleChange, format_time
+from orderapp.models import RuleChange, format_time
 from orderapp.reconcile.progress import Progress
 from orderapp.rule import STATES, Rule, in_words
 
 TOPIC = topics.orders.name
+AS_DECLARED = "the rules as their files have them"
 JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
 
@@ -92,7 +96,7 @@ class ListCommand(_Rules):
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Print them."""
         as_json = self.wants_json()
-        run(_catch_up_if_possible())
+        run(catch_up_if_possible(AS_DECLARED))
         known = [*rules.all.values()]
         if as_json:
             for rule in known:
@@ -116,12 +120,8 @@ class SetCommand(_Rules):
         RULE,
         click.option("--state", type=click.Choice(STATES), help="Default: as it is."),
         SETTINGS,
-        click.option(
-            "--version",
-            type=click.IntRange(1, 2**53 - 1),
-            help="Only if this version is in force (`rules list`).",
-        ),
-        click.option("--author", help="Who changes it, for people; default: your user name."),
+        version_option("rules list"),
+        AUTHOR,
         JSON,
     ]
 
@@ -145,49 +145,13 @@ class SetCommand(_Rules):
         sys.exit(0)
 
 
-def read_author(text: str | None) -> str:
-    """The name of who makes a change; raises `UsageError`."""
-    if text is None:
-        try:
-            text = getpass.getuser()
-        except (KeyError, OSError):  # a user without a name, in a container
-            text = str(os.getuid())
-    if not text.isprintable() or len(text) > LONGEST_AUTHOR:
-        raise click.UsageError(f"--author: give a name of {LONGEST_AUTHOR} characters at most")
-    return text
-
-
 async def _set(wanted: Wanted) -> tuple[Rule, Rule]:
-    cluster = await existing_cluster()
+    async with changing() as (look, send):
 
-    async def send(change: RuleChange) -> None:
-        key, value = topics.control.key_of(change), topics.control.codec.encode(change)
-        await send_once(cluster, topics.control.name, key, value)
+        async def send_it(change: RuleChange) -> None:
+            await send(topics.control.key_of(change), topics.control.codec.encode(change))
 
-    async with _followed(cluster) as look:
-        try:
-            return await control.change(wanted, look, send)
-        except ValueError as error:
-            raise FatalError(str(error)) from error
-
-
-@asynccontextmanager
-async def _followed(cluster: Cluster) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """What brings `rules` up to date."""
-    follower = Follower(lambda: cluster, topics.control.name, control.changes.take)
-    try:
-        yield follower.look
-    finally:
-        await follower.close()
-
-
-async def _catch_up_if_possible(cluster: Cluster | None = None) -> None:
-    """Bring `rules` up to date, or say why they are as in their files."""
-    try:
-        async with _followed(cluster or await existing_cluster()) as look:
-            await look()
-    except (FatalError, TransientError) as error:
-        click.echo(complaint(f"the rules as their files have them, since {error}"), err=True)
+        return await control.change(wanted, look, send_it)
 
 
 class TestCommand(_Rules):
@@ -234,7 +198,7 @@ async def _test(
     rule: Rule, values: dict[str, Any], since: datetime | None, until: datetime, limit: int
 ) -> dict[str, Any]:
     cluster = await existing_cluster()
-    await _catch_up_if_possible(cluster)
+    await catch_up_if_possible(AS_DECLARED, cluster)
     try:
         with closing(Backtest(rules.all[rule.id], values, rules)) as backtest:
             unreadable = await _read(cluster, backtest, since, until)

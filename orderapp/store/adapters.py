@@ -11,9 +11,8 @@ FILES = tuple(f"orders.db{end}" for end in ("", "-wal", "-shm", "-journal"))
 def store_for(settings: Settings, *, read_only: bool = False) -> OrderStore:
     """The store that the settings ask for, not opened. `read_only`: as `OrderStore.open`."""
     store = _adapter(settings, read_only=read_only)
-    faults = settings.faults
-    if faults.store_slow or faults.store_refuse:
-        return FaultyStore(store, faults.store_slow, faults.store_refuse)
+    if settings.live_faults or settings.faults.on():
+        return FaultyStore(store, settings.faults)
     return store
 
 

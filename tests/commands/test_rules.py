@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 from faust.cli.base import cli
 
-from orderapp.commands import rules as commands
+from orderapp import topics
+from orderapp.commands import changing
 from orderapp.engine.errors import FatalError, SendFailedError
 from tests.rules.log import ControlLog
 
@@ -26,7 +27,7 @@ def log(monkeypatch):
         assert key == f"rule:{RULE}".encode()
         if log.refused:
             raise log.refused
-        await log.send(commands.topics.control.codec.decode(value))
+        await log.send(topics.control.codec.decode(value))
 
     class Follower:
         def __init__(self, cluster, topic, take):
@@ -37,9 +38,9 @@ def log(monkeypatch):
             """Nothing is open."""
 
     log.refused = None
-    monkeypatch.setattr(commands, "existing_cluster", found)
-    monkeypatch.setattr(commands, "send_once", send_once)
-    monkeypatch.setattr(commands, "Follower", Follower)
+    monkeypatch.setattr(changing, "existing_cluster", found)
+    monkeypatch.setattr(changing, "send_once", send_once)
+    monkeypatch.setattr(changing, "Follower", Follower)
     yield log
     log.close()
 
@@ -119,7 +120,7 @@ def test_without_kafka_nothing_is_changed_and_the_list_is_that_of_the_files(log,
         raise FatalError("Kafka is away")
 
     log.close()
-    monkeypatch.setattr(commands, "existing_cluster", away)
+    monkeypatch.setattr(changing, "existing_cluster", away)
 
     assert refused(RULE, "--state", "off") == (1, "orderapp: Kafka is away")
     status, out, err = run("list")

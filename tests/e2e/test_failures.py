@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from tests.e2e import records
-from tests.e2e.worker import eventually
+from tests.e2e.worker import eventually, faust
 
 
 def test_with_everything_broken_on_purpose_every_order_is_charged_once_and_kept(start):
@@ -52,7 +52,9 @@ def test_with_everything_broken_on_purpose_every_order_is_charged_once_and_kept(
     assert mended.log.count("BROKEN ON PURPOSE") == 1
 
 
-def test_a_gateway_that_never_answers_ends_in_the_dead_letters_of_payment_alone(start):
+def test_a_gateway_that_never_answers_ends_in_the_dead_letters_of_payment_alone(
+    start, tmp_path
+):
     worker = start(
         ORDERAPP_PAYMENT_DELAY="0.01",
         ORDERAPP_MAX_ATTEMPTS="3",
@@ -76,6 +78,33 @@ def test_a_gateway_that_never_answers_ends_in_the_dead_letters_of_payment_alone(
     )
     assert status["order_status"] == "dead_letter"
     assert status["payment"] is None
+
+    # It is mended while the worker runs.
+    mend = ("faults", "set", "gateway_timeout", "0", "--author", "ann")
+    assert faust(tmp_path / "data", *mend).returncode == 0
+    eventually(lambda: faults_of(worker) == {}, "the worker follows")
+    records.send(worker.kafka, [records.order(3)])
+    eventually(lambda: worker.paid_order(3), "an order is paid")
+    # What was switched outweighs the settings of a worker that comes later, from its start on.
+    second = start(ORDERAPP_FAULT_GATEWAY_TIMEOUT="1").wait_ready()
+    assert faults_of(second) == {}
+    told = json.loads(second.text("/api/faults"))
+    (change,) = told["changes"]
+    assert (change["name"], change["value"], change["author"]) == ("gateway_timeout", 0, "ann")
+    # What is no change is refused by both, and the next one follows on the last good one.
+    records.send(worker.kafka, [(b"fault:gateway_timeout", b"{}")], topic="orderapp-control")
+    assert faust(tmp_path / "data", "faults", "set", "gateway_decline", "1").returncode == 0
+    for one in (worker, second):
+        eventually(lambda one=one: faults_of(one) == {"gateway_decline": 1.0}, "both follow")
+        assert one.log.count("orderapp-control[0]@1 is refused") == 1
+    records.send(worker.kafka, [records.order(4)])
+    declined = eventually(lambda: worker.paid_order(4), "an order is declined")
+    assert declined["payment"]["status"] == "DECLINED"
+
+
+def faults_of(worker):
+    """What is broken on purpose in a worker."""
+    return worker.get("/api/stats")[1]["faults"]
 
 
 def test_a_worker_whose_work_is_stuck_is_no_longer_healthy_and_says_where(start):

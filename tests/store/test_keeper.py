@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from orderapp.engine.observe.held_up import standing_still
+from orderapp.settings import Faults
 from orderapp.store import StoreRejected, StoreUnavailable
 from orderapp.store import keeper as keeper_module
 from orderapp.store.faulty import FaultyStore
@@ -116,7 +117,7 @@ async def test_store_is_closed_with_its_keeper(keep):
 
 
 async def test_faulty_store_refuses_writes_and_answers_reads():
-    store = FaultyStore(MemoryStore(), slow=0.01, refuse=1.0)
+    store = FaultyStore(MemoryStore(), Faults(store_slow=0.01, store_refuse=1.0))
     await store.open()
 
     with pytest.raises(StoreUnavailable, match="ORDERAPP_FAULT_STORE_REFUSE"):

@@ -160,6 +160,7 @@ def stats_of(orders: Iterable[Json], services: Json | None, counted_before: floa
         "services": services,
         "open_transactions": {} if services is not None else None,
         "dead_letter_orders": None,
+        "faults": {},
         "rules": None,
         "dead_letters": None
         if services is None

@@ -20,6 +20,7 @@ _TAGS = {
     "orders": "Orders: sent, listed, and one with its story.",
     "dead-letters": "Dead letters: listed, shown, replayed and dropped.",
     "rules": "Rules of fraud: how they are, and changed.",
+    "faults": "What is broken on purpose, and switched.",
     "access": "What whoever asks may change.",
     "stats": "Totals, and how far the services are.",
     "worker": "The worker itself, and what it says of its API.",

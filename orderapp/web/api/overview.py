@@ -1,7 +1,8 @@
 """What the store counted and how far the services are, as one answer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from orderapp.engine.health.lag import Look, Position
@@ -28,6 +29,7 @@ def overview(
     dead: OpenLetters | None,
     moment: float,
     rules: Sequence[RuleFigures] | None = None,
+    faults: Mapping[str, float] = MappingProxyType({}),
 ) -> Overview:
     """The answer at a moment (Unix time in s), or at the one when the store counted."""
     moment = moment if found.counted is None else found.counted
@@ -51,6 +53,7 @@ def overview(
         dead_letters=None if dead is None else dead.letters,
         dead_letter_orders=None if dead is None else dead.orders,
         rules=rules,
+        faults=dict(faults),
     )
 
 

@@ -6,7 +6,7 @@ import time
 import msgspec
 from aiohttp import web
 
-from orderapp.app import store
+from orderapp.app import settings, store
 from orderapp.web.api import progress
 from orderapp.web.api.known_letters import letters, open_orders
 from orderapp.web.api.overview import SPAN, OpenLetters, overview
@@ -73,4 +73,6 @@ async def _read() -> bytes:
     dead = None
     if is_known:
         dead = OpenLetters(sum(one.is_open for one in letters.letters), len(open_orders()))
-    return msgspec.json.encode(overview(found, look, dead, moment, rule_figures()))
+    return msgspec.json.encode(
+        overview(found, look, dead, moment, rule_figures(), settings.faults.on())
+    )

@@ -63,7 +63,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     `/api/orders?status=dead_letter` lists them.
 
     `rules` are those that are not off; unlike all else here each worker counts them for itself,
-    and they are null in one without fraud.
+    and they are null in one without fraud. `faults` are what is broken on purpose, and how
+    much.
     """
 
     status: Literal["ok"] = "ok"
@@ -83,3 +84,4 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int | None
     dead_letter_orders: int | None
     rules: Sequence[RuleFigures] | None
+    faults: dict[str, float]

@@ -12,6 +12,7 @@ from orderapp.app import app
 from orderapp.web.api import dead_letters, docs_text, openapi, ordering, parameters
 from orderapp.web.api.sent_order import SentOrder
 from tests.rules.log import ControlLog
+from tests.switches import SwitchLog
 from tests.web.examples import TIME
 
 
@@ -66,11 +67,22 @@ def test_what_the_page_shows_is_escaped():
 
 @pytest.fixture
 def control_log(monkeypatch):
-    log = ControlLog()
-    monkeypatch.setattr(control.follower, "look", log.look)
+    log, switches = ControlLog(), SwitchLog()
+
+    async def look():
+        await log.look()
+        await switches.look()
+
+    async def send_all(topic, partition, messages):
+        for key, value in messages:
+            await switches.send(key, value)
+
+    monkeypatch.setattr(control.follower, "look", look)
     monkeypatch.setattr(topics.control, "send_one", log.send)
+    monkeypatch.setattr(app, "send_all", send_all)
     yield
     log.close()
+    switches.close()
 
 
 @pytest.mark.usefixtures("store", "kafka", "control_log")
@@ -90,11 +102,11 @@ async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch, let
         data = words[words.index("-d") + 1] if "-d" in words else None
         method = words[words.index("-X") + 1] if "-X" in words else "POST" if data else "GET"
         # A worker is ready for changes only, so that `/readyz` says what is missing.
-        monkeypatch.setattr(app, "ready", method == "PUT")
+        monkeypatch.setattr(app, "ready", method == "PUT" or path.startswith("/api/faults"))
         async with client.request(method, path, headers=headers, data=data) as answer:
             answers[method, path] = answer.status
 
-    assert len(answers) == len(commands) == 20
+    assert len(answers) == len(commands) == 23
     assert answers.pop(("POST", "/api/orders")) == 202
     assert answers.pop(("GET", "/readyz")) == 503
     assert answers.pop(("GET", f"/api/orders/{parameters.ORDER_ID.example}")) == 404

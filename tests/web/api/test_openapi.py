@@ -236,7 +236,9 @@ def test_every_operation_has_a_group_that_is_explained_and_says_who_may():
     assert sorted(guarded) == [
         "post_api_dead_letters_drop",
         "post_api_dead_letters_replay",
+        "post_api_faults_off",
         "post_api_orders",
+        "put_api_faults_name",
         "put_api_rules_rule_id",
     ]
 
