@@ -97,6 +97,27 @@ async def test_text_from_an_order_is_no_markup(pipeline, open_page):
     assert serious(visit) == []
 
 
+async def test_a_dead_letter_is_seen_and_dropped_on_the_page(pipeline, open_page):
+    order_id = 775_000_000
+    await send(pipeline, (b"775000000", b'{"order_id": 775000000}'))
+    visit = await open_page(url(pipeline, f"#/dead-letters?order_id={order_id}"))
+    page = visit.page
+    rows = page.locator("#letters-rows tr")
+    await expect(rows).to_have_count(1)
+    await rows.locator('[data-letter="place"] a').click()
+    letter = page.locator("#letter")
+    await expect(letter.locator("#letter-value")).to_have_text('{"order_id": 775000000}')
+    await letter.get_by_role("button", name="Drop …").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Drop 1").click()
+    await expect(dialog).to_contain_text("Dropped: 1.")
+    await dialog.get_by_role("button", name="Close").click()
+    await expect(letter).to_contain_text("dropped for")
+    await expect(page.locator("#letters-counts")).to_contain_text("0 are open")
+    assert serious(visit) == []
+    assert visit.foreign_requests == []
+
+
 async def test_the_page_finds_a_restarted_worker(start, open_page):
     worker = start().wait_ready()
     visit = await open_page(url(worker))

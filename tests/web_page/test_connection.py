@@ -249,7 +249,7 @@ async def test_figures_services_and_countries_are_shown(
         "declined": "1",
         "alerts": "1",
         "dead-letters": "1",
-        "dead-note": "open: dlq list shows them",
+        "dead-note": "open: show them",
     }
     for name, text in figures.items():
         await expect(page.locator(f"[data-figure={name}]")).to_have_text(text)

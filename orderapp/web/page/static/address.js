@@ -1,30 +1,41 @@
-/* What the page shows, as its address says it: `#/orders/123?country=DE&status=paid&after=…`. */
+/* What the page shows, as its address says it: `#/orders/123?country=DE&status=paid&after=…`,
+   `#/dead-letters/3:17?service=payment`. */
 
-const PATH = /^#(?:\/(?:orders\/([^?]*))?(?:\?(.*))?)?$/;
+const PATH = /^#(?:\/(?:(orders|dead-letters)(?:\/([^?]*))?)?(?:\?(.*))?)?$/;
+/** What each view can be asked for. */
+const NAMES = {
+  orders: ["country", "status", "after"],
+  "dead-letters": ["status", "service", "error", "order_id", "after"],
+};
 
-/** The order whose story is open (as it stands there), the filter and the page's cursor, each empty
+/** The view, what is open in it (as it stands there), its filters and the page's cursor, each empty
     if it is not there; null for a jump within the page. */
 export function readAddress(hash) {
   const found = PATH.exec(hash || "#");
   if (found === null) return null;
-  const query = new URLSearchParams(found[2] ?? "");
-  const { country, status, after } = { country: "", status: "", after: "", ...Object.fromEntries(query) };
-  return { order: found[1] ?? "", country, status, after };
+  const [, view = "orders", open = "", rest = ""] = found;
+  const query = new URLSearchParams(rest);
+  return { view, open, ...Object.fromEntries(NAMES[view].map((name) => [name, query.get(name) ?? ""])) };
 }
 
-export function writeAddress({ order, ...rest }) {
+export function writeAddress({ view, open, ...rest }) {
   const query = new URLSearchParams(Object.entries(rest).filter(([, value]) => value));
-  const path = `#/${order ? `orders/${order}` : ""}${query.size > 0 ? `?${query}` : ""}`;
+  const home = view === "orders" ? "#/" : `#/${view}`;
+  const path = `${open ? `#/${view}/${open}` : home}${query.size > 0 ? `?${query}` : ""}`;
   return path === "#/" ? location.pathname + location.search : path;
 }
 
 /** What it shows, for a window's title. */
-export function titleOf({ order, ...list }) {
-  return `${order ? `Order ${order}` : listTitle(list)}: orderapp`;
+export function titleOf(address) {
+  const { view, open } = address;
+  const one = view === "orders" ? "Order" : "Dead letter";
+  return `${open ? `${one} ${open}` : listTitle(address)}: orderapp`;
 }
 
 /** `Orders: DE, paid`. */
-export function listTitle({ country, status, after }) {
-  const filter = [country, status.replaceAll("_", " ")].filter(Boolean).join(", ");
-  return `${after ? "Older orders" : "Orders"}${filter && `: ${filter}`}`;
+export function listTitle({ view, open: _, after, ...filters }) {
+  const name = view === "orders" ? "orders" : "dead letters";
+  const filter = Object.values(filters).filter(Boolean).join(", ").replaceAll("_", " ");
+  const title = after ? `Older ${name}` : name[0].toUpperCase() + name.slice(1);
+  return `${title}${filter && `: ${filter}`}`;
 }

@@ -49,24 +49,25 @@ async function send(path, options, patience = TIMEOUT_MS) {
   return { status: response.status, ok: response.ok && body !== null, body, date };
 }
 
-export async function get(path) {
-  return (await getDated(path)).body;
+export async function get(path, patience) {
+  return (await getDated(path, patience)).body;
 }
 
 /** The answer's body, and its moment by the worker's clock (ms, NaN when it does not say). */
-export async function getDated(path) {
-  const { status, ok, body, date } = await send(path, { headers: { Accept: "application/json" } });
+export async function getDated(path, patience) {
+  const options = { headers: { Accept: "application/json" } };
+  const { status, ok, body, date } = await send(path, options, patience);
   if (!ok) throw problemOf(status, body);
   return { body, date };
 }
 
-export async function post(path, body, headers) {
+export async function post(path, body, headers, patience = SEND_TIMEOUT_MS) {
   const options = {
     method: "POST",
     headers: { Accept: "application/json", "Content-Type": "application/json", ...headers },
     body: JSON.stringify(body),
   };
-  const answer = await send(path, options, SEND_TIMEOUT_MS);
+  const answer = await send(path, options, patience);
   if (!answer.ok) throw problemOf(answer.status, answer.body);
   return answer.body;
 }

@@ -15,6 +15,7 @@ import { Story } from "./story.js";
 import { Stream } from "./stream.js";
 import { OrderTable } from "./table.js";
 import { byId, setText, zoneText } from "./text.js";
+import { Views } from "./views.js";
 
 const READY_EVERY_MS = 5000;
 /** While the worker starts, which takes some seconds. */
@@ -160,7 +161,9 @@ const route = new Route(story, {
     setTimeout(() => painter.ask(), EMPTY_AFTER_MS);
   },
   onChange: () => painter.ask(),
+  onView: (address, focus) => views.show(address, focus),
 });
+const views = new Views({ access, go: (change, focus) => route.go(change, focus) });
 
 /** What the address names may not be among the choices yet. */
 function choose(select, value) {
@@ -171,7 +174,7 @@ function choose(select, value) {
 
 const sender = new Sender(access, (sent) => {
   take(orders.addBatch({ orders: [sent] }));
-  route.go({ order: String(sent.order_id) });
+  route.go({ open: String(sent.order_id) });
 });
 
 async function checkReadiness() {

@@ -1,5 +1,5 @@
-/* Goes where links, forms and the browser's Back lead: which order's story is open, and which orders
-   are listed. All of it is in the address, so that it can be linked to. */
+/* Goes where links, forms and the browser's Back lead: which view is on show, which order's story is
+   open, and which orders are listed. All of it is in the address, so that it can be linked to. */
 
 import { listTitle, readAddress, titleOf, writeAddress } from "./address.js";
 import { markFields } from "./fields.js";
@@ -19,18 +19,23 @@ export class Route {
   #onList;
   #onChange;
   #opener = null;
+  #onView;
   #shown = readAddress("");
+  /** What was shown when orders were last on show. */
+  #orders = this.#shown;
 
-  /** `onList({ country, status, after })` when the address names other orders than before. */
-  constructor(story, { onList, onChange }) {
+  /** `onList({ country, status, after })` when the address names other orders than before;
+      `onView(address, focus)` whenever something else is shown. */
+  constructor(story, { onList, onChange, onView }) {
     this.#story = story;
     this.#onList = onList;
     this.#onChange = onChange;
+    this.#onView = onView;
     addEventListener("hashchange", () => this.follow(true));
     byId("rows").addEventListener("click", (event) => this.#onRow(event));
-    byId("story-close").addEventListener("click", () => this.go({ order: "" }));
+    byId("story-close").addEventListener("click", () => this.go({ open: "" }));
     byId("story").addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.go({ order: "" });
+      if (event.key === "Escape") this.go({ open: "" });
     });
     byId("find").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -55,11 +60,19 @@ export class Route {
     const before = this.#shown;
     this.#shown = wanted;
     document.title = titleOf(wanted);
+    this.#onView(wanted, focus && wanted.open !== before.open);
+    if (wanted.view === "orders") this.#followOrders(wanted, focus);
+    else this.#close();
+  }
+
+  #followOrders(wanted, focus) {
+    const before = this.#orders;
+    this.#orders = wanted;
     setText(byId("orders-title"), listTitle(wanted));
     if (["country", "status", "after"].some((name) => wanted[name] !== before[name])) {
       this.#onList(wanted);
     }
-    if (wanted.order) this.#open(wanted.order, focus && wanted.order !== before.order);
+    if (wanted.open) this.#open(wanted.open, focus && wanted.open !== before.open);
     else this.#close();
   }
 
@@ -83,7 +96,7 @@ export class Route {
     this.#opener = link;
     if (isLink && (event.ctrlKey || event.metaKey || event.shiftKey)) return;
     event.preventDefault();
-    if (isLink || getSelection().isCollapsed) this.go({ order: link.textContent }, true);
+    if (isLink || getSelection().isCollapsed) this.go({ open: link.textContent }, true);
   }
 
   #find(input) {
@@ -91,7 +104,7 @@ export class Route {
     this.#say(false);
     if (!markFields([input], id === null ? { order_id: REFUSAL } : {})) return;
     this.#opener = input;
-    this.go({ order: id });
+    this.go({ view: "orders", open: id });
     byId("story-title").focus({ preventScroll: true });
   }
 

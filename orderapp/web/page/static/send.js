@@ -101,7 +101,7 @@ export class Sender {
   #headers(body) {
     const text = JSON.stringify(body);
     if (this.#pending?.text !== text) this.#pending = { text, key: newKey() };
-    this.#access.token = this.#form.elements.token.value;
+    this.#access.token = this.#form.elements.token.value || this.#access.token;
     return { "Idempotency-Key": this.#pending.key, ...this.#access.headers };
   }
 

@@ -46,6 +46,7 @@ export class Stats {
       // Both by the worker's clock: this one may be wrong.
       this.#countedBefore = Math.max(0, date - Date.parse(stats.at)) || 0;
       showFigures(stats);
+      showOpenLetters(stats);
       showServices(stats.services);
       showCountries(stats);
       this.#onAnswer(stats);
@@ -91,11 +92,16 @@ function showFigures(stats) {
   }
 }
 
+function showOpenLetters({ dead_letters: count }) {
+  byId("open-letters").hidden = !(count > 0);
+  setText(byId("open-letters"), `${countText(count)} open`);
+}
+
 function deadNote({ dead_letters: count, services }) {
   // The first to ask makes the worker count them.
   if (typeof count !== "number") return services ? "being counted" : "Kafka does not say";
   // Those of records that could not be read belong to no order on this page.
-  return count > 0 ? "open: dlq list shows them" : "none open";
+  return count > 0 ? "open: show them" : "none open";
 }
 
 function toneOf(lag, oldest) {

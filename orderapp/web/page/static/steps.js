@@ -77,12 +77,23 @@ export function factItems(order) {
     ["Customer", order.customer_id],
     ["Kafka", `partition ${order.kafka_partition}, offset ${order.kafka_offset}`],
     ["Trace", order.trace_id],
+    ["Dead letter", letterLink(order.dead_letter)],
   ];
   return facts
     .filter(([, value]) => value !== null && value !== undefined && value !== "")
     .map(([name, value]) => {
       const item = make("div");
-      item.append(make("dt", "", name), make("dd", name === "Trace" ? "code" : "", value));
+      const shown = make("dd", name === "Trace" ? "code" : "");
+      shown.append(value);
+      item.append(make("dt", "", name), shown);
       return item;
     });
+}
+
+/** To where it can be replayed; its state may not be known. */
+function letterLink(letter) {
+  if (!letter) return null;
+  const link = make("a", "", letter.state ?? "given up");
+  link.href = `#/dead-letters/${letter.place}`;
+  return link;
 }

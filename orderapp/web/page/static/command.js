@@ -1,0 +1,29 @@
+/* Commands that do the same as a button, to be copied. */
+
+import { setText } from "./text.js";
+
+/** A word as POSIX shells read it. */
+function quoted(text) {
+  return /^[\w:.,@%+/=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** `action` is `replay` or `drop`, `choice` what the API would get. */
+export function commandOf(action, { places = [], service, error, order_id: order, everything }) {
+  const words = ["faust", "-A", "orderapp", "dlq", action, ...places];
+  if (service) words.push("--service", service);
+  if (error) words.push(`--error=${error}`);
+  if (order !== undefined) words.push("--order", String(order));
+  if (everything) words.push("--everything");
+  return words.map(quoted).join(" ");
+}
+
+/** Copy an element's text; where the browser does not allow that, select it. */
+export async function copy(element, button) {
+  try {
+    await navigator.clipboard.writeText(element.textContent);
+    setText(button, "Copied");
+  } catch {
+    getSelection().selectAllChildren(element);
+    setText(button, "Selected: press Ctrl+C");
+  }
+}
