@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.e2e import records
 from tests.e2e.worker import eventually
 from tests.web_page import fake_orders
-from tests.web_page.page import cell, expect_state, row_of, story, tones
+from tests.web_page.page import cell, expect_state, row_of, story, tones, try_it
 
 
 def url(worker, path=""):
@@ -47,6 +47,7 @@ async def test_the_risky_order_is_followed_until_it_is_paid(pipeline, open_page)
     visit = await open_page(url(pipeline))
     page = visit.page
     await expect_state(page, "Live")
+    await try_it(page)
     await page.get_by_role("button", name="Send a risky order").click()
 
     steps = story(page).locator("#story-steps")

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from tests.e2e.worker import eventually
 from tests.nginx import nginx
-from tests.web_page.page import expect_state, row_of, story
+from tests.web_page.page import expect_state, row_of, story, try_it
 
 CONFIG = (Path(__file__).parents[2] / "deploy/nginx.conf").read_text()
 BARE = "server {{ listen 80; location / {{ proxy_pass http://127.0.0.1:{port}; {more} }} }}"
@@ -45,6 +45,7 @@ async def test_all_works_under_a_path(behind, open_page):
     page = visit.page
     # Live: the stream of events is not held back.
     await expect_state(page, "Live")
+    await try_it(page)
     await page.get_by_role("button", name="Send a risky order").click()
     await page.get_by_label("API token").fill(TOKEN)
     await page.keyboard.press("Enter")

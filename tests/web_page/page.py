@@ -26,6 +26,11 @@ def story(page: Page) -> Locator:
     return page.locator("#story")
 
 
+async def try_it(page: Page) -> None:
+    """Open the form that sends an order."""
+    await page.get_by_role("button", name="Try it").click()
+
+
 async def words(found: Any) -> str:
     """What is seen, in one line."""
     return " ".join((await found.inner_text()).split())

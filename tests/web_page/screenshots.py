@@ -20,7 +20,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from tests.browser import ARGS, find_chromium
 from tests.e2e import records
 from tests.e2e.worker import Worker, workers
-from tests.web_page.page import expect_state, story
+from tests.web_page.page import expect_state, story, try_it
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 FAULTS = {"ORDERAPP_FAULT_GATEWAY_DECLINE": "0.06", "ORDERAPP_FAULT_GATEWAY_TIMEOUT": "0.1"}
@@ -79,6 +79,7 @@ async def take(worker: Worker, directory: Path) -> None:
         page = await open_live(browser, worker, 390, 844, "light")
         await page.screenshot(path=directory / "phone.png")
         page = await open_live(browser, worker, 1280, 800, "light")
+        await try_it(page)
         await page.get_by_role("button", name="Send a risky order").click()
         await expect(story(page)).to_contain_text("Paid", timeout=20_000)
         await expect(story(page)).to_contain_text("Stored")

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker
 from tests.web_page.fake_orders import FIRST_ID, make_order
-from tests.web_page.page import cell, expect_state, hide, shown_ids, story, until
+from tests.web_page.page import cell, expect_state, hide, shown_ids, story, try_it, until
 
 
 def problems(page: Page):
@@ -209,6 +209,7 @@ async def test_an_error_of_sending_goes_when_the_worker_is_back(
     await expect_state(page, "Live")
     await worker.stop()
     await expect_state(page, "Connection lost")
+    await try_it(page)
     await page.get_by_role("button", name="Send a risky order").click()
     await expect(page.locator("#sent")).to_have_text("There is no connection to the worker.")
 

@@ -92,8 +92,8 @@ async def test_the_list_is_by_error_and_all_of_it_in_the_address(
     await expect(page.locator("#letters-rows tr")).to_have_count(1)
     assert "3:63" in (await rows(page))[0]
     assert await page.locator("#letters-rows input").count() == 0
-    await page.get_by_role("searchbox", name="Order").fill("pay-764")
-    await page.get_by_role("searchbox", name="Order").press("Enter")
+    await page.get_by_role("searchbox", name="Order", exact=True).fill("pay-764")
+    await page.get_by_role("searchbox", name="Order", exact=True).press("Enter")
     await expect(page.locator("#letters-empty")).to_have_text("No dead letter matches.")
     await page.get_by_label("State").select_option("all")
     await expect(page.locator("#letters-rows tr")).to_have_count(1)

@@ -9,7 +9,7 @@ from orderapp.web.api.new_order import ALLOWED
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker
 from tests.web_page.fake_orders import FIRST_ID, alert_of, make_order, stored
-from tests.web_page.page import expect_state, row_of, story, until, words
+from tests.web_page.page import expect_state, row_of, story, try_it, until, words
 
 
 async def steps(page: Page) -> list[str]:
@@ -130,7 +130,7 @@ async def test_an_order_is_found_by_whatever_its_id_was_copied_from(
     page = (await open_page(worker.url)).page
     await page.get_by_label("Order id").focus()
     await page.keyboard.insert_text(form.format(order_id))
-    await page.get_by_role("button", name="Find").click()
+    await page.keyboard.press("Enter")
 
     await expect(story(page)).to_contain_text("Accepted")
     assert page.url.endswith(f"#/orders/{order_id}")
@@ -160,6 +160,7 @@ async def test_the_risky_order_turns_up_with_alert_and_payment(
     page = visit.page
     await expect_state(page, "Live")
     button = page.get_by_role("button", name="Send a risky order")
+    await try_it(page)
     await button.click()
 
     risky = FIRST_ID + 500
@@ -184,6 +185,7 @@ async def test_the_risky_order_turns_up_with_alert_and_payment(
 
 async def test_the_form_sends_what_it_says(worker: FakeWorker, open_page: OpenPage) -> None:
     page = (await open_page(worker.url)).page
+    await try_it(page)
     await page.get_by_label("Customer").fill(" 4321\t")
     await page.get_by_label("Amount").fill("  12,5 ")
     await page.locator("#send").get_by_label("Country").fill(" GB ")
@@ -208,6 +210,7 @@ async def test_a_wrong_value_is_not_sent_and_its_field_says_what_is_allowed(
     worker: FakeWorker, open_page: OpenPage, label: str, texts: list[str]
 ) -> None:
     page = (await open_page(worker.url)).page
+    await try_it(page)
     field = page.locator("#send").get_by_label(label)
     right = await field.input_value()
     for text in texts:
@@ -233,6 +236,7 @@ async def test_what_the_worker_refuses_is_said_at_its_fields_too(
 ) -> None:
     worker.wrong = {"country": "this country is closed", "other": "not known"}
     page = (await open_page(worker.url)).page
+    await try_it(page)
     await page.get_by_role("button", name="Send order").click()
 
     await expect(page.locator("#sent")).to_have_text("this is no order")
@@ -247,6 +251,7 @@ async def test_a_worker_with_a_token_is_asked_with_it(
     worker.token = "let-me-in"
     page = (await open_page(worker.url)).page
     field = page.get_by_label("API token")
+    await try_it(page)
     await expect(field).to_be_visible()
     await page.get_by_role("button", name="Send a risky order").click()
 
@@ -266,6 +271,7 @@ async def test_where_no_order_is_taken_none_is_offered_and_the_way_out_is_said(
     page = (await open_page(worker.url)).page
     risky = page.get_by_role("button", name="Send a risky order")
     await expect_state(page, "Live")
+    await try_it(page)
     worker.forbidden = "only with a token"  # the page has heard that all are taken
     await risky.click()
     way_out = page.locator("#send-refused")
@@ -274,6 +280,7 @@ async def test_where_no_order_is_taken_none_is_offered_and_the_way_out_is_said(
     await expect(page.locator("#send input:visible")).to_have_count(0)
 
     await page.reload()
+    await try_it(page)
     await expect(way_out).to_be_visible()
     await expect(page.get_by_role("button", name="Send order")).to_be_hidden()
 
@@ -284,6 +291,7 @@ async def test_sending_again_after_no_answer_keeps_the_key(
     worker.may_answer.clear()
     page = (await open_page(worker.url)).page
     button = page.get_by_role("button", name="Send a risky order")
+    await try_it(page)
     await button.click()
     await expect(page.locator("#sent")).to_have_text("Sending …")
     await button.click()  # while the first is under way: nothing
@@ -401,7 +409,7 @@ async def test_a_link_to_an_id_that_no_order_has_says_so(
 ) -> None:
     page = (await open_page(f"{worker.url}#/orders/9999999999999999")).page
 
-    await expect(page.locator("#sent")).to_contain_text("a number up to 9007199254740991")
+    await expect(page.locator("#order_id-wrong")).to_contain_text("up to 9007199254740991")
     await expect(story(page)).to_be_hidden()
 
 
@@ -451,9 +459,69 @@ async def test_an_order_whose_story_is_open_already_does_not_take_the_next_ones_
     sent = FIRST_ID + 500
     page = (await open_page(f"{worker.url}#/orders/{sent}")).page
     await expect(story(page)).to_contain_text("is not known")
+    await try_it(page)
     await page.get_by_role("button", name="Send a risky order").click()
     await expect(page.locator("#sent")).to_have_text(f"Order {sent} is accepted.")
 
     await page.get_by_role("link", name=str(FIRST_ID + 1)).click()
     await expect(story(page).get_by_role("heading")).to_have_text(f"Order {FIRST_ID + 1}")
     await expect(story(page).get_by_role("heading")).to_be_focused()
+
+
+async def test_the_form_is_a_drawer_and_the_search_a_key_away(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(1, 4)))
+    page = (await open_page(f"{worker.url}#/dead-letters?service=payment")).page
+    opener = page.get_by_role("button", name="Try it")
+    await expect(opener).to_have_attribute("aria-expanded", "false")
+    await opener.press("Enter")
+    await expect(page.get_by_role("button", name="Send a risky order")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(opener).to_be_focused()
+    await expect(page.locator("#actions")).to_be_hidden()
+
+    await page.keyboard.press("/")
+    field = page.get_by_label("Order id")
+    await expect(field).to_be_focused()
+    await page.keyboard.type("1/")
+    await expect(field).to_have_value("1/")
+    await field.fill(f"#{FIRST_ID + 2}")
+    await field.press("Enter")
+    await expect(story(page).get_by_role("heading")).to_be_focused()
+    assert page.url.endswith(f"#/orders/{FIRST_ID + 2}")
+    await expect(page.locator("#list")).to_be_visible()
+
+
+async def test_the_story_leads_to_the_orders_above_and_below_in_the_list(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(1, 4)))
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 2}")).page
+    await expect(page.locator("#rows tr")).to_have_count(3)
+    newer = story(page).get_by_role("button", name="The order above")
+    older = story(page).get_by_role("button", name="The order below")
+    heading = story(page).get_by_role("heading")
+    await newer.click()
+    await expect(heading).to_have_text(f"Order {FIRST_ID + 3}")
+    await expect(newer).to_be_disabled()
+    await expect(heading).to_be_focused()
+    await older.click()
+    await older.click()
+    await expect(heading).to_have_text(f"Order {FIRST_ID + 1}")
+    await expect(older).to_be_disabled()
+    await page.go_back()
+    await expect(heading).to_have_text(f"Order {FIRST_ID + 2}")
+
+
+@pytest.mark.parametrize(("width", "height", "least"), [(1280, 720, 12), (390, 844, 4)])
+async def test_orders_are_in_the_first_view(
+    worker: FakeWorker, open_page: OpenPage, width: int, height: int, least: int
+) -> None:
+    worker.put(*(make_order(n) for n in range(1, 31)))
+    page = (await open_page(worker.url, width=width, height=height)).page
+    await expect(page.locator("#rows tr")).to_have_count(25)
+    await expect_state(page, "Live")
+    row = await page.locator("#rows tr").nth(least - 1).bounding_box()
+    assert row is not None
+    assert row["y"] + row["height"] < height

@@ -37,7 +37,10 @@ const table = new OrderTable({
   refuge: byId("scroller"),
 });
 const list = new OrderList(orders, table);
-const painter = new Painter(() => list.draw(story.id, connection.live));
+const painter = new Painter(() => {
+  list.draw(story.id, connection.live);
+  route.drawSteps();
+});
 const story = new Story(orders, (ids) => take(new Set(ids)));
 const chart = new ActivityChart();
 const held = { paused: false, orders: 0 };
@@ -161,6 +164,7 @@ const route = new Route(story, {
     setTimeout(() => painter.ask(), EMPTY_AFTER_MS);
   },
   onChange: () => painter.ask(),
+  ids: () => list.ids,
   onView: (address, focus) => views.show(address, focus),
 });
 const views = new Views({ access, go: (change, focus) => route.go(change, focus) });
@@ -174,7 +178,7 @@ function choose(select, value) {
 
 const sender = new Sender(access, (sent) => {
   take(orders.addBatch({ orders: [sent] }));
-  route.go({ open: String(sent.order_id) });
+  route.go({ view: "orders", open: String(sent.order_id) });
 });
 
 async function checkReadiness() {

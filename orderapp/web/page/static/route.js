@@ -20,13 +20,15 @@ export class Route {
   #onChange;
   #opener = null;
   #onView;
+  #ids;
   #shown = readAddress("");
   /** What was shown when orders were last on show. */
   #orders = this.#shown;
 
   /** `onList({ country, status, after })` when the address names other orders than before;
-      `onView(address, focus)` whenever something else is shown. */
-  constructor(story, { onList, onChange, onView }) {
+      `onView(address, focus)` whenever something else is shown; `ids()` are the orders listed. */
+  constructor(story, { onList, onChange, onView, ids }) {
+    this.#ids = ids;
     this.#story = story;
     this.#onList = onList;
     this.#onChange = onChange;
@@ -37,6 +39,10 @@ export class Route {
     byId("story").addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.go({ open: "" });
     });
+    for (const [name, step] of [["newer", -1], ["older", 1]]) {
+      byId(`story-${name}`).addEventListener("click", () => this.#step(step));
+    }
+    addEventListener("keydown", (event) => this.#onSlash(event));
     byId("find").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#find(event.target.elements.order_id);
@@ -46,7 +52,8 @@ export class Route {
   /** Show something else, and leave the rest and, but for `focus`, the focus as it is: who sends
       orders may send several. */
   go(change, focus = false) {
-    const address = writeAddress({ ...this.#shown, ...change });
+    const stays = (change.view ?? this.#shown.view) === this.#shown.view;
+    const address = writeAddress({ ...(stays && this.#shown), ...change });
     if (address !== (location.hash || location.pathname + location.search)) {
       history.pushState(null, "", address);
     }
@@ -78,8 +85,8 @@ export class Route {
 
   #open(order, focus) {
     const id = readId(order);
+    byId("order_id-wrong").textContent = id === null ? REFUSAL : "";
     if (id === null) {
-      this.#say(true);
       this.#close();
       return;
     }
@@ -101,16 +108,41 @@ export class Route {
 
   #find(input) {
     const id = readId(input.value);
-    this.#say(false);
     if (!markFields([input], id === null ? { order_id: REFUSAL } : {})) return;
     this.#opener = input;
     this.go({ view: "orders", open: id });
     byId("story-title").focus({ preventScroll: true });
   }
 
-  #say(refused) {
-    byId("sent").textContent = refused ? REFUSAL : "";
-    byId("sent").dataset.tone = refused ? "bad" : "";
+  /** The list has changed, or another order is open. */
+  drawSteps() {
+    for (const [name, step] of [["newer", -1], ["older", 1]]) {
+      byId(`story-${name}`).disabled = this.#neighbour(step) === undefined;
+    }
+  }
+
+  /** To the order above or below in the list. */
+  #step(step) {
+    const id = this.#neighbour(step);
+    if (id !== undefined) this.go({ open: id });
+    this.drawSteps();
+    // Who has come to an end would have the focus nowhere.
+    if (this.#neighbour(step) === undefined) byId("story-title").focus({ preventScroll: true });
+  }
+
+  #neighbour(step) {
+    const ids = this.#ids();
+    const at = ids.indexOf(this.#story.id);
+    return at < 0 ? undefined : ids[at + step];
+  }
+
+  /** `/` leads to the search, wherever no text is entered. */
+  #onSlash(event) {
+    const { key, ctrlKey, metaKey, altKey, target } = event;
+    if (key !== "/" || ctrlKey || metaKey || altKey || target.closest("input, select, dialog")) return;
+    event.preventDefault();
+    byId("order_id").focus();
+    byId("order_id").select();
   }
 
   #close() {

@@ -43,6 +43,10 @@ export class Sender {
     this.#access = access;
     this.#onSent = onSent;
     access.onAnswer(() => this.#offer());
+    byId("try").addEventListener("click", () => this.#open(byId("actions").hidden));
+    byId("actions").addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#open(false);
+    });
     byId("risky").addEventListener("click", () => this.#send(RISKY));
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -53,6 +57,13 @@ export class Sender {
   /** The worker is there, and ready: what it was not then is over. */
   recovered() {
     if (this.#mayPass) this.#say("");
+  }
+
+  #open(open) {
+    byId("actions").hidden = !open;
+    byId("try").setAttribute("aria-expanded", String(open));
+    if (open) byId("actions").querySelector("button:not([hidden])").focus();
+    else byId("try").focus();
   }
 
   #offer() {
