@@ -1,5 +1,6 @@
 """The settings of the web server: where it listens, who may read, and who may send orders."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -20,6 +21,8 @@ class Web:
     api_token: str | None = field(default=None, repr=False)
     #: Where `/metrics` is shown: `web`, `off`, or a port of its own.
     metrics: str | int = "web"
+    #: What the page calls this deployment, such as `staging`; None: nothing.
+    environment: str | None = None
 
     @classmethod
     def from_env(cls, env: Environ) -> Self:
@@ -37,7 +40,16 @@ class Web:
             take_orders=take_orders,
             api_token=token,
             metrics=_metrics(env),
+            environment=_environment(env),
         )
+
+
+def _environment(env: Environ) -> str | None:
+    name = "ORDERAPP_ENVIRONMENT"
+    value = env.get(name)
+    if value is not None and not re.fullmatch(r"[\w.-]{1,20}", value):
+        wrong(name, value, "1 to 20 letters, digits and . _ -")
+    return value
 
 
 def _metrics(env: Environ) -> str | int:

@@ -44,6 +44,7 @@ def test_every_setting_is_read():
             "ORDERAPP_API_TOKEN": "hush-token",
             "ORDERAPP_ALLOWED_HOSTS": "orders.example, Web",
             "ORDERAPP_TAKE_ORDERS": "token",
+            "ORDERAPP_ENVIRONMENT": "staging-2",
             "ORDERAPP_METRICS": "9100",
             "ORDERAPP_IDEMPOTENCY_HOURS": "48",
             "ORDERAPP_MAX_ATTEMPTS": "3",
@@ -74,7 +75,7 @@ def test_every_setting_is_read():
     assert str(settings.data_dir) == "/data"
     assert (settings.order_interval, settings.payment_delay) == (0.5, 0.0)
     assert settings.web == Web(
-        "0.0.0.0", ("orders.example", "web"), "token", "hush-token", 9100
+        "0.0.0.0", ("orders.example", "web"), "token", "hush-token", 9100, "staging-2"
     )
     assert settings.idempotency_hours == 48
     assert (settings.max_attempts, settings.stall_seconds) == (3, 40.0)
@@ -260,6 +261,7 @@ def test_a_service_that_is_added_moves_no_running_deployment(services, group):
         ("ORDERAPP_ALLOWED_HOSTS", "https://orders.example"),
         ("ORDERAPP_ALLOWED_HOSTS", "a,,b"),
         ("ORDERAPP_TAKE_ORDERS", "everyone"),
+        ("ORDERAPP_ENVIRONMENT", "a very long name of one"),
         ("ORDERAPP_METRICS", "on"),
         ("ORDERAPP_METRICS", "0"),
         ("ORDERAPP_METRICS", "65536"),

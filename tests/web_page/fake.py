@@ -240,7 +240,14 @@ class FakeWorker:
 
     async def _access(self, _: web.Request) -> web.Response:
         changes = "refused" if self.forbidden else "token" if self.token else "free"
-        return web.json_response({"status": "ok", "changes": changes, "reason": self.forbidden})
+        return web.json_response(
+            {
+                "status": "ok",
+                "changes": changes,
+                "reason": self.forbidden,
+                "environment": "staging",
+            }
+        )
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         await self.may_stream.wait()

@@ -522,6 +522,7 @@ async def test_orders_are_in_the_first_view(
     page = (await open_page(worker.url, width=width, height=height)).page
     await expect(page.locator("#rows tr")).to_have_count(25)
     await expect_state(page, "Live")
+    await expect(page.locator("#environment")).to_have_text("staging")
     row = await page.locator("#rows tr").nth(least - 1).bounding_box()
     assert row is not None
     assert row["y"] + row["height"] < height

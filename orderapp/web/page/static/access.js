@@ -7,6 +7,8 @@ export class Access {
   /** `free`, with the `token`, or `refused`; free until the worker has said it. */
   changes = "free";
   token = "";
+  /** What this deployment is called, null where nobody says it. */
+  environment = null;
   #heard = [];
 
   /** Call `heard()` when the worker has said it. */
@@ -16,7 +18,8 @@ export class Access {
 
   async ask() {
     try {
-      this.changes = (await get("api/access")).changes;
+      const { changes, environment } = await get("api/access");
+      Object.assign(this, { changes, environment });
     } catch {
       return; // asked again with the next connection
     }

@@ -30,6 +30,10 @@ const connection = new Connection((live) => {
   if (live) sender.recovered();
 });
 const access = new Access();
+access.onAnswer(() => {
+  byId("environment").hidden = !access.environment;
+  setText(byId("environment"), access.environment);
+});
 const orders = new Orders();
 const table = new OrderTable({
   body: byId("rows"),
