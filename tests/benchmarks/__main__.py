@@ -18,6 +18,7 @@ from tests.benchmarks import (
     page,
     pairs,
     report,
+    rule_changes,
     sdk,
     stages,
 )
@@ -84,7 +85,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     memory.add_argument("--orders", type=int, default=endurance.DAY)
     busy = modes.add_parser("health")
     busy.add_argument("--orders", type=int, default=300_000, help="that wait")
-    for mode in (reads, busy, outage, memory, safe, throughput, slow, seen):
+    changed = modes.add_parser("rules")
+    changed.add_argument("--changes", type=int, default=50)
+    for mode in (changed, reads, busy, outage, memory, safe, throughput, slow, seen):
         mode.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(arguments)
 
@@ -160,6 +163,8 @@ async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
         return await health.measure(options.orders)
     if options.mode == "page":
         return await page.measure(options.orders)
+    if options.mode == "rules":
+        return await rule_changes.measure(options.changes)
     if options.mode == "outage":
         limits = (options.seconds, options.rate, options.limit)
         return [await asyncio.to_thread(endurance.outage, *limits)]

@@ -19,13 +19,14 @@ from tests.benchmarks import (
     pairs,
     profiler,
     report,
+    rule_changes,
     stages,
 )
 from tests.benchmarks.contenders import ORDERAPP, VARIANTS, WITH_WEB, Contender, before
 from tests.benchmarks.http_load import AnswerError, most
 from tests.benchmarks.orders import IDS, WARM_UP, Workload
 from tests.benchmarks.processes import ROOT
-from tests.benchmarks.throughput import Limits, Result, measure, warm
+from tests.benchmarks.throughput import ContenderError, Limits, Result, measure, warm
 
 #: How fast it is on a loaded machine is no matter here.
 PATIENT = Limits(total=150, standstill=60)
@@ -367,3 +368,14 @@ def test_a_profile_adds_up_by_function():
         " 75.0%   75.0%  work (y/b.py)",
         " 25.0%  100.0%  run (y/a.py)",
     ]
+
+
+def test_a_change_of_a_rule_has_reached_all_when_the_last_order_was_judged_by_the_one_before():
+    alerts = [
+        {"rule_version": version, "detected_at": f"1970-01-01T00:00:{second}Z"}
+        for version, second in ((1, 10), (1, 12), (2, 11), (3, 30))
+    ]
+
+    assert rule_changes._last_judged(alerts, [11.5, 25]) == [0.5, 0.0]
+    with pytest.raises(ContenderError, match="versions that were never in force: \\[3\\]"):
+        rule_changes._last_judged(alerts, [11.5])
