@@ -18,6 +18,7 @@ from tests.web_page.fake_orders import (
     STATUSES,
     alert_of,
     letter_of,
+    listed,
     make_order,
     moment,
     payment_of,
@@ -56,6 +57,8 @@ class FakeWorker:
         self.missing: list[str] = []
         #: Whether what is missing has been so since the worker's start.
         self.starting = False
+        #: What is broken on purpose.
+        self.faults: Json = {}
         self.services: Json | None = {
             name: {"group": "orderapp", "lag": 0, "oldest_seconds": None}
             for name in ("fraud", "payment", "analytics")
@@ -232,6 +235,7 @@ class FakeWorker:
         stats = stats_of(self.orders.values(), self.services, self.counted_before)
         stats["other_countries"] = self.other_countries
         stats["activity"] += self.more_activity
+        stats["faults"] = self.faults
         if self.now is not None:
             stats["at"] = datetime.fromtimestamp(self.now, UTC).isoformat()
         if not self.letters_counted:
@@ -308,7 +312,7 @@ class FakeWorker:
         if len(found) > limit:
             place = [page[-1]["created_at"], page[-1]["order_id"]]
             last = urlsafe_b64encode(json.dumps(place).encode()).decode()
-        orders = [{**order, "order_status": status_of(order)} for order in page]
+        orders = [listed(order) for order in page]
         return web.json_response({"status": "ok", "orders": orders, "next": last})
 
     async def _story(self, request: web.Request) -> web.Response:

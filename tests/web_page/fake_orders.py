@@ -9,6 +9,11 @@ Json = dict[str, Any]
 
 FIRST_ID = 1_764_000_000_000_000
 STATUSES = ("stored", "paid", "declined", "alert", "dead_letter")
+#: What a worker has counted of a rule.
+RULE = {
+    "rule": "HIGH_AMOUNT_RISKY_COUNTRY", "version": 1, "state": "active",
+    "orders": 1, "raised": 1, "failed": 0, "seconds": 0.1,
+}  # fmt: skip
 DAY = "2026-11-23T18"
 
 
@@ -88,6 +93,12 @@ def status_of(order: Json) -> str:
     return "dead_letter" if letter and "payment" in letter["open_for"] else "stored"
 
 
+def listed(order: Json) -> Json:
+    """An order as lists have it."""
+    found = {name: value for name, value in order.items() if name != "shadow"}
+    return {**found, "order_status": status_of(order)}
+
+
 def story_of(order: Json, fraud: Json | None = None) -> Json:
     """An order with its verdict (`fraud`, if it is not what follows from the order) and its
     timeline."""
@@ -161,7 +172,7 @@ def stats_of(orders: Iterable[Json], services: Json | None, counted_before: floa
         "open_transactions": {} if services is not None else None,
         "dead_letter_orders": None,
         "faults": {},
-        "rules": None,
+        "rules": [RULE],
         "dead_letters": None
         if services is None
         else sum(1 for order in orders if order["dead_letter"]),

@@ -47,6 +47,7 @@ def fill(worker: FakeWorker) -> None:
     worker.services["payment"]["oldest_seconds"] = 100.0
     worker.services["fraud"]["oldest_seconds"] = 10.0
     worker.missing = ["W" * 80]
+    worker.faults = {"gateway_timeout": 0.3}
     worker.token = "secret"
 
 

@@ -65,3 +65,16 @@ async def test_dead_letters_without_a_number_say_why(
     await expect(note).to_have_text("none open")
     worker.services = None
     await expect(note).to_have_text("Kafka does not say")
+
+
+async def test_what_is_broken_on_purpose_is_said_until_it_is_mended(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.faults = {"gateway_timeout": 0.3, "store_slow": 2.0}
+    page = (await open_page(worker.url)).page
+    await expect(page.locator("#broken")).to_have_text(
+        "Broken on purpose: gateway timeout (30%), store slow (2.0 s). "
+        "The command faults set mends it."
+    )
+    worker.faults = {}
+    await expect(page.locator("#broken")).to_be_hidden()

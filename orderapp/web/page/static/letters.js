@@ -116,7 +116,8 @@ export class Letters {
     const answer = document.hidden ? null : await this.#ask();
     if (turn !== this.#turn) return;
     const news = answer !== null && JSON.stringify(answer) !== JSON.stringify(this.#answer);
-    if (news && this.#answer === null) this.#draw(answer);
+    // Into an empty list nothing is pushed aside.
+    if (news && !this.#answer?.letters.length) this.#draw(answer);
     else if (news) byId("letters-news").hidden = false;
     this.#later();
   }

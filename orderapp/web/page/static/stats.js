@@ -47,6 +47,7 @@ export class Stats {
       this.#countedBefore = Math.max(0, date - Date.parse(stats.at)) || 0;
       showFigures(stats);
       showOpenLetters(stats);
+      showFaults(stats);
       showServices(stats.services);
       showCountries(stats);
       this.#onAnswer(stats);
@@ -90,6 +91,17 @@ function showFigures(stats) {
   for (const [name, text] of Object.entries(figures)) {
     setText(document.querySelector(`[data-figure="${name}"]`), text);
   }
+}
+
+/** A rate each, but for one. */
+function showFaults({ faults = {} }) {
+  const texts = Object.entries(faults).map(([name, value]) => {
+    const much = name === "store_slow" ? secondsText(value) : shareText(value, 1);
+    return `${name.replaceAll("_", " ")} (${much})`;
+  });
+  const text = `Broken on purpose: ${texts.join(", ")}. The command faults set mends it.`;
+  byId("broken").hidden = texts.length === 0;
+  if (texts.length > 0) setText(byId("broken"), text);
 }
 
 function showOpenLetters({ dead_letters: count }) {
