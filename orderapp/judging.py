@@ -90,10 +90,12 @@ def hits_with_windows(
 ) -> list[Hit]:
     """What rules that ask for a window find, counted. The orders are taken in by `windows`;
     `times` are their timestamps (ms)."""
-    lengths = [one.seconds for one in asked]
-    seen = [windows.see(order, at, lengths) for order, at in zip(orders, times, strict=True)]
+    seen = windows.see(orders, times, [one.seconds for one in asked])
     found = []
-    for one, own in zip(asked, zip(*seen, strict=True), strict=bool(seen)):
+    for one, own in zip(asked, seen, strict=True):
+        if None not in own:
+            found.append(one.judge(orders, own))
+            continue
         # An order that is in the window already was judged when it came first.
         new = [at for at, window in enumerate(own) if window is not None]
         hits = one.judge([orders[at] for at in new], [own[at] for at in new])

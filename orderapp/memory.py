@@ -75,8 +75,7 @@ class Memory:
                 ends = {partition: first.offset}
                 async for _, records in reader.read(self._topic, ends, {partition: begin}):
                     batch, _ = self._decoder.batch(records)
-                    for order, record in zip(batch.values, batch.records, strict=True):
-                        windows.see(order, record.timestamp, ())
+                    windows.see(batch.values, [r.timestamp for r in batch.records], ())
         except FatalError as error:  # no order is given up for that
             raise TransientError(str(error)) from error
         took = "taken in again" if reached == 0 else "caught up with"

@@ -5,7 +5,8 @@ of the times of one order the latest counts, and of the orders those that are yo
 latest time of all minus the length. So the last window's records are enough to build it again.
 """
 
-from collections.abc import Sequence
+from bisect import insort
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from sys import intern
 from typing import Annotated
@@ -30,6 +31,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     at: int
     amount: float
     country: str
+    customer_id: int = 0
 
 
 class Window(tuple[Seen, ...]):
@@ -52,102 +54,124 @@ class Windows:
         self._latest = 0
         self._count = 0
         self._customers: dict[int, dict[int, Seen]] = {}
-        # Times, order ids and customer ids by the second, and the seconds as a heap. They are
-        # dropped a second at a time; what is not kept any more is in there until then.
-        self._by_second: dict[int, list[tuple[int, int, int]]] = {}
+        # By the second, and the seconds as a heap. They are dropped a second at a time; what is
+        # not kept any more is in there until then.
+        self._by_second: dict[int, list[Seen]] = {}
         self._in_seconds = 0
         self._sequence: list[int] = []
+        #: The second whose orders are sorted, the youngest first, to drop them one by one.
+        self._sorted: int | None = None
 
     def __len__(self) -> int:
         return self._count
 
-    def see(self, order: Order, at: int, lengths: Sequence[int]) -> list[Window | None]:
-        """Take in an order's record; its windows of these lengths in seconds, none longer than
-        all that is kept. None: the order is in that window already, and was judged there."""
-        if at > self._latest:
-            self._latest = at
-        kept = self._customers.get(order.customer_id)
-        if kept is None:
-            kept = self._customers[order.customer_id] = {}
-        before = kept.get(order.order_id)
-        seen = Seen(order.order_id, at, order.amount, intern(order.country))
-        if before is None or before.at < at:
-            self._keep(order.customer_id, kept, seen, before)
-        return [self._window(kept, seen, before, length) for length in lengths]
+    def see(
+        self, orders: Iterable[Order], times: Iterable[int], lengths: Sequence[int]
+    ) -> list[list[Window | None]]:
+        """Take in orders' records, which have these timestamps; for each of these lengths in
+        seconds, none longer than all that is kept, the window of each order. None: the order is
+        in that window already, and was judged there."""
+        found: list[list[Window | None]] = [[] for _ in lengths]
+        spans = [(n * 1000, own.append) for n, own in zip(lengths, found, strict=True)]
+        customers = self._customers
+        for order, at in zip(orders, times, strict=True):
+            if at > self._latest:
+                self._latest = at
+            customer_id, order_id = order.customer_id, order.order_id
+            kept = customers.get(customer_id)
+            if kept is None:
+                kept = customers[customer_id] = {}
+            before = kept.get(order_id)
+            seen = Seen(order_id, at, order.amount, intern(order.country), customer_id)
+            if before is None or before.at < at:
+                self._keep(kept, seen, before)
+            for span, put in spans:
+                since = self._latest - span
+                if before is not None and before.at > since:
+                    put(None)
+                elif len(kept) < 2 or at <= since or order_id not in kept:
+                    put(Window((seen,)))
+                else:
+                    put(Window([one for one in kept.values() if one.at > since]))
+        if self._in_seconds > 2 * self._count + MOST_OF_ONE:
+            self._note_anew()
+        return found
 
-    def _window(
-        self, kept: dict[int, Seen], seen: Seen, before: Seen | None, seconds: int
-    ) -> Window | None:
-        since = self._latest - seconds * 1000
-        if before is not None and before.at > since:
-            return None
-        if seen.at <= since or seen.order_id not in kept:
-            return Window((seen,))
-        return Window([one for one in kept.values() if one.at > since])
-
-    def _keep(
-        self, customer_id: int, kept: dict[int, Seen], seen: Seen, before: Seen | None
-    ) -> None:
+    def _keep(self, kept: dict[int, Seen], seen: Seen, before: Seen | None) -> None:
         if before is None:
             self._count += 1
         else:
             del kept[seen.order_id]  # it is now the last one
         kept[seen.order_id] = seen
         if len(kept) > MOST_OF_ONE:
-            oldest = min(kept.values(), key=lambda one: (one.at, one.order_id))
-            self._remove(customer_id, oldest)
-        is_new = self._note(seen.at, seen.order_id, customer_id)
-        if is_new or self._count > MOST * self.partitions:
+            self._remove(kept, max(kept.values(), key=_age))
+        noted = self._by_second.get(seen.at // 1000)
+        if noted is None or seen.at // 1000 == self._sorted:
+            self._note(seen)
             self._drop()
-        if self._in_seconds > 2 * self._count + MOST_OF_ONE:
-            self._note_anew()
+        else:
+            self._in_seconds += 1
+            noted.append(seen)
+            if self._count > MOST * self.partitions:
+                self._drop()
 
-    def _note(self, at: int, order_id: int, customer_id: int) -> bool:
-        """Note when an order has to be dropped; whether it is the first one of its second."""
-        second = at // 1000
+    def _note(self, seen: Seen) -> None:
+        """Note when an order has to be dropped."""
+        second = seen.at // 1000
         noted = self._by_second.get(second)
-        is_new = noted is None
-        if noted is None:
-            noted = self._by_second[second] = []
-            heappush(self._sequence, second)
-        noted.append((at, order_id, customer_id))
         self._in_seconds += 1
-        return is_new
+        if noted is None:
+            self._by_second[second] = [seen]
+            heappush(self._sequence, second)
+        elif second == self._sorted:
+            insort(noted, seen, key=_age)
+        else:
+            noted.append(seen)
 
     def _note_anew(self) -> None:
         self._by_second, self._sequence, self._in_seconds = {}, [], 0
-        for customer_id, kept in self._customers.items():
+        self._sorted = None
+        for kept in self._customers.values():
             for one in kept.values():
-                self._note(one.at, one.order_id, customer_id)
+                self._note(one)
 
     def _drop(self) -> None:
         """Drop what is too old, and what there is no room for."""
         since, most = self._latest - self.seconds * 1000, MOST * self.partitions
         while self._sequence and self._sequence[0] * 1000 + 999 <= since:
-            for noted in self._by_second[self._sequence[0]]:
-                self._drop_one(*noted, since)
-            self._end_second()
+            for seen in self._end_second():
+                self._drop_one(seen, since)
         while self._count > most:
-            oldest = self._by_second[self._sequence[0]]
-            oldest.sort(reverse=True)
+            second = self._sequence[0]
+            oldest = self._by_second[second]
+            if second != self._sorted:
+                oldest.sort(key=_age)
+                self._sorted = second
             while oldest and self._count > most:
-                self._drop_one(*oldest.pop(), since)
+                self._drop_one(oldest.pop(), since)
                 self._in_seconds -= 1
             if not oldest:
                 self._end_second()
 
-    def _end_second(self) -> None:
-        self._in_seconds -= len(self._by_second.pop(heappop(self._sequence)))
+    def _end_second(self) -> list[Seen]:
+        ended = self._by_second.pop(heappop(self._sequence))
+        self._in_seconds -= len(ended)
+        return ended
 
-    def _drop_one(self, at: int, order_id: int, customer_id: int, since: int) -> None:
-        seen = self._customers.get(customer_id, {}).get(order_id)
-        if seen is not None and seen.at == at:
-            self.dropped += at > since
-            self._remove(customer_id, seen)
+    def _drop_one(self, seen: Seen, since: int) -> None:
+        kept = self._customers.get(seen.customer_id)
+        # A later record of the order may have taken its place.
+        if kept is not None and kept.get(seen.order_id) is seen:
+            self.dropped += seen.at > since
+            self._remove(kept, seen)
 
-    def _remove(self, customer_id: int, seen: Seen) -> None:
-        kept = self._customers[customer_id]
+    def _remove(self, kept: dict[int, Seen], seen: Seen) -> None:
         del kept[seen.order_id]
         self._count -= 1
         if not kept:
-            del self._customers[customer_id]
+            del self._customers[seen.customer_id]
+
+
+def _age(seen: Seen) -> tuple[int, int]:
+    """Sorts the youngest first."""
+    return -seen.at, -seen.order_id

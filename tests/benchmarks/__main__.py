@@ -22,7 +22,7 @@ from tests.benchmarks import (
     sdk,
     stages,
 )
-from tests.benchmarks.contenders import CONTENDERS, ORDERAPP, VARIANTS, Contender, before
+from tests.benchmarks.contenders import CONTENDERS, VARIANTS, Contender, before
 from tests.benchmarks.orders import IDS, WARM_UP, Workload
 from tests.benchmarks.processes import end_like_ctrl_c
 from tests.benchmarks.profiler import Profiler
@@ -101,7 +101,7 @@ async def _series(runs: Runs, store: str, options: argparse.Namespace) -> list[R
     for who, work in runs:
         if store not in who.stores:
             continue
-        profiler = Profiler() if options.profile and who is ORDERAPP else None
+        profiler = Profiler() if options.profile and who.tells_metrics else None
         print(f"... {who.name}", end="", flush=True)
         result = await measure(who, store, work, Limits(total=options.limit), profiler)
         print(f": {result.problem or f'{result.orders_per_second:,.0f} orders/s'}", flush=True)

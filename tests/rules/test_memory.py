@@ -14,6 +14,7 @@ from orderapp.memory import Memory
 from orderapp.models import Order
 from orderapp.rule import Rule
 from orderapp.rules.customer_velocity import customer_velocity
+from orderapp.window import Windows
 from tests.records import record
 
 NAME = topics.orders_by_customer.name
@@ -180,4 +181,4 @@ def test_what_cannot_be_read_is_tried_again_and_nothing_is_given_up(log, error):
 
 
 def test_an_empty_batch_of_no_orders_is_nothing():
-    assert hits_with_windows([], Batch(NAME, 0, [], []).values, [], None) == []
+    assert hits_with_windows([], Batch(NAME, 0, [], []).values, [], Windows(1)) == []

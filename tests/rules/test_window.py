@@ -25,7 +25,9 @@ def order(order_id, customer_id=1234, amount=10.0):
 
 def read(log, windows=None, lengths=(SECONDS,)):
     windows = Windows(SECONDS) if windows is None else windows  # an empty one is false
-    return [windows.see(order(oid, customer), at, lengths) for oid, customer, at in log]
+    orders = [order(order_id, customer_id) for order_id, customer_id, _ in log]
+    found = windows.see(orders, [at for _, _, at in log], lengths)
+    return [list(of_one) for of_one in zip(*found, strict=True)]
 
 
 def ids(found):
@@ -130,6 +132,18 @@ def test_what_is_dropped_for_want_of_room_is_told():
         read([(n, 1000 + n, n) for n in range(5)], windows)
 
     assert (len(windows), windows.dropped) == (2, 3)
+
+
+def test_a_full_window_drops_the_oldest_one_by_one_whatever_comes_in_between():
+    log = [(n, 1000 + n % 5, 5_000 + n) for n in range(8)]
+    late = [(50 + n, 1000, 5_900 - 100 * n) for n in range(4)]
+    with room(100, 4):
+        windows = Windows(SECONDS)
+        read([*log, *late, (99, 1001, 6_000), (98, 1001, 4_000)], windows)
+
+    kept = [one for own in windows._customers.values() for one in own.values()]
+    assert sorted(one.at for one in kept) == [5_700, 5_800, 5_900, 6_000]
+    assert windows._in_seconds == len(windows) == 4
 
 
 def test_the_memory_does_not_grow_with_a_customer_of_many_orders():

@@ -4,10 +4,10 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from orderapp.engine.errors import TransientError
 from orderapp.engine.kafka.cluster import Cluster, let_go
+from orderapp.engine.kafka.partitioner import partition_of
 
 #: Seconds for a lookup; records that are looked through, the newest.
 PATIENCE, MOST = 4.0, 100_000
@@ -44,7 +44,7 @@ async def _find(
     consumer: AIOKafkaConsumer, topic: str, key: bytes, since_ms: int
 ) -> ConsumerRecord | None:
     partitions = await consumer._client._wait_on_metadata(topic)
-    tp = TopicPartition(topic, (murmur2(key) & 0x7FFFFFFF) % len(partitions))
+    tp = TopicPartition(topic, partition_of(key, range(len(partitions))))
     consumer.assign([tp])
     end = (await consumer.end_offsets([tp]))[tp]
     begin = (await consumer.offsets_for_times({tp: max(0, since_ms - CLOCKS_MS)}))[tp]

@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from orderapp.engine.delivery.errand import Errand
 from orderapp.engine.delivery.retry import pause, slow_waits, waits
 from orderapp.engine.errors import SendFailedError, SendRefusedError
+from orderapp.engine.kafka.partitioner import partition_of
 from orderapp.engine.kafka.produce_errors import AWAY, REFUSED, TOO_LARGE, place_of, reason_for
 from orderapp.engine.kafka.sending import send
 from orderapp.engine.observe.blocked import blocked
@@ -195,10 +196,10 @@ async def _send_grouped(producer: AIOKafkaProducer, topic: str, part: Part) -> l
     """The same of messages whose keys decide: a batch for each partition costs less than a
     future for each message."""
     try:
-        await producer.partitions_for(topic)
+        numbers = sorted(await producer.partitions_for(topic))
     except KafkaError as error:
         return [Failure(part, error)]
-    parts = part.smaller(_partition_of(producer, topic))
+    parts = part.smaller(lambda key, value: partition_of(key, numbers))
     found = await asyncio.gather(*(_send(producer, topic, each) for each in parts))
     return [*chain.from_iterable(found)]
 

@@ -11,8 +11,9 @@ Each has the settings that its library recommends. Kept equal: `acks=all`, at le
 orderapp syncs every commit of its SQLite (`synchronous` = FULL), and so does loop-full, which
 thereby makes the same promise; the others have NORMAL.
 
-`VARIANTS` of orderapp run when they are asked for: without metrics, two and four workers on the
-same topics, and `before`, the package of another checkout (`--before DIRECTORY`).
+`VARIANTS` of orderapp run when they are asked for: without metrics, with a rule with a window,
+two and four workers on the same topics, and `before`, the package of another checkout
+(`--before DIRECTORY`).
 """
 
 import sys
@@ -45,6 +46,8 @@ class Contender:
     stores: tuple[str, ...] = ("sqlite", "none")
     #: How many times it is started, to share the work.
     copies: int = 1
+    #: Whether it sends orders on to `orders-by-customer`, and reads them there.
+    sends_on: bool = False
     #: Whether it has a web server, which needs a port.
     has_web: bool = False
     #: The checkout whose orderapp it is, when not this one.
@@ -153,6 +156,9 @@ CONTENDERS = {
 VARIANTS = {
     "without-metrics": replace(
         ORDERAPP, name="without-metrics", command=(_ours("without_metrics"), *WORKER)
+    ),
+    "velocity": replace(
+        ORDERAPP, name="velocity", command=(_ours("velocity"), *WORKER), sends_on=True
     ),
     # They share the partitions and the store. The broker needs a core too: on a machine with
     # two cores, two workers have hardly more to share than one has.
