@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import pytest
 
@@ -113,7 +114,8 @@ def test_what_is_no_json_is_told_from_what_is_no_order(body, status):
         (b'{"country":"\xed\xa0\x80"}', r"'\ud800' is half of a"),
         (rb'{"country":"\\ud800"', "is not JSON"),
         (b'{"country":"\xff"}', "it is not UTF-8"),
-        (b"[" * 60_000, "nested too deep"),
+        # From Python 3.14 on it is followed down to its end.
+        (b"[" * 60_000, "truncated" if sys.version_info >= (3, 14) else "nested too deep"),
         (b'{"amount":1,"amount":2,"country":"DE","customer_id":0,"customer_id":1234}', "once"),
     ],
 )
