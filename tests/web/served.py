@@ -33,10 +33,10 @@ class Kafka:
 
     numbers = itertools.count()
 
-    async def send_all(self, topic, _partition, messages, _headers, *_):
+    async def send_all(self, topic, _partition, messages, *_):
         if topic == control.TOPIC:
             records = [record(value, key, topic=topic) for key, value in messages]
-            control.changes.take(records, False)
+            control.take(records, False)
             return
         for _, value in messages:
             sent = msgspec.json.decode(value, type=struct_of(Order))
