@@ -87,6 +87,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     busy.add_argument("--orders", type=int, default=300_000, help="that wait")
     changed = modes.add_parser("rules")
     changed.add_argument("--changes", type=int, default=50)
+    changed.add_argument("--rate", type=int, default=20, help="orders/s")
     for mode in (changed, reads, busy, outage, memory, safe, throughput, slow, seen):
         mode.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(arguments)
@@ -164,7 +165,7 @@ async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
     if options.mode == "page":
         return await page.measure(options.orders)
     if options.mode == "rules":
-        return await rule_changes.measure(options.changes)
+        return await rule_changes.measure(options.changes, options.rate)
     if options.mode == "outage":
         limits = (options.seconds, options.rate, options.limit)
         return [await asyncio.to_thread(endurance.outage, *limits)]

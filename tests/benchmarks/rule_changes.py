@@ -27,7 +27,7 @@ from tests.e2e import records
 from tests.e2e.worker import Worker, workers
 
 RULE = "HIGH_AMOUNT_RISKY_COUNTRY"
-WORKERS, RATE = 3, 100
+WORKERS = 3
 #: Seconds between two changes, at random between these, so that they hit every phase.
 PAUSE = (0.4, 0.9)
 #: Seconds between two looks at a worker, and those that a change and the last alerts have.
@@ -77,7 +77,7 @@ async def _change(
 
 
 @asynccontextmanager
-async def _orders(server: str) -> AsyncIterator[set[int]]:
+async def _orders(server: str, rate: int) -> AsyncIterator[set[int]]:
     """Orders are sent meanwhile; their ids."""
     sent: set[int] = set()
     producer = AIOKafkaProducer(bootstrap_servers=server, acks="all", linger_ms=5)
@@ -86,7 +86,7 @@ async def _orders(server: str) -> AsyncIterator[set[int]]:
     async def send() -> None:
         started = time.monotonic()
         while True:
-            while len(sent) < (time.monotonic() - started) * RATE:
+            while len(sent) < (time.monotonic() - started) * rate:
                 order_id = len(sent) + 1
                 key, value = records.order(order_id, 1000.0, "DE")
                 await producer.send("orders", value, key=key)
@@ -130,7 +130,7 @@ def _last_judged(alerts: list[dict[str, Any]], moments: list[float]) -> list[flo
     ]
 
 
-async def measure(changes: int) -> list[dict[str, Any]]:
+async def measure(changes: int, rate: int) -> list[dict[str, Any]]:
     """Prints a table."""
     with tempfile.TemporaryDirectory() as directory, workers(Path(directory) / "data") as start:
         settings = {"ORDERAPP_ORDER_INTERVAL": "3600", "ORDERAPP_PAYMENT_DELAY": "0"}
@@ -139,7 +139,7 @@ async def measure(changes: int) -> list[dict[str, Any]]:
             await asyncio.to_thread(worker.wait_ready)
         reached, moments = [], []
         server = found[0].kafka
-        async with aiohttp.ClientSession() as session, _orders(server) as sent:
+        async with aiohttp.ClientSession() as session, _orders(server, rate) as sent:
             for at in range(1, changes + 1):
                 await asyncio.sleep(random.uniform(*PAUSE))
                 moments.append(time.time())
