@@ -174,6 +174,7 @@ OWN_ID = {
     "alert": '"alert::" || TO_STRING(b.order_id)',
     "payment": '"payment::" || TO_STRING(b.order_id)',
     "dead-letter": '"dead-letter::" || TO_STRING(b.order_id)',
+    "shadow": '"shadow::" || TO_STRING(b.order_id)',
 }
 OLD_PAGES = {
     (None, None): old_keys('b.type = "order"', OWN_ID["order"]),
@@ -192,7 +193,7 @@ def documents(seed, count=400):
     for number in range(count):
         strange = chance.random() < 0.15
         value = {
-            "type": chance.choice(["order", "order", "alert", "payment", "dead-letter"]),
+            "type": chance.choice(["order", *OWN_ID]),
             "created_at": chance.choice(["2025-01", "2025-02", "2025-03", None, 7]),
             "order_id": chance.randrange(60) if not strange else chance.choice(ODD),
             "country": chance.choice(["IN", "DE"]),
