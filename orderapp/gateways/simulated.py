@@ -3,7 +3,7 @@
 It does what a real one does: the same idempotency key is charged once and always gets the same
 answer, another amount under it is refused, each request takes its time, and some requests get
 no answer at all. Whether an order is declined follows from the order, so a restart does not
-change it; which amounts were charged is kept in memory, for the last orders only.
+change it; what was answered is kept in memory, for the last orders only.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from orderapp.settings import Faults
 LIMIT = 10_000
 #: A request that gets no answer is given up after so many times the usual delay.
 PATIENCE = 10
-#: Charges that are remembered, so that the memory stays small (about 2 MB).
+#: Charges that are remembered, so that the memory stays small (about 4 MB).
 MOST = 20_000
 
 
@@ -40,8 +40,8 @@ class SimulatedGateway(PaymentGateway):
     def __init__(self, delay: float, faults: Faults) -> None:
         self.delay = delay
         self._faults = faults
-        #: The amounts, by order id: there is one key for each.
-        self._charged: dict[int, float] = {}
+        #: By order id: there is one key for each.
+        self._charged: dict[int, Charged] = {}
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -53,17 +53,16 @@ class SimulatedGateway(PaymentGateway):
         """See `PaymentGateway`."""
         ((seconds, answers, _),) = self._groups(1)
         await self._answered(seconds, answers, 1)
-        before = self._charged.setdefault(order_id, amount)
-        if before != amount:
-            raise KeyReusedError(key, amount, before)
-        return self._answer(order_id, amount)
+        charged = self._charge(order_id, amount)
+        if charged.amount != amount:
+            raise KeyReusedError(key, amount, charged.amount)
+        return charged.status
 
     async def lookup(self, key: str) -> Charged | None:
         """See `PaymentGateway`; what it has forgotten is None as well."""
         digits = key.removeprefix("pay-")
         order_id = int(digits) if digits.isdecimal() else -1
-        amount = self._charged.get(order_id)
-        return None if amount is None else Charged(self._answer(order_id, amount), amount)
+        return self._charged.get(order_id)
 
     async def charge_all(self, orders: Batch[Order], report: Report) -> dict[int, Exception]:
         """See `PaymentGateway`. A timer for each group of orders, not for each order."""
@@ -91,16 +90,17 @@ class SimulatedGateway(PaymentGateway):
         report: Report,
     ) -> dict[int, Exception]:
         await self._answered(seconds, answers, len(which))
-        charge, answer, values = self._charged.setdefault, self._answer, orders.values
+        charge, values = self._charge, orders.values
         said: dict[int, PaymentStatus] = {}
         refused: dict[int, Exception] = {}
         for index in which:
             order = values[index]
             order_id, amount = order.order_id, order.amount
-            if (before := charge(order_id, amount)) == amount:
-                said[index] = answer(order_id, amount)
+            charged = charge(order_id, amount)
+            if charged.amount == amount:
+                said[index] = charged.status
             else:
-                refused[index] = KeyReusedError(payment_id(order_id), amount, before)
+                refused[index] = KeyReusedError(payment_id(order_id), amount, charged.amount)
         self._forget()
         if said:
             await report(said)
@@ -133,12 +133,15 @@ class SimulatedGateway(PaymentGateway):
             raise GatewayTimeoutError(f"the gateway did not answer within {seconds:g} s")
         metrics.asked("answered", count)
 
-    def _answer(self, order_id: int, amount: float) -> PaymentStatus:
-        """`PAID` or `DECLINED`, for the same order always the same."""
-        rate = self._faults.gateway_decline
-        if amount > LIMIT or (rate and crc32(b"%d" % order_id) < rate * 2**32):
-            return DECLINED
-        return PAID
+    def _charge(self, order_id: int, amount: float) -> Charged:
+        """What is charged for an order, now or before: the rate may be another one since."""
+        charged = self._charged.get(order_id)
+        if charged is None:
+            rate = self._faults.gateway_decline
+            is_declined = amount > LIMIT or (rate and crc32(b"%d" % order_id) < rate * 2**32)
+            charged = Charged(DECLINED if is_declined else PAID, amount)
+            self._charged[order_id] = charged
+        return charged
 
     def _forget(self) -> None:
         if len(self._charged) > MOST:

@@ -143,6 +143,25 @@ async def test_a_declined_order_is_declined_each_time():
     assert 200 < first.count("DECLINED") < 400
 
 
+async def test_an_order_that_was_answered_is_answered_the_same_when_the_rate_has_changed():
+    faults = Faults()
+    gateway = SimulatedGateway(0, faults)
+    assert await gateway.charge(1, "pay-1", 50.0) == "PAID"
+    faults.gateway_decline = 1.0
+    assert await gateway.charge(2, "pay-2", 50.0) == "DECLINED"
+
+    said = {}
+
+    async def report(answers):
+        said.update(answers)
+
+    for rate in (1.0, 0.0):
+        faults.gateway_decline = rate
+        assert await gateway.charge_all(batch(3), report) == {}
+        assert (said[1], said[2]) == ("PAID", "DECLINED")
+        assert (await gateway.lookup("pay-1")).status == "PAID"
+
+
 async def test_a_broken_off_charge_leaves_nothing_behind(sent, use):
     use(30)
     charging = asyncio.create_task(charge(batch(1)))
