@@ -17,9 +17,9 @@ from orderapp.judging import rules
 from orderapp.models import FaultChange, RuleChange, RuleState, now
 from orderapp.rule import Rule
 
-__all__ = ["NotAllowed", "Switch", "Wanted", "WrongVersion", "change", "changes", "switch"]
-
 TOPIC = topics.control.name
+#: How often a switch for whatever version is tried while others are quicker.
+TRIES = 5
 
 changes = Changes(rules, app.decoder(TOPIC).one)
 
@@ -104,7 +104,10 @@ def all_off(author: str) -> list[Switch]:
 async def switch(
     wanted: Switch, look: Look, send: Callable[[bytes, bytes], Awaitable[object]]
 ) -> tuple[Fault, Fault]:
-    """Switch a fault; see `ChangeLog.change`. `send` takes a key and a value."""
+    """Switch a fault; see `ChangeLog.change`. `send` takes a key and a value.
+
+    Without a version somebody who was quicker keeps it from nothing: it is a value, whatever
+    there was before."""
     allowed(wanted)
 
     def make(before: Fault) -> FaultChange:
@@ -120,7 +123,14 @@ async def switch(
     async def send_it(made: FaultChange) -> None:
         await send(faults.fault_key(made), faults.codec.encode(made))
 
-    return await switches.change(wanted.fault, wanted.version, make, look, send_it)
+    tries = 1 if wanted.version else TRIES
+    while True:
+        tries -= 1
+        try:
+            return await switches.change(wanted.fault, wanted.version, make, look, send_it)
+        except WrongVersion:
+            if not tries:
+                raise
 
 
 def allowed(wanted: Switch) -> Switch:

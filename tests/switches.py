@@ -13,8 +13,8 @@ class SwitchLog:
     def __init__(self):
         self.records = []
         self.read = 0
-        #: What looking and sending raise.
-        self.away = None
+        #: What looking and sending raise, and somebody else's record just before the next one.
+        self.away = self.before = None
 
     async def look(self):
         if self.away:
@@ -23,6 +23,9 @@ class SwitchLog:
         control.switches.take(new, False)
 
     async def send(self, key, value):
+        if self.before:
+            self.records.append(self.before)
+            self.before = None
         place = {"topic": control.TOPIC, "offset": len(self.records)}
         self.records.append(record(value, key, **place))
 

@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from orderapp import control
-from orderapp.control import NotAllowed, Switch, WrongVersion
+from orderapp.change_log import WrongVersion
+from orderapp.control import NotAllowed, Switch
 from orderapp.engine.batches.decoder import Decoder
 from orderapp.faults import MOST_SECONDS, TEXTS, Switches, codec
 from orderapp.settings import Faults, PaymentApi
@@ -120,6 +121,15 @@ async def test_a_fault_is_switched_by_its_version(log):
         await log.switch("poison", 1.0, version=1)
     with pytest.raises(ValueError, match="poison=2 is not allowed"):
         await log.switch("poison", 2.0)
+
+
+async def test_a_switch_for_any_version_holds_though_somebody_else_was_quicker(log):
+    log.before = of(value=0.7)
+    assert (await log.switch("poison", 0.0))[1].version == 3
+    log.before = of(value=0.7, version=4)
+    with pytest.raises(WrongVersion, match="has version 4, somebody else was quicker"):
+        await log.switch("poison", 1.0, version=3)
+    assert control.switches.all["poison"].value == 0.7
 
 
 async def test_off_is_written_though_it_is_off_here_since_another_worker_may_have_it(log):

@@ -20,11 +20,12 @@ from orderapp.commands.group import SubCommand, group
 from orderapp.commands.option_types import OptionType
 from orderapp.commands.running import run
 from orderapp.control import Switch
-from orderapp.engine.observe.texts import printable
+from orderapp.engine.observe.texts import complaint, printable
 from orderapp.faults import Fault, switches
 
 #: What `faults set` takes instead of a name: all of them, and then only 0.
 ALL = "all"
+AS_SET = "the faults as the settings have them"
 JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
 faults_group = group("faults", "What is broken on purpose: list and switch it.")
@@ -54,9 +55,9 @@ class _Faults(SubCommand):
 class ListCommand(_Faults):
     """List the faults, with how much of each there is, and who has switched it when.
 
-    Where Kafka can't be read, as the settings have them, which a line on stderr says. With
-    --json each line is an object with name, value, most, version, changed_at, author and
-    text."""
+    Where they are not switched live, or Kafka can't be read, as this command's settings have
+    them, which a line on stderr says. With --json each line is an object with name, value,
+    most, version, changed_at, author and text."""
 
     name = "list"
     options = [JSON]  # noqa: RUF012 - declared by Faust
@@ -64,7 +65,10 @@ class ListCommand(_Faults):
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Print them."""
         as_json = self.wants_json()
-        run(catch_up_if_possible("the faults as the settings have them"))
+        if why := control.refusal(""):
+            click.echo(complaint(f"{AS_SET}: {why}"), err=True)
+        else:
+            run(catch_up_if_possible(AS_SET))
         for fault in switches.all.values():
             click.echo(json.dumps(fault_as_json(fault)) if as_json else _line(fault))
         sys.exit(0)

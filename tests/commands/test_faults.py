@@ -108,6 +108,11 @@ def test_where_it_is_not_allowed_the_line_says_what_to_do(log, monkeypatch):
 
         assert status == 1
         assert "ORDERAPP_LIVE_FAULTS=yes" in out + err
+    # That workers may have others is not hidden.
+    status, out, err = run("list")
+    assert (status, len(out.splitlines())) == (0, 8)
+    assert "the faults as the settings have them: " in err
+    assert "ORDERAPP_LIVE_FAULTS=yes" in err
 
 
 def test_without_kafka_the_list_is_that_of_the_settings(log):

@@ -3,7 +3,8 @@
 import pytest
 
 from orderapp import control, topics
-from orderapp.control import Wanted, WrongVersion
+from orderapp.change_log import WrongVersion
+from orderapp.control import Wanted
 from orderapp.engine.errors import TransientError
 from orderapp.judging import rules
 from tests.rules.log import ControlLog

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from orderapp.app import app
-from orderapp.control import NotAllowed, WrongVersion
+from orderapp.change_log import WrongVersion
+from orderapp.control import NotAllowed
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.web.api.routes import Parameter
 from orderapp.web.server.problems import FieldError, Problem, bad_parameter, unavailable
