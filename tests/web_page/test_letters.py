@@ -242,6 +242,42 @@ async def test_the_list_holds_still_and_says_what_keeps_it_from_being_there(
     await expect(trouble).to_have_text("status=x is not allowed Choose another filter.")
 
 
+async def test_a_dialog_that_is_left_by_the_way_back_blocks_nothing(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    fill(worker)
+    worker.put(make_order(1))
+    visit = await open_page(worker.url)
+    page = visit.page
+    letters = page.get_by_role("link", name=re.compile("^Dead letters"))
+    await letters.click()
+    await page.get_by_role("button", name="Drop all 62 open …").click()
+    dialog = page.locator("#resolve")
+    await dialog.get_by_role("button", name="Drop 62").click()
+    await expect(dialog).to_contain_text("Dropped: 62.")
+    await page.go_back()
+
+    await page.get_by_role("link", name=str(FIRST_ID + 1)).click()
+    await expect(page.locator("#story-title")).to_be_focused()
+    await letters.click()
+    await expect(page.locator("#letters-empty")).to_have_text("None is open.")
+    await expect(dialog).to_be_hidden()
+    await expect(page.locator("#letters-problem")).to_be_hidden()
+    assert visit.errors == []
+
+
+async def test_a_list_that_came_late_takes_the_place_of_the_one_before(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = await open_letters(worker, open_page)
+    worker.letters.problem = lambda: problem(503, "Kafka has not said so yet")
+    await page.get_by_label("State").select_option("dropped")
+    await expect(page.locator("#letters-problem")).to_be_visible()
+    worker.letters.problem = None
+    await expect(page.locator("#letters-rows tr")).to_have_count(1)
+    await expect(page.get_by_role("button", name="The list has changed")).to_be_hidden()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_is_for_everybody_at_every_width(
     worker: FakeWorker, open_page: OpenPage, scheme: str

@@ -17,6 +17,8 @@ export class Letters {
   #resolver;
   #address = null;
   #answer = null;
+  /** What was asked for when the list was drawn. */
+  #drawn = "";
   #rows = [];
   #turn = 0;
   #timer = 0;
@@ -46,6 +48,7 @@ export class Letters {
 
   /** Another view is shown. */
   leave() {
+    this.#resolver.close();
     clearTimeout(this.#timer);
     this.#turn += 1;
     this.#address = null;
@@ -116,8 +119,10 @@ export class Letters {
     const answer = document.hidden ? null : await this.#ask();
     if (turn !== this.#turn) return;
     const news = answer !== null && JSON.stringify(answer) !== JSON.stringify(this.#answer);
-    // Into an empty list nothing is pushed aside.
-    if (news && !this.#answer?.letters.length) this.#draw(answer);
+    // Into an empty list nothing is pushed aside, and one that was asked for before is no longer
+    // the one that the title names.
+    const isOld = this.#drawn !== query(this.#address);
+    if (news && (isOld || !this.#answer?.letters.length)) this.#draw(answer);
     else if (news) byId("letters-news").hidden = false;
     this.#later();
   }
@@ -148,6 +153,7 @@ export class Letters {
 
   #draw(answer) {
     this.#answer = answer;
+    this.#drawn = query(this.#address);
     byId("letters-news").hidden = true;
     const { counts, letters, total, next } = answer;
     setText(
@@ -238,7 +244,7 @@ export class Letters {
 
   #resolved() {
     this.#letter.refresh();
-    return this.#load();
+    if (this.#address !== null) this.#load(); // else another view is shown
   }
 }
 

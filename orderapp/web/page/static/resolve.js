@@ -68,8 +68,13 @@ export class Resolver {
     else this.#offer("Count them");
   }
 
+  /** Where its view is hidden, a modal dialog would go on to block the page. */
+  close() {
+    this.#dialog.close();
+  }
+
   async #next() {
-    if (this.#busy || this.#action === null) return;
+    if (this.#busy) return;
     const turn = this.#turn;
     this.#busy = true;
     if (this.#token.value) this.#access.token = this.#token.value;
