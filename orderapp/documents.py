@@ -4,10 +4,9 @@ from typing import TypeVar
 
 from aiokafka import ConsumerRecord
 
-from orderapp import topics
-from orderapp.engine.batches.framing import plain_key
 from orderapp.engine.dead_letters.headers import DamagedError, read_headers, sent_at
 from orderapp.engine.observe.trace_headers import trace_id
+from orderapp.letters.select import named_order
 from orderapp.models import FraudAlert, Order, Payment
 from orderapp.store import (
     AlertDocument,
@@ -19,9 +18,6 @@ from orderapp.store import (
 )
 
 F = TypeVar("F", bound=Finding)
-
-#: The largest number that every store holds, and JavaScript too.
-MOST = 2**53 - 1
 
 
 def order_document(order: Order, record: ConsumerRecord, stored_at: str) -> OrderDocument:
@@ -101,7 +97,7 @@ def dead_letter_document(record: ConsumerRecord) -> DeadLetterDocument | None:
         origin = read_headers(record.headers or ())
     except DamagedError:
         return None
-    order_id = _order_id(record, origin.topic)
+    order_id = named_order(record)
     if order_id is None:
         return None
     return DeadLetterDocument(
@@ -117,15 +113,3 @@ def dead_letter_document(record: ConsumerRecord) -> DeadLetterDocument | None:
         last_failure=origin.last_failure,
         kafka_timestamp=record.timestamp,
     )
-
-
-def _order_id(record: ConsumerRecord, topic: str) -> int | None:
-    """The order that a dead letter of a topic is about."""
-    if topic == topics.orders_by_customer.name:  # its key is the customer's id
-        try:
-            return topics.orders_by_customer.codec.decode(record.value or b"").order_id
-        except Exception:  # whatever the codec has against it
-            return None
-    key = plain_key(record.key)
-    # Whoever sent it: a number that no store holds must not end here as one.
-    return int(key) if key.isdigit() and len(key) <= 16 and int(key) <= MOST else None

@@ -81,7 +81,7 @@ class Selection:
         )
 
 
-#: The largest order id.
+#: The largest order id: every store holds it, and JavaScript too.
 MOST = 2**53 - 1
 
 
@@ -95,15 +95,28 @@ _decode = msgspec.json.Decoder(_Order).decode
 
 def order_of(record: ConsumerRecord) -> int | None:
     """The order id: the key, or what the value says; None: neither does."""
-    key = plain_key(record.key)
-    # The key of an order that was sent on by customer is the customer's id.
-    is_by_customer = _BY_CUSTOMER in (record.headers or ())
-    if key.isdigit() and len(key) <= 16 and not is_by_customer:
+    if _names_order(key := plain_key(record.key)) and not _is_by_customer(record):
         return _possible(int(key))
     try:
         return _possible(_decode(unframed(record.value or b"")).order_id)
     except Exception:
         return None
+
+
+def named_order(record: ConsumerRecord) -> int | None:
+    """The same, and None for what only its value says: it may be poison, in the name of an
+    order that is well."""
+    is_named = _names_order(plain_key(record.key)) or _is_by_customer(record)
+    return order_of(record) if is_named else None
+
+
+def _names_order(key: bytes) -> bool:
+    return key.isdigit() and len(key) <= 16
+
+
+def _is_by_customer(record: ConsumerRecord) -> bool:
+    """Whether its key is the customer's id: an order that was sent on."""
+    return _BY_CUSTOMER in (record.headers or ())
 
 
 def _possible(order_id: int) -> int | None:

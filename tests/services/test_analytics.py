@@ -227,7 +227,8 @@ def test_dead_letter_of_an_order_becomes_a_document():
     "key", [None, b"", b"abc", b"-7", b"7.0", b"1" * 40, "\u0663".encode()]
 )
 def test_dead_letter_of_no_order_is_no_document(key):
-    assert documents.dead_letter_document(letter(key)) is None
+    poison = dataclasses.replace(letter(key), value=b'{"order_id":1}')
+    assert documents.dead_letter_document(poison) is None
 
 
 @pytest.mark.parametrize("name", LETTER)

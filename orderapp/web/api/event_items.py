@@ -9,9 +9,9 @@ from aiokafka import ConsumerRecord
 from orderapp import topics
 from orderapp.app import app
 from orderapp.engine import Topic
-from orderapp.engine.batches.framing import plain_key
 from orderapp.engine.batches.structs import struct_of
 from orderapp.engine.observe.times import Time
+from orderapp.letters.select import named_order
 from orderapp.models import FraudAlert, Order, Payment
 
 #: Makes an item of a record, or raises.
@@ -88,11 +88,8 @@ def _dead_letter(record: ConsumerRecord) -> bytes:
     def text(name: str) -> str:
         return (headers.get(name) or b"").decode(errors="replace")[:500]
 
-    key = plain_key(record.key)[:20]
-    order_id = int(key) if key.isdigit() else None
-    return msgspec.json.encode(
-        LiveDeadLetter(order_id, text("service"), text("error-class"), text("error-text"))
-    )
+    said = text("service"), text("error-class"), text("error-text")
+    return msgspec.json.encode(LiveDeadLetter(named_order(record), *said))
 
 
 #: By topic: the name of its items in a message, and what makes them.

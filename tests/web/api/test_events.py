@@ -61,6 +61,23 @@ def test_a_batch_has_the_items_of_each_kind():
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "topic", "order_id"),
+    [
+        (b"1234", ORDER, "orders-by-customer", 7),  # its key is the customer's id
+        (b"1234", b"{", "orders-by-customer", None),
+        (b"poison", {"order_id": 7}, "orders", None),
+        (b"9" * 16, ORDER, "orders", None),
+    ],
+)
+def test_a_dead_letter_is_of_the_order_that_its_document_is_of(key, value, topic, order_id):
+    headers = [("service", b"fraud"), ("original-topic", topic.encode())]
+
+    _, batch = render(on("orders-dlq", value, key=key, headers=headers))
+
+    assert [one["order_id"] for one in batch["dead_letters"]] == [order_id]
+
+
+@pytest.mark.parametrize(
     ("sent", "shown"),
     [
         ("2026-11-26T00:49:05", "2026-11-26T00:49:05.000000Z"),
