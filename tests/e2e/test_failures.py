@@ -104,7 +104,12 @@ def test_a_gateway_that_never_answers_ends_in_the_dead_letters_of_payment_alone(
 
 def faults_of(worker):
     """What is broken on purpose in a worker."""
-    return worker.get("/api/stats")[1]["faults"]
+
+    def told():
+        status, stats = worker.get("/api/stats")
+        return status == 200 and stats
+
+    return eventually(told, "its figures")["faults"]
 
 
 def test_a_worker_whose_work_is_stuck_is_no_longer_healthy_and_says_where(start):
