@@ -183,6 +183,28 @@ async def test_chosen_ones_are_replayed_with_the_token_after_a_dry_run_and_their
     assert await page.evaluate("localStorage.length + sessionStorage.length") == 0
 
 
+async def test_with_a_service_chosen_nothing_is_done_for_another_one(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = await open_letters(worker, open_page, "?status=all&service=payment")
+    await expect(page.get_by_label("choose 0:60")).to_be_visible()
+    # It is open for fraud alone.
+    await expect(page.get_by_label("choose 1:61")).to_have_count(0)
+    await page.locator("#letters-filters [name=service]").select_option("fraud")
+    await page.get_by_label("choose 1:61").check()
+    await page.get_by_role("button", name="Drop 1 …").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.locator("code")).to_have_text(
+        "faust -A orderapp dlq drop 1:61 --service fraud"
+    )
+    await dialog.get_by_role("button", name="Drop 1").click()
+    await expect(dialog).to_contain_text("Dropped: 1.")
+    assert worker.letters.asked[-1] == (
+        "drop",
+        {"service": "fraud", "places": ["1:61"], "dry_run": False},
+    )
+
+
 async def test_all_that_match_are_dropped_request_by_request_and_what_fails_can_be_tried_again(
     worker: FakeWorker, open_page: OpenPage
 ) -> None:

@@ -9,15 +9,16 @@ export class LetterRow {
   #box = null;
   #link;
 
-  /** `addressOf(place)` is what the page's address says of it. */
-  constructor(letter, addressOf) {
+  /** `addressOf(place)` is what the page's address says of it; `service`: the only one that is
+      listed, or empty. */
+  constructor(letter, addressOf, service) {
     this.place = letter.place;
     this.element = make("tr");
     this.element.setAttribute("role", "row");
     this.#link = make("a", "", letter.place);
     this.#link.href = writeAddress(addressOf(letter.place));
     this.element.append(
-      this.#cell("choose", this.#choice(letter)),
+      this.#cell("choose", this.#choice(letter, service)),
       this.#cell("place", this.#link, "th"),
       this.#cell("failed", timeOf(letter.last_failure)),
       this.#cell("service", letter.services.join(", ") || "–"),
@@ -45,8 +46,8 @@ export class LetterRow {
     else this.#link.removeAttribute("aria-current");
   }
 
-  #choice({ place, state }) {
-    if (state !== "open") return "";
+  #choice({ place, state, open_for: openFor }, service) {
+    if (state !== "open" || (service && !openFor.includes(service))) return "";
     this.#box = Object.assign(make("input"), { type: "checkbox" });
     this.#box.setAttribute("aria-label", `choose ${place}`);
     return this.#box;

@@ -162,7 +162,10 @@ export class Letters {
     );
     this.#offerServices(letters);
     byId("letters-groups").replaceChildren(...answer.groups.map((group) => this.#group(group)));
-    this.#rows = letters.map((letter) => new LetterRow(letter, (place) => this.#addressOf(place)));
+    const { service } = this.#address;
+    this.#rows = letters.map(
+      (letter) => new LetterRow(letter, (place) => this.#addressOf(place), service),
+    );
     byId("letters-rows").replaceChildren(...this.#rows.map((row) => row.element));
     byId("letters-scroller").hidden = letters.length === 0;
     byId("letters-empty").hidden = letters.length > 0 || answer === NOTHING;
@@ -214,13 +217,13 @@ export class Letters {
     return { view: "dead-letters", open: place, status, service, error, order_id, after };
   }
 
-  /** What the buttons would be about: those that are ticked, or all open ones that match. */
+  /** What the buttons would be about: those that are ticked, or all open ones that match; for the
+      service alone that was chosen. */
   #choice() {
     const places = this.#rows.filter((row) => row.chosen).map((row) => row.place);
-    if (places.length > 0) return { places };
     const { service, error, order_id: order } = this.#address;
-    const choice = {};
-    if (service) choice.service = service;
+    const choice = service ? { service } : {};
+    if (places.length > 0) return { ...choice, places };
     if (error) choice.error = error;
     if (order) choice.order_id = Number(order);
     return Object.keys(choice).length > 0 ? choice : { everything: true };
