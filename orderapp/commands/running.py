@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TypeVar
 
+from orderapp import change_log
 from orderapp.app import app, embedded, settings
 from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.kafka.cluster import Cluster
@@ -22,9 +23,9 @@ def run(work: Coroutine[object, object, T]) -> T:
     """Run a command's work to its end, or end the process with one line and status 1.
 
     Without Faust's worker, which shows a traceback for any error."""
-    # Their words would stand beside ours. (Workers say which changes of rules are refused.)
-    for name in ("aiokafka", "orderapp.changes"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # Their words would stand beside ours. (Workers say which changes are refused.)
+    for theirs in (logging.getLogger("aiokafka"), change_log.logger):
+        theirs.setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         return asyncio.run(work)

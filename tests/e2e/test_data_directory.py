@@ -54,7 +54,7 @@ def orders_in(path):
 
 
 def lag(worker):
-    """Of analytics, which reads five topics of six partitions; None before it has all of them."""
+    """Of analytics, in five topics of six partitions; None before it reads all of them."""
     found = re.findall(
         r"^orderapp_consumer_lag_records\{.*\} (\S+)$", worker.text("/metrics"), re.M
     )
