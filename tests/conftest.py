@@ -21,7 +21,7 @@ pytest_plugins = ("tests.browser",)
 
 
 #: Whose files take long, the longest first.
-_SLOW = ("e2e", "chaos", "benchmarks", "deploy", "web_page", "web")
+_SLOW = ("e2e", "chaos", "benchmarks", "deploy", "store", "couchbase", "web_page", "web")
 
 
 def pytest_collection_modifyitems(items):
