@@ -5,7 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,12 +24,11 @@ def run(work: Coroutine[object, object, T]) -> T:
     """Run a command's work to its end, or end the process with one line and status 1.
 
     Without Faust's worker, which shows a traceback for any error."""
-    # Their words would stand beside ours. (Workers say which changes are refused.)
-    for theirs in (logging.getLogger("aiokafka"), change_log.logger):
-        theirs.setLevel(logging.CRITICAL)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        return asyncio.run(work)
+        # Their words would stand beside ours. (Workers say which changes are refused.)
+        with _hushed(logging.getLogger("aiokafka"), change_log.logger):
+            return asyncio.run(work)
     except (FatalError, TransientError) as error:
         sys.exit(complaint(error))
     except KeyboardInterrupt:
@@ -39,6 +39,19 @@ def run(work: Coroutine[object, object, T]) -> T:
         sys.exit(128 + signal.SIGPIPE)
     finally:
         say_rest()
+
+
+@contextmanager
+def _hushed(*loggers: logging.Logger) -> Iterator[None]:
+    """These say nothing meanwhile."""
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 async def existing_cluster() -> Cluster:
