@@ -149,7 +149,7 @@ class Asked:
         """Whether it finds an order; without a word when it fails."""
         try:
             return bool(_right(self._check(order)))
-        except Exception:
+        except Exception:  # whatever a rule raises was said and counted when it judged
             return False
 
     def _verdict(self, order: Order, *window: Any) -> Verdict:

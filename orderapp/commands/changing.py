@@ -16,6 +16,7 @@ from orderapp.engine.kafka.sending import send_once
 from orderapp.engine.observe.texts import complaint
 from orderapp.models import LONGEST_AUTHOR
 
+JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 AUTHOR = click.option("--author", help="Who changes it, for people; default: your user name.")
 Send = Callable[[bytes, bytes], Awaitable[object]]
 

@@ -11,6 +11,7 @@ import click
 from orderapp import control
 from orderapp.commands.changing import (
     AUTHOR,
+    JSON,
     catch_up_if_possible,
     changing,
     read_author,
@@ -26,7 +27,6 @@ from orderapp.faults import Fault, switches
 #: What `faults set` takes instead of a name: all of them, and then only 0.
 ALL = "all"
 AS_SET = "the faults as the settings have them"
-JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
 faults_group = group("faults", "What is broken on purpose: list and switch it.")
 

@@ -16,6 +16,7 @@ from orderapp.app import app
 from orderapp.backtest import Backtest
 from orderapp.commands.changing import (
     AUTHOR,
+    JSON,
     catch_up_if_possible,
     changing,
     read_author,
@@ -37,7 +38,6 @@ from orderapp.rule import STATES, Rule, in_words
 
 TOPIC = topics.orders.name
 AS_DECLARED = "the rules as their files have them"
-JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
 
 def read_rule(text: str) -> Rule:

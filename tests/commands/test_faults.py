@@ -3,17 +3,16 @@
 import json
 
 import pytest
-from click.testing import CliRunner
-from faust.cli.base import cli
 
 from orderapp.app import settings
 from orderapp.commands import changing
 from orderapp.engine.errors import FatalError
+from tests.commands.conftest import called
 from tests.switches import SwitchLog, allow
 
 
 @pytest.fixture
-def log(monkeypatch):
+def log(monkeypatch, follow):
     log = SwitchLog()
 
     async def found():
@@ -21,28 +20,14 @@ def log(monkeypatch):
             raise log.away
         return "a cluster"
 
-    async def send_once(cluster, topic, key, value):
-        assert (cluster, topic) == ("a cluster", "orderapp-control")
-        await log.send(key, value)
-
-    class Follower:
-        def __init__(self, cluster, topic, take):
-            self.look = log.look
-
-        async def close(self):
-            """Nothing is open."""
-
+    follow(log, log.send)
     monkeypatch.setattr(changing, "existing_cluster", found)
-    monkeypatch.setattr(changing, "send_once", send_once)
-    monkeypatch.setattr(changing, "Follower", Follower)
     yield log
     log.close()
 
 
 def run(*arguments):
-    done = CliRunner().invoke(cli, ["-A", "orderapp", "faults", *arguments])
-    assert isinstance(done.exception, SystemExit | None), done.exc_info
-    return done.exit_code, done.stdout, done.stderr
+    return called("faults", *arguments)
 
 
 def test_a_fault_is_switched_and_listed(log):

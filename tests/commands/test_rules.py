@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from click.testing import CliRunner
-from faust.cli.base import cli
 
 from orderapp import topics
 from orderapp.commands import changing
 from orderapp.engine.errors import FatalError, SendFailedError
+from tests.commands.conftest import called
 from tests.rules.log import ControlLog
 
 RULE = "HIGH_AMOUNT_RISKY_COUNTRY"
@@ -16,39 +15,23 @@ AS_DECLARED = f"{RULE} was active, version 1, limit=300.0 safe_countries=CA,US"
 
 
 @pytest.fixture
-def log(monkeypatch):
+def log(follow):
     log = ControlLog()
 
-    async def found():
-        return "a cluster"
-
-    async def send_once(cluster, topic, key, value):
-        assert (cluster, topic) == ("a cluster", "orderapp-control")
+    async def send(key, value):
         assert key == f"rule:{RULE}".encode()
         if log.refused:
             raise log.refused
         await log.send(topics.control.codec.decode(value))
 
-    class Follower:
-        def __init__(self, cluster, topic, take):
-            assert topic == "orderapp-control"
-            self.look = log.look
-
-        async def close(self):
-            """Nothing is open."""
-
     log.refused = None
-    monkeypatch.setattr(changing, "existing_cluster", found)
-    monkeypatch.setattr(changing, "send_once", send_once)
-    monkeypatch.setattr(changing, "Follower", Follower)
+    follow(log, send)
     yield log
     log.close()
 
 
 def run(*arguments):
-    done = CliRunner().invoke(cli, ["-A", "orderapp", "rules", *arguments])
-    assert isinstance(done.exception, SystemExit | None), done.exc_info
-    return done.exit_code, done.stdout, done.stderr
+    return called("rules", *arguments)
 
 
 def refused(*arguments):
