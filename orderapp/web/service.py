@@ -8,11 +8,13 @@ from orderapp.web.api import (
     docs,
     events,
     faults,
+    messages,
     openapi,
     orders,
     rules,
     send_order,
     stats,
+    topology,
 )
 from orderapp.web.page import errors, files
 
@@ -26,9 +28,11 @@ __all__ = [
     "events",
     "faults",
     "files",
+    "messages",
     "openapi",
     "orders",
     "rules",
     "send_order",
     "stats",
+    "topology",
 ]

@@ -152,6 +152,41 @@ def test_stats_follow_the_orders(pipeline):
     assert stats["dead_letters"] == before["dead_letters"]
 
 
+def test_the_topology_and_the_messages_are_those_of_kafka(pipeline):
+    _, answer, _ = accepted(pipeline, RISKY)
+    order_id = answer["order"]["order_id"]
+    records.wait_done(pipeline.kafka)
+
+    def whole():
+        status, found = pipeline.get("/api/topology")
+        return found if status == 200 and not found["unknown"] else None
+
+    found = eventually(whole, "all is known")
+    topics = {topic["name"]: topic for topic in found["topics"]}
+    services = {service["name"]: service for service in found["services"]}
+    assert found["store"] == {"kind": "sqlite", "answers": True}
+    assert topics["orders"]["partitions"] == 6
+    assert topics["orders"]["records"] > 0
+    assert topics["orders"]["per_second"] is not None
+    fraud = services["fraud"]
+    assert (fraud["group"], fraud["health"]) == ("orderapp", "ok")
+    (member,) = fraud["members"]
+    orders = [p for p in fraud["partitions"] if p["topic"] == "orders"]
+    assert [p["partition"] for p in orders] == list(range(6))
+    assert {p["member"] for p in orders} == {member}
+    assert {p["lag"] for p in orders} == {0}
+
+    _, page = pipeline.get("/api/topics/orders/messages?limit=100")
+    (sent,) = [m for m in page["messages"] if m["key"]["text"] == str(order_id)]
+    assert json.loads(sent["value"]["text"])["order_id"] == order_id
+    place = f"partition={sent['partition']}&offset={sent['offset']}&limit=1"
+    _, again = pipeline.get(f"/api/topics/orders/messages?{place}")
+    assert again["messages"] == [sent]
+    _, later = pipeline.get(f"/api/topics/orders/messages?since={sent['at']}&limit=100")
+    assert sent in later["messages"]
+    assert min(m["at"] for m in later["messages"]) >= sent["at"]
+
+
 def test_an_event_stream_shows_an_order_and_what_becomes_of_it(pipeline):
     with listening(pipeline) as stream:
 

@@ -10,6 +10,7 @@ from orderapp.engine.delivery.failure import Failure
 from orderapp.engine.kafka.cluster import Cluster
 from orderapp.letters import opened
 from orderapp.letters.opened import RESOLVED, TOPIC
+from orderapp.web.api import messages
 from orderapp.web.api.known_letters import letters
 from tests.engine.dead_letters.test_read import Topics
 from tests.records import record
@@ -33,6 +34,13 @@ class Reader(Topics):
     async def ends(self, topic):
         partitions = 1 if topic == RESOLVED else 6
         return dict.fromkeys(range(partitions), 0) | await super().ends(topic)
+
+    async def begins_at(self, topic, timestamp_ms):
+        found = {}
+        for r in self.topics[topic]:
+            if r.timestamp >= timestamp_ms:
+                found.setdefault(r.partition, r.offset)
+        return found
 
     async def read(self, topic, ends=None, begins=None):
         ends = ends or await self.ends(topic)
@@ -76,7 +84,8 @@ class FakeLetters:
         letters._reader, letters._reading, letters._is_current = None, None, False
         monkeypatch.setattr(known, "FRESH", -1.0)
         monkeypatch.setattr(known, "TopicReader", lambda _: self.reader)
-        monkeypatch.setattr(opened, "TopicReader", lambda _: self.reader)
+        for module in (opened, messages):
+            monkeypatch.setattr(module, "TopicReader", lambda _: self.reader)
         monkeypatch.setattr(resolve, "AIOKafkaProducer", lambda **_: Producer(self))
         self._patch = monkeypatch
         self.is_away = True

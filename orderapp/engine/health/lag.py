@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
 from orderapp.engine.kafka.cluster import CLOSING, Cluster
-from orderapp.engine.kafka.offsets import Clients, Group, Place
+from orderapp.engine.kafka.offsets import Clients, Group, Member, Place
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,10 @@ class Position:
     lag: int
     #: Unix time in ms of the record that waits longest, None when none waits.
     oldest: int | None
+    #: The records that wait, by partition, where any do.
+    waiting: Mapping[TopicPartition, int] = field(default_factory=dict)
+    #: The live members of its group.
+    members: Collection[Member] = ()
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,16 @@ class LagMonitor(Service):
             bounds.opened,
         )
 
+    async def sizes(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
+        """Where the partitions of topics begin and end, by the clients of the last look; those
+        that there are not, or may not be seen, are left out. Raises `LagUnknownError`."""
+        if self._clients is None:
+            raise LagUnknownError("Kafka was not asked yet")
+        try:
+            return await self._clients.sizes(topics)
+        except (KafkaError, ConsumerStoppedError, OSError, TimeoutError) as error:
+            raise LagUnknownError(f"Kafka can't be asked: {type(error).__name__}") from error
+
     def forget(self) -> None:
         """Whatever is remembered: a topic was made anew, and its offsets mean other records."""
         self._known = None
@@ -200,5 +214,6 @@ def _position(
     # are left, all is done.
     passed = {tp: ends[tp] for tp, at in waiting.items() if stamps.get((tp, at), 0) is None}
     found = [at for place in waiting.items() if (at := stamps.get(place)) is not None]
-    lag = sum(ends[tp] - at for tp, at in waiting.items() if tp not in passed)
-    return Position(group.name, {**group.committed, **passed}, lag, min(found, default=None))
+    lags = {tp: ends[tp] - at for tp, at in waiting.items() if tp not in passed}
+    committed, oldest = {**group.committed, **passed}, min(found, default=None)
+    return Position(group.name, committed, sum(lags.values()), oldest, lags, group.live)

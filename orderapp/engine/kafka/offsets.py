@@ -6,11 +6,14 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
+from aiokafka.coordinator.protocol import (
+    ConsumerProtocolMemberAssignment,
+    ConsumerProtocolMemberMetadata,
+)
 from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -39,6 +42,13 @@ class Bounds:
     opened: Mapping[TopicPartition, int]
 
 
+class Member(NamedTuple):
+    """A live member of a consumer group; Kafka gives it its id when it joins."""
+
+    id: str
+    partitions: frozenset[TopicPartition]
+
+
 @dataclass(frozen=True)
 class Group:
     """A consumer group: its live members, and the next offset of each partition."""
@@ -50,6 +60,8 @@ class Group:
     offsets: Mapping[TopicPartition, OffsetAndMetadata] = field(default_factory=dict)
     #: What its members read.
     topics: frozenset[str] = frozenset()
+    #: The members, with what each was given.
+    live: tuple[Member, ...] = ()
 
 
 class Clients:
@@ -99,7 +111,8 @@ class Clients:
             return None
         members = [member for answer in answers for g in answer.groups for member in g[5]]
         committed = {tp: at.offset for tp, at in offsets.items() if at.offset >= 0}
-        return Group(name, len(members), committed, offsets, _subscribed(members))
+        live = tuple(map(_member, members))
+        return Group(name, len(members), committed, offsets, _subscribed(members), live)
 
     async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
         """The ids of topics, by name; see `topic_ids`."""
@@ -116,6 +129,13 @@ class Clients:
         held = {tp: (end, highs[tp]) for tp, end in ends.items()}
         await self._open.look(self._consumer, held)
         return Bounds(begins, ends, highs, self._open.began)
+
+    async def sizes(self, topics: Collection[str]) -> dict[TopicPartition, tuple[int, int]]:
+        """Where every partition begins, and where it ends for who reads everything."""
+        partitions = partitions_of(await topic_states(self._admin._client, topics))
+        begins = await self._consumer.beginning_offsets(partitions)
+        highs = await high_watermarks(self._consumer, partitions)
+        return {tp: (begins[tp], highs[tp]) for tp in partitions}
 
     async def timestamps(
         self, places: Set[Place], ends: Mapping[TopicPartition, int]
@@ -172,3 +192,12 @@ def _subscribed(members: Iterable[Any]) -> frozenset[str]:
         with suppress(ValueError, struct.error):
             found.update(ConsumerProtocolMemberMetadata.decode(metadata).subscription)
     return frozenset(found)
+
+
+def _member(described: Any) -> Member:
+    """A member of a group, as Kafka describes it."""
+    given: list[TopicPartition] = []
+    # None is given to one that is joining, and what other protocols give is no list of ours.
+    with suppress(ValueError, struct.error):
+        given = ConsumerProtocolMemberAssignment.decode(described[-1]).partitions()
+    return Member(described[0], frozenset(given))

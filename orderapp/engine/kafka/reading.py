@@ -1,7 +1,7 @@
 """Reads whole topics, apart from any consumer group: nothing is committed, nobody disturbed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
@@ -97,7 +97,7 @@ class TopicReader:
 
     async def read(
         self, topic: str, ends: Offsets | None = None, begins: Offsets | None = None
-    ) -> AsyncIterator[tuple[int, list[ConsumerRecord]]]:
+    ) -> AsyncGenerator[tuple[int, list[ConsumerRecord]], None]:
         """Yield `(partition, records)`, the records of each partition in order.
 
         From `begins` (default: the first there is) up to and without `ends` (default: the

@@ -11,15 +11,12 @@ from orderapp.engine import Json
 from orderapp.engine.dead_letters.headers import HEADERS
 from orderapp.engine.dead_letters.resolutions import Resolution, resolutions_topic
 from orderapp.engine.observe.trace_headers import PARENT, STATE
+from orderapp.web.api.flow import text_of
 from orderapp.web.api.routes import Answer, Route, json, serve
 from orderapp.web.api.schemas import describe
 
 _DEAD_LETTERS = "orders-dlq"
 _NOTES = resolutions_topic(_DEAD_LETTERS)
-_NOTES_TEXT = (
-    "Which dead letters were replayed or dropped; one without a value takes back what was "
-    "noted before."
-)
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _KEYS: dict[str, dict[str, Any]] = {
@@ -97,7 +94,7 @@ def _sending(topic: str) -> list[str]:
 def _channel(topic: str, partitions: int) -> dict[str, Any]:
     return {
         "address": topic,
-        "description": app.batched[topic].text if topic in app.batched else _NOTES_TEXT,
+        "description": text_of(topic),
         "messages": {topic: {"$ref": f"#/components/messages/{topic}"}},
         "bindings": {"kafka": {"partitions": partitions, "bindingVersion": "0.5.0"}},
     }

@@ -139,12 +139,12 @@ def cluster() -> Cluster:
 
 
 @contextmanager
-def kafka_asked() -> Iterator[None]:
+def kafka_asked(about: str = "dead letters") -> Iterator[None]:
     """What goes wrong with Kafka is 503; its text names hosts, and is for the log."""
     try:
         yield
     except (FatalError, TransientError, TimeoutError) as error:
-        logger.warning("dead letters: %s", str(error) or "Kafka did not answer in time")
+        logger.warning("%s: %s", about, str(error) or "Kafka did not answer in time")
         raise unavailable("Kafka did not answer as it should; the log says more") from error
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
+from aiokafka import ConsumerRecord
 
 from orderapp.engine.dead_letters.headers import Origin
 from orderapp.engine.dead_letters.known import Known
@@ -147,7 +148,6 @@ def listed_letter(letter: Known) -> ListedLetter:
 def detailed_letter(letter: DeadLetter, objection: str | None) -> LetterDetail:
     """A dead letter in full."""
     record, origin, note = letter.record, letter.origin, letter.resolution
-    headers = record.headers or ()
     return LetterDetail(
         place=str(letter.place),
         order_id=order_of(record),
@@ -159,14 +159,17 @@ def detailed_letter(letter: DeadLetter, objection: str | None) -> LetterDetail:
         damage=letter.damage,
         resolution=LetterResolution(note.action, note.at, note.services) if note else None,
         objection=objection,
-        headers=[
-            LetterHeader(name, shown_bytes(value, HEADER_BYTES))
-            for name, value in headers[:HEADERS]
-        ],
-        header_count=len(headers),
+        headers=shown_headers(record, HEADERS),
+        header_count=len(record.headers or ()),
         key=shown_bytes(record.key, HEADER_BYTES),
         value=shown_bytes(record.value),
     )
+
+
+def shown_headers(record: ConsumerRecord, most: int) -> list[LetterHeader]:
+    """The first headers of a record, with a part of their values."""
+    headers = (record.headers or ())[:most]
+    return [LetterHeader(name, shown_bytes(value, HEADER_BYTES)) for name, value in headers]
 
 
 def _of_origin(origin: Origin | None) -> dict[str, Any]:

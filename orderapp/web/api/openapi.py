@@ -23,6 +23,8 @@ _TAGS = {
     "faults": "What is broken on purpose, and switched.",
     "access": "What whoever asks may change.",
     "stats": "Totals, and how far the services are.",
+    "topology": "What is connected with what.",
+    "topics": "What lies in the topics.",
     "worker": "The worker itself, and what it says of its API.",
 }
 

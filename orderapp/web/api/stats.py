@@ -12,6 +12,7 @@ from orderapp.web.api.known_letters import letters, open_orders
 from orderapp.web.api.overview import SPAN, OpenLetters, overview
 from orderapp.web.api.routes import Answer, Route, json, serve
 from orderapp.web.api.rule_figures import rule_figures
+from orderapp.web.api.shared import Shared
 from orderapp.web.api.stats_answer import Overview
 
 #: Seconds of activity that are shown.
@@ -27,35 +28,6 @@ ROUTE = Route(
     {200: Answer("Totals and rates.", Overview)},
     errors=(503,),
 )
-
-
-class _Shared:
-    """One read at a time, shared by all who ask meanwhile and in the next second."""
-
-    def __init__(self) -> None:
-        self._reading: asyncio.Task[bytes] | None = None
-        self._until = 0.0
-
-    async def get(self) -> bytes:
-        """The answer's JSON."""
-        if self._reading is None or (self._reading.done() and time.monotonic() > self._until):
-            self._reading = asyncio.create_task(self._read())
-            # Retrieved: whoever asked may have given up meanwhile.
-            self._reading.add_done_callback(lambda t: t.cancelled() or t.exception())
-        return await asyncio.shield(self._reading)
-
-    async def _read(self) -> bytes:
-        try:
-            return await _read()
-        finally:
-            self._until = time.monotonic() + FRESH
-
-    def forget(self) -> None:
-        """Start a new read for the next request."""
-        self._reading = None
-
-
-shared = _Shared()
 
 
 @serve(ROUTE)
@@ -76,3 +48,6 @@ async def _read() -> bytes:
     return msgspec.json.encode(
         overview(found, look, dead, moment, rule_figures(), settings.faults.on())
     )
+
+
+shared = Shared(_read, FRESH)

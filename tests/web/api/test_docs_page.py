@@ -106,7 +106,7 @@ async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch, let
         async with client.request(method, path, headers=headers, data=data) as answer:
             answers[method, path] = answer.status
 
-    assert len(answers) == len(commands) == 23
+    assert len(answers) == len(commands) == 25
     assert answers.pop(("POST", "/api/orders")) == 202
     assert answers.pop(("GET", "/readyz")) == 503
     assert answers.pop(("GET", f"/api/orders/{parameters.ORDER_ID.example}")) == 404
