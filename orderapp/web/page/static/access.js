@@ -3,6 +3,10 @@
 
 import { get } from "./api.js";
 
+/** What a view says that offers changes, where none are taken from here. */
+export const REFUSED =
+  "This worker takes changes on its own machine only. Use the command there; or start the worker with ORDERAPP_API_TOKEN, which this page then asks for.";
+
 export class Access {
   /** `free`, with the `token`, or `refused`; free until the worker has said it. */
   changes = "free";

@@ -1,12 +1,16 @@
 /* What the page shows, as its address says it: `#/orders/123?country=DE&status=paid&after=…`,
    `#/dead-letters/3:17?service=payment`. */
 
-const PATH = /^#(?:\/(?:(orders|dead-letters)(?:\/([^?]*))?)?(?:\?(.*))?)?$/;
 /** What each view can be asked for. */
 const NAMES = {
   orders: ["country", "status", "after"],
   "dead-letters": ["status", "service", "error", "order_id", "after"],
 };
+/** What each view calls one, and many. */
+const NOUNS = { orders: ["Order", "orders"], "dead-letters": ["Dead letter", "dead letters"] };
+const PATH = new RegExp(
+  String.raw`^#(?:/(?:(${Object.keys(NAMES).join("|")})(?:/([^?]*))?)?(?:\?(.*))?)?$`,
+);
 
 /** The view, what is open in it (as it stands there), its filters and the page's cursor, each empty
     if it is not there; null for a jump within the page. */
@@ -28,13 +32,12 @@ export function writeAddress({ view, open, ...rest }) {
 /** What it shows, for a window's title. */
 export function titleOf(address) {
   const { view, open } = address;
-  const one = view === "orders" ? "Order" : "Dead letter";
-  return `${open ? `${one} ${open}` : listTitle(address)}: orderapp`;
+  return `${open ? `${NOUNS[view][0]} ${open}` : listTitle(address)}: orderapp`;
 }
 
 /** `Orders: DE, paid`. */
 export function listTitle({ view, open: _, after, ...filters }) {
-  const name = view === "orders" ? "orders" : "dead letters";
+  const name = NOUNS[view][1];
   const filter = Object.values(filters).filter(Boolean).join(", ").replaceAll("_", " ");
   const title = after ? `Older ${name}` : name[0].toUpperCase() + name.slice(1);
   return `${title}${filter && `: ${filter}`}`;

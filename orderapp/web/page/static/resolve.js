@@ -1,9 +1,11 @@
 /* The dialog in which dead letters are replayed or dropped: it first counts which, by a dry run, and
    then does what was confirmed, request by request, until all is done. */
 
+import { REFUSED } from "./access.js";
 import { post } from "./api.js";
 import { commandOf, copy } from "./command.js";
 import { byId, counted, countText, make, setText } from "./text.js";
+import { TokenField } from "./token.js";
 
 /** One request begins with no more after 10 s, and is given up after 25. */
 const PATIENCE_MS = 30_000;
@@ -12,14 +14,12 @@ const WORDS = {
   replay: ["Replay", "Replayed", "They are sent again, each to the service that gave it up. What fails again is a new dead letter."],
   drop: ["Drop", "Dropped", "It is noted that nothing will be done with them. They stay in Kafka, and a command can still replay them (--all)."],
 };
-const REFUSED =
-  "This worker takes changes on its own machine only. Use the command there; or start the worker with ORDERAPP_API_TOKEN, which this page then asks for.";
 
 export class Resolver {
   #access;
   #onDone;
   #dialog = byId("resolve");
-  #token = byId("resolve-form").elements.token;
+  #token;
   #action = "replay";
   #choice = {};
   /** How many the dry run has found, null before. */
@@ -32,6 +32,7 @@ export class Resolver {
   /** `onDone()` when something was changed and the dialog is closed. */
   constructor(access, onDone) {
     this.#access = access;
+    this.#token = new TokenField(access, byId("resolve-token"));
     this.#onDone = onDone;
     byId("resolve-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -59,9 +60,9 @@ export class Resolver {
     this.#say(" ");
     this.#showLines([]);
     const { changes, token } = this.#access;
-    this.#askToken(changes === "token" && !token);
+    this.#token.show(changes === "token" && !token);
     this.#dialog.showModal();
-    (byId("resolve-token").hidden ? byId("resolve-title") : this.#token).focus();
+    (this.#token.isShown ? this.#token : byId("resolve-title")).focus();
     byId("resolve-do").hidden = changes === "refused";
     if (changes === "refused") this.#say(REFUSED);
     else if (changes === "free" || token) this.#next();
@@ -77,7 +78,6 @@ export class Resolver {
     if (this.#busy) return;
     const turn = this.#turn;
     this.#busy = true;
-    if (this.#token.value) this.#access.token = this.#token.value;
     try {
       if (this.#number === null) await this.#count(turn);
       else await this.#do(turn);
@@ -93,7 +93,7 @@ export class Resolver {
     this.#offer(null);
     const found = await this.#ask(true);
     if (turn !== this.#turn) return;
-    this.#askToken(false);
+    this.#token.show(false);
     this.#number = found.done;
     const [name] = WORDS[this.#action];
     const least = found.complete ? "" : "at least ";
@@ -126,27 +126,17 @@ export class Resolver {
 
   #ask(dryRun) {
     const body = { ...this.#choice, dry_run: dryRun };
-    return post(`api/dead-letters/${this.#action}`, body, this.#access.headers, PATIENCE_MS);
+    return post(`api/dead-letters/${this.#action}`, body, this.#token.headers(), PATIENCE_MS);
   }
 
   #failed(error) {
     // Whether it was done before there was no answer is not known.
     this.#changed ||= this.#number !== null;
     this.#say(error.status === 403 ? REFUSED : error.message, "bad");
-    if (error.status === 401) {
-      this.#access.changes = "token";
-      this.#askToken(true, true);
-    }
+    if (error.status === 401) this.#token.ask();
     byId("resolve-do").hidden = error.status === 403;
     if (error.status === 422) this.#offer(null);
     else this.#offer(this.#number === null ? "Count again" : "Try again");
-  }
-
-  #askToken(wanted, wrong = false) {
-    byId("resolve-token").hidden = !wanted;
-    if (wrong) this.#token.setAttribute("aria-invalid", "true");
-    else this.#token.removeAttribute("aria-invalid");
-    if (wrong) this.#token.focus();
   }
 
   /** What the first button does; nothing without a text. */

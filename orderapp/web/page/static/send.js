@@ -4,6 +4,7 @@
 import { ApiError, post } from "./api.js";
 import { markFields } from "./fields.js";
 import { byId } from "./text.js";
+import { TokenField } from "./token.js";
 
 const RISKY = { customer_id: 1234, amount: 350, country: "DE" };
 
@@ -29,6 +30,7 @@ const FIELDS = {
 
 export class Sender {
   #access;
+  #token;
   #form = byId("send");
   #inputs = Object.keys(FIELDS).map((name) => this.#form.elements[name]);
   #onSent;
@@ -41,6 +43,7 @@ export class Sender {
   /** `onSent(order)` with the order as the worker made it. */
   constructor(access, onSent) {
     this.#access = access;
+    this.#token = new TokenField(access, byId("token-field"));
     this.#onSent = onSent;
     access.onAnswer(() => this.#offer());
     byId("try").addEventListener("click", () => this.#open(byId("actions").hidden));
@@ -70,12 +73,12 @@ export class Sender {
     const { changes } = this.#access;
     this.#form.hidden = changes === "refused";
     byId("send-refused").hidden = changes !== "refused";
-    byId("token-field").hidden = changes !== "token";
+    this.#token.show(changes === "token");
     byId("token-note").hidden = changes !== "token";
   }
 
   #submit() {
-    if (document.activeElement === this.#form.elements.token) {
+    if (this.#token.isFocused) {
       this.#send(this.#last); // Enter after the token sends what it was asked for
       return;
     }
@@ -98,7 +101,7 @@ export class Sender {
       const answer = await post("api/orders", body, this.#headers(body));
       this.#pending = null;
       markFields(this.#inputs, {});
-      this.#form.elements.token.removeAttribute("aria-invalid");
+      this.#offer();
       this.#say(`Order ${answer.order.order_id} is accepted.`, "good");
       this.#onSent(answer.order);
     } catch (error) {
@@ -112,8 +115,7 @@ export class Sender {
   #headers(body) {
     const text = JSON.stringify(body);
     if (this.#pending?.text !== text) this.#pending = { text, key: newKey() };
-    this.#access.token = this.#form.elements.token.value || this.#access.token;
-    return { "Idempotency-Key": this.#pending.key, ...this.#access.headers };
+    return { "Idempotency-Key": this.#pending.key, ...this.#token.headers() };
   }
 
   #failed(error) {
@@ -121,15 +123,11 @@ export class Sender {
     this.#mayPass = ["unreachable", "store"].includes(error.kind);
     if (error.kind === "refused") this.#pending = null;
     markFields(this.#inputs, Object.fromEntries(error.errors.map((one) => [one.field, one.detail])));
-    if (error.status === 401) this.#askToken();
+    if (error.status === 401) {
+      this.#token.ask();
+      byId("token-note").hidden = false;
+    }
     if (error.status === 403) this.#access.ask();
-  }
-
-  #askToken() {
-    this.#access.changes = "token";
-    this.#offer();
-    this.#form.elements.token.setAttribute("aria-invalid", "true");
-    this.#form.elements.token.focus();
   }
 
   #say(text, tone = "") {

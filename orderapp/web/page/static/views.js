@@ -1,18 +1,29 @@
-/* Which view is on show: orders, or dead letters, whose files are loaded when they are first asked
+/* Which view is on show: orders, or another one, whose files are loaded when it is first asked
    for. */
 
 import { byId, make } from "./text.js";
 
-/** For each view its title's id and what it is about. */
-const TITLES = {
-  orders: ["orders-title", "orders"],
-  "dead-letters": ["letters-title", "dead letters"],
+/** For each view its title's id, what it is about, and of those that are loaded the place that
+    they get, their files, and what shows them: `show(address, focus)`, and `leave()` when another
+    one is shown. */
+const VIEWS = {
+  orders: { title: "orders-title", about: "orders" },
+  "dead-letters": {
+    title: "letters-title",
+    about: "dead letters",
+    place: "letters",
+    files: ["letters.html", "letters.css", "dialog.css"],
+    script: async () => (await import("./letters.js")).Letters,
+  },
 };
 
 export class Views {
   #context;
-  #loading = null;
-  #letters = null;
+  /** By name, what shows a view, as a promise. */
+  #loading = new Map();
+  #view = "orders";
+  /** What shows it; null for orders, and until it is there. */
+  #shown = null;
   #asked = 0;
 
   /** `context`: `access`, and `go(change, focus)`, for the views. */
@@ -22,19 +33,26 @@ export class Views {
 
   async show(address, focus) {
     const turn = ++this.#asked;
-    this.#choose(address.view);
-    if (address.view === "orders") {
-      this.#letters?.leave();
-      return;
-    }
+    const { view } = address;
+    if (view !== this.#view) this.#shown?.leave();
+    this.#shown = view === this.#view ? this.#shown : null;
+    this.#view = view;
+    this.#choose(view);
+    if (!VIEWS[view].script) return;
+    const shown = await this.#loaded(view);
+    if (turn !== this.#asked) return;
+    this.#shown = shown;
+    shown?.show(address, focus);
+  }
+
+  async #loaded(view) {
+    if (!this.#loading.has(view)) this.#loading.set(view, load(VIEWS[view], this.#context));
     try {
-      this.#loading ??= load(byId("letters"), this.#context);
-      this.#letters = await this.#loading;
+      return await this.#loading.get(view);
     } catch {
-      this.#failed();
-      return;
+      failed(byId(VIEWS[view].place));
+      return null;
     }
-    if (turn === this.#asked) this.#letters.show(address, focus);
   }
 
   #choose(view) {
@@ -45,29 +63,29 @@ export class Views {
       if (link.dataset.leads === view) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    const [title, name] = TITLES[view];
+    const { title, about } = VIEWS[view];
     const skip = document.querySelector(".skip");
     skip.href = `#${title}`;
-    skip.textContent = `Skip to the ${name}`;
-  }
-
-  #failed() {
-    const again = make("button", "", "Load the page again");
-    again.addEventListener("click", () => location.reload());
-    byId("letters").replaceChildren(
-      make("p", "", "This view could not be loaded: there is no connection to the worker."), again,
-    );
+    skip.textContent = `Skip to the ${about}`;
   }
 }
 
-async function load(place, context) {
-  place.replaceChildren(make("p", "note", "Loading …"));
-  const [{ Letters }, page] = await Promise.all([
-    import("./letters.js"), text("static/letters.html"), style("static/letters.css"),
+function failed(place) {
+  const again = make("button", "", "Load the page again");
+  again.addEventListener("click", () => location.reload());
+  place.replaceChildren(
+    make("p", "", "This view could not be loaded: there is no connection to the worker."), again,
+  );
+}
+
+async function load({ place, files: [page, ...styles], script }, context) {
+  byId(place).replaceChildren(make("p", "note", "Loading …"));
+  const [View, found] = await Promise.all([
+    script(), text(`static/${page}`), ...styles.map((name) => style(`static/${name}`)),
   ]);
-  const parsed = new DOMParser().parseFromString(page, "text/html");
-  place.replaceChildren(...parsed.body.children);
-  return new Letters(context);
+  const parsed = new DOMParser().parseFromString(found, "text/html");
+  byId(place).replaceChildren(...parsed.body.children);
+  return new View(context);
 }
 
 async function text(path) {
@@ -76,7 +94,9 @@ async function text(path) {
   return response.text();
 }
 
+/** Views may share one. */
 function style(path) {
+  if (document.querySelector(`link[href="${path}"]`)) return null;
   const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: path });
   const loaded = new Promise((resolve, reject) => {
     link.onload = resolve;
