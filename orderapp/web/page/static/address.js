@@ -1,13 +1,18 @@
 /* What the page shows, as its address says it: `#/orders/123?country=DE&status=paid&after=…`,
-   `#/dead-letters/3:17?service=payment`. */
+   `#/dead-letters/3:17?service=payment`, `#/flow/topic/orders?partition=3&offset=17`. */
 
 /** What each view can be asked for. */
 const NAMES = {
   orders: ["country", "status", "after"],
   "dead-letters": ["status", "service", "error", "order_id", "after"],
+  flow: ["partition", "offset", "since"],
 };
 /** What each view calls one, and many. */
-const NOUNS = { orders: ["Order", "orders"], "dead-letters": ["Dead letter", "dead letters"] };
+const NOUNS = {
+  orders: ["Order", "orders"],
+  "dead-letters": ["Dead letter", "dead letters"],
+  flow: ["Flow:", "flow"],
+};
 const PATH = new RegExp(
   String.raw`^#(?:/(?:(${Object.keys(NAMES).join("|")})(?:/([^?]*))?)?(?:\?(.*))?)?$`,
 );

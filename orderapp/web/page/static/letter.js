@@ -1,13 +1,12 @@
 /* One dead letter: why it was given up, and its headers, key and value as they lie in Kafka. */
 
 import { get } from "./api.js";
+import { bytesText, fact, headerFact, noteOf } from "./bytes.js";
 import { orderLink, stateChip } from "./letter_row.js";
 import { byId, countText, make, setText, zonedText } from "./text.js";
 
 /** The worker asks Kafka, which has 8 s. */
 const PATIENCE_MS = 12_000;
-
-const bytes = new Intl.NumberFormat();
 
 export class Letter {
   #close;
@@ -81,10 +80,7 @@ export class Letter {
     showBytes("key", letter.key);
     const left = letter.header_count - letter.headers.length;
     setText(byId("letter-headers-note"), left > 0 ? `and ${countText(left)} more` : " ");
-    byId("letter-headers").replaceChildren(...letter.headers.map(({ name, value }) => {
-      const note = value && noteOf(value, false);
-      return fact([name, note ? `${bytesText(value)} (${note})` : bytesText(value)]);
-    }));
+    byId("letter-headers").replaceChildren(...letter.headers.map(headerFact));
   }
 
   #actions({ place, state, objection }) {
@@ -120,31 +116,8 @@ function factsOf(letter) {
   ].filter(([, value]) => value !== null && value !== undefined && value !== "");
 }
 
-function fact([name, value]) {
-  const item = make("div");
-  const shown = make("dd");
-  shown.append(value instanceof Node ? value : String(value));
-  item.append(make("dt", "", name), shown);
-  return item;
-}
-
 function showBytes(name, found) {
   const text = byId(`letter-${name}`);
   text.textContent = bytesText(found);
   setText(byId(`letter-${name}-note`), found ? noteOf(found, true) : " ");
-}
-
-/** Two digits for each byte of what is no text. */
-function bytesText(found) {
-  if (found === null) return "null";
-  return found.form === "hex" ? found.text.replace(/(..)(?=.)/g, "$1 ") : found.text;
-}
-
-/** How it is shown; of what is shown whole, as text, only where that is asked for (`always`). */
-function noteOf({ form, length, shown, schema_id: schema }, always) {
-  const name = form === "json" ? "JSON" : form;
-  const parts = always ? [`${name}, ${bytes.format(length)} bytes`] : form === "hex" ? ["hex"] : [];
-  if (schema !== null) parts.push(`Schema Registry's schema ${schema}`);
-  if (shown < length) parts.push(`the first ${bytes.format(shown)} are shown`);
-  return parts.join(", ");
 }

@@ -12,8 +12,15 @@ const VIEWS = {
     title: "letters-title",
     about: "dead letters",
     place: "letters",
-    files: ["letters.html", "letters.css", "dialog.css"],
+    files: ["letters.html", "letters.css", "bytes.css", "dialog.css"],
     script: async () => (await import("./letters.js")).Letters,
+  },
+  flow: {
+    title: "flow-title",
+    about: "flow",
+    place: "flow",
+    files: ["flow.html", "flow.css", "bytes.css"],
+    script: async () => (await import("./flow.js")).Flow,
   },
 };
 
