@@ -23,6 +23,8 @@ class Web:
     metrics: str | int = "web"
     #: What the page calls this deployment, such as `staging`; None: nothing.
     environment: str | None = None
+    #: Seconds from one check of all orders to the next; 0: none but those that are asked for.
+    reconcile_every: float = 0.0
 
     @classmethod
     def from_env(cls, env: Environ) -> Self:
@@ -41,6 +43,7 @@ class Web:
             api_token=token,
             metrics=_metrics(env),
             environment=_environment(env),
+            reconcile_every=_reconcile_every(env),
         )
 
 
@@ -50,6 +53,14 @@ def _environment(env: Environ) -> str | None:
     if value is not None and not re.fullmatch(r"[\w.-]{1,20}", value):
         wrong(name, value, "1 to 20 letters, digits and . _ -")
     return value
+
+
+def _reconcile_every(env: Environ) -> float:
+    name = "ORDERAPP_RECONCILE_EVERY"
+    seconds = env.seconds(name, 0.0, 0)
+    if 0 < seconds < 60:
+        wrong(name, f"{seconds:g}", "0 (never), or a number of seconds from 60 to 86400")
+    return seconds
 
 
 def _metrics(env: Environ) -> str | int:

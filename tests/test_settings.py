@@ -45,6 +45,7 @@ def test_every_setting_is_read():
             "ORDERAPP_ALLOWED_HOSTS": "orders.example, Web",
             "ORDERAPP_TAKE_ORDERS": "token",
             "ORDERAPP_ENVIRONMENT": "staging-2",
+            "ORDERAPP_RECONCILE_EVERY": "3600",
             "ORDERAPP_METRICS": "9100",
             "ORDERAPP_IDEMPOTENCY_HOURS": "48",
             "ORDERAPP_MAX_ATTEMPTS": "3",
@@ -75,7 +76,7 @@ def test_every_setting_is_read():
     assert str(settings.data_dir) == "/data"
     assert (settings.order_interval, settings.payment_delay) == (0.5, 0.0)
     assert settings.web == Web(
-        "0.0.0.0", ("orders.example", "web"), "token", "hush-token", 9100, "staging-2"
+        "0.0.0.0", ("orders.example", "web"), "token", "hush-token", 9100, "staging-2", 3600.0
     )
     assert settings.idempotency_hours == 48
     assert (settings.max_attempts, settings.stall_seconds) == (3, 40.0)
@@ -262,6 +263,8 @@ def test_a_service_that_is_added_moves_no_running_deployment(services, group):
         ("ORDERAPP_ALLOWED_HOSTS", "a,,b"),
         ("ORDERAPP_TAKE_ORDERS", "everyone"),
         ("ORDERAPP_ENVIRONMENT", "a very long name of one"),
+        ("ORDERAPP_RECONCILE_EVERY", "59"),
+        ("ORDERAPP_RECONCILE_EVERY", "-1"),
         ("ORDERAPP_METRICS", "on"),
         ("ORDERAPP_METRICS", "0"),
         ("ORDERAPP_METRICS", "65536"),

@@ -187,6 +187,27 @@ def test_the_topology_and_the_messages_are_those_of_kafka(pipeline):
     assert min(m["at"] for m in later["messages"]) >= sent["at"]
 
 
+def test_a_check_of_all_orders_is_begun_and_what_came_of_it_is_told_with_its_age(pipeline):
+    accepted(pipeline, HARMLESS)
+    status, begun, _ = post(pipeline, None, path="/api/reconcile")
+    assert (status, begun["running"]) == (202, True)
+
+    def done():
+        found = pipeline.get("/api/reconcile")[1]
+        return None if found["running"] else found
+
+    found = eventually(done, "the check is done", 120)
+    assert found["failed"] is None
+    last = found["last"]
+    # Other tests have left dead letters.
+    assert last["result"] in {"agree", "dead_letters"}
+    assert (last["orders"] > 0, last["disagreements"], last["is_old"]) == (True, [], False)
+    assert last["age_seconds"] < 60
+    _, hour = pipeline.get("/api/history")
+    assert hour["stored"]["orders"] > 0
+    assert 0 < hour["paid"]["p50"] <= hour["paid"]["p99"]
+
+
 def test_an_event_stream_shows_an_order_and_what_becomes_of_it(pipeline):
     with listening(pipeline) as stream:
 

@@ -53,13 +53,18 @@ class Ages(Collector):
     def __init__(
         self, name: str, text: str, bounds: Sequence[float], registry: CollectorRegistry
     ) -> None:
-        self._name, self._text, self._bounds = name, text, bounds
+        self._name, self._text, self.bounds = name, text, bounds
         self._children: dict[tuple[str, ...], _Ages] = {}
         registry.register(self)
 
     def labels(self, *values: str) -> "_Ages":
         """The histogram of a service and a topic."""
-        return self._children.setdefault(values, _Ages(self._bounds))
+        return self._children.setdefault(values, _Ages(self.bounds))
+
+    def counts(self) -> dict[tuple[str, ...], list[int]]:
+        """By labels, how many records were as old as each of `bounds` and not as the one
+        before; the last count is of those beyond all of them."""
+        return {values: [*child.counts] for values, child in self._children.items()}
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
         """What Prometheus gets."""
@@ -72,7 +77,7 @@ class Ages(Collector):
 class _Ages:
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
+        self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
     def observe(self, timestamps_ms: list[int], now: float) -> None:
@@ -82,7 +87,7 @@ class _Ages:
         # Clocks of other machines may be ahead; a sum that falls would look like a restart.
         self.sum += max(now_ms * len(timestamps_ms) - sum(timestamps_ms), 0) / 1000
         # From the youngest to the oldest: as many as are left are older than the last bound.
-        left, counts = len(timestamps_ms), self._counts
+        left, counts = len(timestamps_ms), self.counts
         for index, bound in enumerate(self._bounds):
             older = bisect_left(timestamps_ms, now_ms - bound * 1000, 0, left)
             counts[index] += left - older
@@ -93,7 +98,7 @@ class _Ages:
 
     def buckets(self) -> list[tuple[str, float]]:
         total, found = 0, []
-        for bound, count in zip([*self._bounds, float("inf")], self._counts, strict=True):
+        for bound, count in zip([*self._bounds, float("inf")], self.counts, strict=True):
             total += count
             found.append((floatToGoString(bound), float(total)))  # type: ignore[no-untyped-call]
         return found

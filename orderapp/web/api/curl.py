@@ -29,7 +29,8 @@ def command(server: str, method: str, path: str, operation: dict[str, Any]) -> s
     )
     first = [
         "curl -sN" if is_stream else "curl -s",
-        *(() if method in {"GET", "POST"} else ("-X", method)),
+        # With data it is a POST.
+        *(() if method == ("POST" if data else "GET") else ("-X", method)),
         quote(f"{server}{path}{query}"),
     ]
     return " \\\n    ".join([" ".join(first), *(f"-H {header}" for header in headers), *data])

@@ -24,6 +24,8 @@ _TAGS = {
     "access": "What whoever asks may change.",
     "stats": "Totals, and how far the services are.",
     "topology": "What is connected with what.",
+    "history": "The last hour.",
+    "reconcile": "Whether the topics and the store agree.",
     "topics": "What lies in the topics.",
     "worker": "The worker itself, and what it says of its API.",
 }

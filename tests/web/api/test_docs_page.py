@@ -9,7 +9,7 @@ import pytest
 
 from orderapp import control, topics
 from orderapp.app import app
-from orderapp.web.api import dead_letters, docs_text, openapi, ordering, parameters
+from orderapp.web.api import checks, dead_letters, docs_text, openapi, ordering, parameters
 from orderapp.web.api.sent_order import SentOrder
 from tests.rules.log import ControlLog
 from tests.switches import SwitchLog
@@ -91,6 +91,7 @@ async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch, let
     while letters.put() != dead_letters.PLACE.example:
         pass
     monkeypatch.setattr(ordering, "take", taken)
+    monkeypatch.setattr(checks.checker, "begin", lambda: None)
     text = await (await client.get("/docs")).text()
     commands = [unescape(found) for found in re.findall(r"<code>(curl [^<]*)</code>", text)]
 
@@ -106,8 +107,9 @@ async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch, let
         async with client.request(method, path, headers=headers, data=data) as answer:
             answers[method, path] = answer.status
 
-    assert len(answers) == len(commands) == 25
+    assert len(answers) == len(commands) == 28
     assert answers.pop(("POST", "/api/orders")) == 202
+    assert answers.pop(("POST", "/api/reconcile")) == 202
     assert answers.pop(("GET", "/readyz")) == 503
     assert answers.pop(("GET", f"/api/orders/{parameters.ORDER_ID.example}")) == 404
     assert {*answers.values()} == {200}

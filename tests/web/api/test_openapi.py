@@ -238,6 +238,7 @@ def test_every_operation_has_a_group_that_is_explained_and_says_who_may():
         "post_api_dead_letters_replay",
         "post_api_faults_off",
         "post_api_orders",
+        "post_api_reconcile",
         "put_api_faults_name",
         "put_api_rules_rule_id",
     ]

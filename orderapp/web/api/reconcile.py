@@ -1,0 +1,128 @@
+"""`GET` and `POST /api/reconcile`: whether the topics and the store agree, as last checked."""
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+from aiohttp import web
+
+from orderapp.engine.observe.times import Time, iso, moment_of
+from orderapp.web.api.access import check_writer
+from orderapp.web.api.checks import Checked, Found, Problem, checker
+from orderapp.web.api.routes import Answer, Route, json, serve
+
+#: Seconds after which a result is old, where checks are not repeated; else after two turns.
+OLD = 86_400.0
+
+
+class Disagreement(msgspec.Struct, frozen=True):
+    """How many orders or records disagree in one way (as `reconcile --json` calls it), and the
+    first ten: order ids, or places as `topic[partition]@offset`."""
+
+    name: str
+    count: int
+    examples: Sequence[int | str]
+
+
+class Reconciled(msgspec.Struct, frozen=True):
+    """What a check came to: `agree`; `disagree`; all agree, but records were `lost`, or
+    `dead_letters` are open. `is_old` says that it is from so long ago that it may not hold any
+    more."""
+
+    at: Time
+    age_seconds: float
+    is_old: bool
+    took_seconds: float
+    result: Literal["agree", "disagree", "lost", "dead_letters"]
+    orders: int
+    lost: int
+    disagreements: Sequence[Disagreement]
+
+
+class FailedCheck(msgspec.Struct, frozen=True):
+    """A check that came to no result: there are more records than a worker checks by itself
+    (`too_large`), it took too long, Kafka was away, or it failed, and the log says why."""
+
+    at: Time
+    why: Problem
+
+
+class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
+    """The last check of this worker, and the last one that failed, if it was after that.
+    `every_seconds` is null where it does not repeat them; `waiting` means that one is due, and
+    the services are not idle."""
+
+    last: Reconciled | None
+    failed: FailedCheck | None
+    running: bool
+    waiting: bool
+    every_seconds: float | None
+    status: Literal["ok"] = "ok"
+
+
+@serve(
+    Route(
+        "GET",
+        "/api/reconcile",
+        "What the last check of all orders came to, in this worker, and how old that is.",
+        {200: Answer("The last check.", Reconcile)},
+    )
+)
+async def last(request: web.Request) -> web.Response:
+    """The last check."""
+    return json(_status())
+
+
+@serve(
+    Route(
+        "POST",
+        "/api/reconcile",
+        "Check all orders now, as the command `reconcile` does; one that is running goes on. A "
+        "worker checks up to a million records.",
+        {202: Answer("It is running; `GET` says what came of it.", Reconcile)},
+        errors=(401, 403),
+        guarded=True,
+    )
+)
+async def check(request: web.Request) -> web.Response:
+    """Begin a check."""
+    check_writer(request)
+    checker.begin()
+    return json(_status(), 202)
+
+
+def _status() -> Reconcile:
+    checked, failed = checker.checked, checker.failed
+    return Reconcile(
+        last=_reconciled(checked) if checked else None,
+        failed=FailedCheck(_text(failed.at), failed.why) if failed else None,
+        running=checker.is_running,
+        waiting=checker.is_waiting,
+        every_seconds=checker.every or None,
+    )
+
+
+def _reconciled(found: Checked) -> Reconciled:
+    age = max(0.0, time.time() - found.at)
+    report = found.report
+    return Reconciled(
+        at=_text(found.at),
+        age_seconds=round(age, 1),
+        is_old=age > (2 * checker.every + found.seconds if checker.every else OLD),
+        took_seconds=round(found.seconds, 1),
+        result=report.status,
+        orders=report.orders,
+        lost=report.lost.records,
+        disagreements=[
+            _disagreement(*item) for item in report.disagreements.items() if item[1].count
+        ],
+    )
+
+
+def _disagreement(name: str, found: Found) -> Disagreement:
+    return Disagreement(name, found.count, found.examples)
+
+
+def _text(at: float) -> str:
+    return iso(moment_of(int(at * 1000)))
