@@ -48,7 +48,10 @@ MODULES = [
     "orderapp.web.api.metrics",
     "orderapp.commands.acls",
     "orderapp.commands.couchbase",
+    "orderapp.commands.root",
     "orderapp.commands.worker",
+    "orderapp.commands.completion",
+    "orderapp.commands.tables",
     "orderapp.commands.send",
     "orderapp.commands.model",
     "orderapp.commands.dlq",
@@ -74,6 +77,7 @@ app = BatchApp(
     directory=directory,
     datadir=str(settings.data_dir / "faust"),
     # Every topic's key is the order id.
+    key_name="order_id",
     logging_config=json_config("order_id") if settings.log_format == "json" else None,
     # -- Kafka
     broker="kafka://" + ";kafka://".join(settings.kafka_bootstrap_servers or ("embedded",)),

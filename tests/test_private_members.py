@@ -42,6 +42,7 @@ USED = {
     "faust.app.base.App": "_consumer _on_agent_error _on_rebalance_when_stopped _producer"
     " _producer_flush",
     "faust.app.base.BootStrategy": "_chain",
+    "faust.cli.worker.worker": "_banner_data",
     "faust.transport.drivers.aiokafka.AIOKafkaConsumerThread": "_commit _consumer"
     " _create_consumer _ensure_consumer _fetch_records _gather_remaining_tasks",
     "faust.transport.drivers.aiokafka.Consumer": "_acked _acked_index _commit _commit_fut"

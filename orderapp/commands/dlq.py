@@ -83,12 +83,13 @@ class _Change(_Dlq):
             raise click.UsageError("Which ones? Give places, filters, or --everything")
         if everything and not selection.is_everything():
             raise click.UsageError("--everything does not go with places or filters")
+        number = len(selection.places) or None
         if not (yes or dry_run) and sys.stdin.isatty():
             # Outside of the loop, which would keep Ctrl-C from the question.
             number = run(count(self.action, selection))
             if number and not click.confirm(question(self.action, number), err=True):
                 sys.exit("orderapp: nothing was changed")
-        work = resolve(self.action, selection, dry_run=dry_run, json_lines=as_json)
+        work = resolve(self.action, selection, number, dry_run=dry_run, json_lines=as_json)
         sys.exit(report(run(work), as_json=as_json))
 
 
@@ -133,6 +134,7 @@ async def _list(selection: Selection, limit: int | None, json_lines: bool) -> No
         what = f"{'' if selection.resolved else 'open '}dead letter{'' if count == 1 else 's'}"
         shown = f"the first {count} {what}" if count == limit else f"{count or 'no'} {what}"
         click.echo(shown, err=True)
+        table.end()
 
 
 async def _show(selection: Selection, json_lines: bool) -> int:

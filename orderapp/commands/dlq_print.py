@@ -1,13 +1,12 @@
 """How dead letters are shown: as a table, in full, or as JSON."""
 
 import base64
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
+from orderapp.commands.fit import cut, room
 from orderapp.engine.dead_letters.read import DeadLetter
 from orderapp.engine.dead_letters.resolutions import Resolution
 from orderapp.engine.dead_letters.resolve import Task
@@ -70,7 +69,9 @@ class Table:
     def __init__(self, *, with_notes: bool) -> None:
         self._with_notes = with_notes
         self._widths: list[int] = []
-        self._room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        self._room = room()
+        #: Whether a row did not fit.
+        self.cut = False
 
     def print(self, tasks: Sequence[Task]) -> None:
         """Print a row for each."""
@@ -81,7 +82,15 @@ class Table:
             self._widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row, self._widths, strict=True)]
-            click.echo("  ".join(cells).rstrip()[: self._room])
+            line = "  ".join(cells).rstrip()
+            shown = cut(line, self._room)
+            self.cut = self.cut or shown != line
+            click.echo(shown)
+
+    def end(self) -> None:
+        """Say on stderr what was left out, if something was."""
+        if self.cut:
+            click.echo("lines were cut at … : `dlq show` and --json have all", err=True)
 
     def _row(self, task: Task) -> list[str]:
         letter, origin = task.letter, task.letter.origin

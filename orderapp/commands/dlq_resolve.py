@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from orderapp.commands.dlq_print import Table, as_json
+from orderapp.commands.progress import Progress
 from orderapp.commands.running import existing_cluster
 from orderapp.engine.dead_letters.resolutions import Action
 from orderapp.engine.dead_letters.resolve import Task
@@ -26,11 +27,27 @@ async def count(action: Action, selection: Selection) -> int:
 
 
 async def resolve(
-    action: Action, selection: Selection, *, dry_run: bool, json_lines: bool
+    action: Action,
+    selection: Selection,
+    total: int | None,
+    *,
+    dry_run: bool,
+    json_lines: bool,
 ) -> Outcome:
-    """Do it; raises `FatalError` or `TransientError` when it can't go on."""
-    show = _show_json if json_lines else Table(with_notes=False).print
-    running = Resolve(await existing_cluster(), action, selection, dry_run, complain, show)
+    """Do it; raises `FatalError` or `TransientError` when it can't go on. `total`, if it is
+    known, is how many it is about."""
+    table = Table(with_notes=False)
+    show = _show_json if json_lines else table.print
+    with Progress(action, total) as progress:
+        running = Resolve(
+            await existing_cluster(), action, selection, dry_run, complain, show, note=progress
+        )
+        await _run(running)
+    table.end()
+    return running.outcome
+
+
+async def _run(running: Resolve) -> None:
     try:
         await running.run()
     except asyncio.CancelledError:
@@ -38,7 +55,6 @@ async def resolve(
         raise
     except (FatalError, TransientError) as error:
         raise FatalError(f"{error}{_so_far(running.outcome)}") from error
-    return running.outcome
 
 
 def complain(line: str) -> None:

@@ -19,6 +19,7 @@ from yarl import URL
 
 from orderapp.app import app, cluster, embedded, settings
 from orderapp.commands.acls import rights
+from orderapp.commands.fit import hanging
 from orderapp.commands.running import run
 from orderapp.engine.embedded import jars, server, start
 from orderapp.engine.embedded.errors import EmbeddedBrokerError
@@ -229,7 +230,7 @@ class doctor(AppCommand):  # noqa: N801 - the name of the command
         as_json = self.kwargs["as_json"] or self.json
         for finding in found:
             state, what, text = finding
-            line = printable(f"{state:<6}  {what:<8}  {text}")
+            line = hanging(f"{state:<6}  {what:<8}  ", printable(text))
             click.echo(json.dumps(finding._asdict()) if as_json else line)
         sys.exit(1 if any(finding.state == "failed" for finding in found) else 0)
 

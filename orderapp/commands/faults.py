@@ -17,6 +17,7 @@ from orderapp.commands.changing import (
     read_author,
     version_option,
 )
+from orderapp.commands.fit import hanging
 from orderapp.commands.group import SubCommand, group
 from orderapp.commands.option_types import OptionType
 from orderapp.commands.running import run
@@ -129,4 +130,4 @@ def fault_as_json(fault: Fault) -> dict[str, Any]:
 
 def _line(fault: Fault) -> str:
     by = f", by {fault.author or 'nobody'} at {fault.changed_at}" if fault.changed_at else ""
-    return printable(f"{fault.id:<16} {fault.value:>5g}  {fault.text}{by}")
+    return hanging(f"{fault.id:<16} {fault.value:>5g}  ", printable(f"{fault.text}{by}"))

@@ -6,6 +6,7 @@ from typing import Any
 from orderapp.app import app
 from orderapp.app import settings as of_worker
 from orderapp.backtest import Backtest, Counts, Example
+from orderapp.commands.fit import hanging
 from orderapp.engine.observe.texts import printable
 from orderapp.rule import Rule, settings
 
@@ -34,9 +35,9 @@ def rules_as_text(rules: Sequence[Rule]) -> str:
     width = max((len(rule.id) for rule in rules), default=0)
     lines = []
     for rule in rules:
-        lines.append(f"{rule.id:<{width}}  {rule.state:<6}  {rule.text}")
+        lines.append(hanging(f"{rule.id:<{width}}  {rule.state:<6}  ", printable(rule.text)))
         more = f"version {rule.version}  {settings(rule.written())}".rstrip()
-        lines.append(printable(f"{'':<{width}}          {more}"))
+        lines.append(hanging(" " * (width + 10), printable(more)))
     return "\n".join(lines) or "no rules"
 
 

@@ -36,7 +36,7 @@ class BatchApp(DeclaringApp):
 
     `resources` are services that are started before Kafka is looked for, and `stall_seconds` is
     the time without progress after which `watch` calls the worker stalled. `directory` is where
-    the app keeps its data."""
+    the app keeps its data, and `key_name` what log lines call a record's key."""
 
     BootStrategy = Boot
 
@@ -46,6 +46,7 @@ class BatchApp(DeclaringApp):
         *,
         stall_seconds: float = 120.0,
         directory: PrivateDirectory | None = None,
+        key_name: str = "key",
         **options: Any,
     ) -> None:
         hold_lines()
@@ -54,6 +55,7 @@ class BatchApp(DeclaringApp):
         self.failure: str | None = None
         self.watch = Watch(self, stall_seconds)
         self._directory = directory
+        self.key_name = key_name
 
     async def on_first_start(self) -> None:
         """Faust makes its own directories, but not the one above them."""

@@ -86,7 +86,7 @@ class Worker(faust.Worker):
         super().on_setup_root_logger(logger, level)
         if not self._only_logs:
             for handler in logger.handlers:
-                handler.setFormatter(TextFormatter(handler.formatter))
+                handler.setFormatter(TextFormatter(handler.formatter, self.app.key_name))
         if level > logging.DEBUG:
             for handler in logger.handlers:
                 handler.addFilter(Quiet())

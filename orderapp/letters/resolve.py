@@ -43,6 +43,8 @@ class Resolve:
     show: Callable[[list[Task]], None] = lambda _: None
     #: Asked before each part: whether there is time for it.
     go_on: Callable[[], bool] = lambda: True
+    #: Hears after each part how many are done.
+    note: Callable[[int], None] = lambda _: None
     outcome: Outcome = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,16 +97,18 @@ class Resolve:
                     for window in windows(tasks) if tasks else [[]]:
                         if not self.go_on():
                             return False
-                        if self.action == "dropped":
-                            await resolver.drop(window)
-                            continue
-                        for (letter, _), why in await resolver.replay(window):
-                            self.outcome.errors.append(
-                                f"{letter.place} can't be replayed: {why}"
-                            )
+                        await self._do_part(resolver, window)
+                        self.note(resolver.done)
             finally:
                 self.outcome.done = resolver.done
         return True
+
+    async def _do_part(self, resolver: Resolver, window: list[Task]) -> None:
+        if self.action == "dropped":
+            await resolver.drop(window)
+            return
+        for (letter, _), why in await resolver.replay(window):
+            self.outcome.errors.append(f"{letter.place} can't be replayed: {why}")
 
 
 async def addresses_of(reader: TopicReader) -> Addresses:

@@ -43,21 +43,33 @@ _NUMBER = re.compile(r"[0-9]{1,16}")
 
 
 class TextFormatter(logging.Formatter):
-    """The lines of another formatter, of which each event has exactly one."""
+    """The lines of another formatter, of which each event has exactly one. It ends with the key
+    of the record that it is about, called `key_name`, where that is a number, as ids are, and
+    not said yet."""
 
-    def __init__(self, inner: logging.Formatter | None = None) -> None:
+    def __init__(self, inner: logging.Formatter | None = None, key_name: str = "key") -> None:
         super().__init__()
         self._inner = inner or logging.Formatter()
+        self._key_name = key_name
+        if colours := getattr(self._inner, "log_colors", None):
+            # Faust's white cannot be read on a light terminal. This is the terminal's own.
+            self._inner.log_colors = {**colours, "INFO": "reset"}  # type: ignore[attr-defined]
 
     def format(self, record: logging.LogRecord) -> str:
         """See the class."""
         # A copy: other handlers have formats of their own.
         line = logging.makeLogRecord(record.__dict__)
-        line.msg, line.args = printable(record.getMessage()), ()
+        line.msg, line.args = self._with_key(printable(record.getMessage()), record), ()
         line.exc_info = line.exc_text = line.stack_info = None
         text = self._inner.format(line)
         below = [f"{MARK}{printable(each)}" for each in self._below(record)]
         return "\n".join([text, *below]) if below else text
+
+    def _with_key(self, message: str, record: logging.LogRecord) -> str:
+        key = str(getattr(record, "key", ""))
+        if not _NUMBER.fullmatch(key) or re.search(rf"(?<![0-9]){key}(?![0-9])", message):
+            return message
+        return f"{message} ({self._key_name} {key})"
 
     def _below(self, record: logging.LogRecord) -> Iterator[str]:
         if record.exc_info:

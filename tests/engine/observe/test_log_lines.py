@@ -194,6 +194,32 @@ def test_colours_are_the_terminals_own():
     assert f"[ERROR] {red}a\\x1b[1mb " in shown
 
 
+def test_an_ordinary_line_has_the_colour_of_the_terminal_light_or_dark():
+    formatter = ExtensionFormatter(
+        fmt=DEFAULT_COLOR_FORMAT, log_colors=DEFAULT_COLORS, stream=Terminal()
+    )
+    shown = TextFormatter(formatter).format(log_record("ready"))
+
+    assert colorlog.escape_codes.escape_codes["white"] not in shown
+    assert f"{colorlog.escape_codes.escape_codes['reset']}ready" in shown
+    assert DEFAULT_COLORS["INFO"] == "white", "others keep theirs"
+
+
+@pytest.mark.parametrize(
+    ("message", "key", "shown"),
+    [
+        ("not sent", 123, "not sent (order_id 123)"),
+        ("not sent", "123", "not sent (order_id 123)"),
+        ("order 123 was not sent", 123, "order 123 was not sent"),
+        ("order 1234 was not sent", 123, "order 1234 was not sent (order_id 123)"),
+        ("not sent", "odd key", "not sent"),
+        ("not sent", None, "not sent"),
+    ],
+)
+def test_a_line_about_one_record_names_its_key(message, key, shown):
+    assert TextFormatter(key_name="order_id").format(log_record(message, key=key)) == shown
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
