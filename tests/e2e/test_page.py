@@ -119,6 +119,49 @@ async def test_a_dead_letter_is_seen_and_dropped_on_the_page(pipeline, open_page
     assert visit.foreign_requests == []
 
 
+async def test_without_a_terminal_something_is_broken_mended_and_replayed(pipeline, open_page):
+    visit = await open_page(url(pipeline))
+    page = visit.page
+    await expect_state(page, "Live")
+    await try_it(page)
+    risky = page.get_by_role("button", name="Send a risky order")
+    await risky.click()
+    await expect(story(page).locator("#story-steps")).to_contain_text(
+        "HIGH_AMOUNT_RISKY_COUNTRY"
+    )
+    await expect(story(page)).to_contain_text("Paid")
+    paid = page.url
+
+    await page.get_by_role("link", name="Break it").click()
+    gateway = page.get_by_role("listitem", name="gateway timeout")
+    try:
+        await gateway.get_by_role("button", name="Switch on").click()
+        await expect(gateway).to_contain_text("on: 100%")
+        await expect(page.locator("#broken")).to_contain_text("gateway timeout (100%)")
+        await risky.click()
+        await expect(page).to_have_url(re.compile(r"#/orders/\d+$"))
+        order_id = int(page.url.rpartition("/")[2])
+        assert page.url != paid
+        await expect(story(page).locator("#story-chips")).to_contain_text("dead letter")
+    finally:
+        await page.get_by_role("link", name="Show and mend it").click()
+        await page.get_by_role("button", name="All off").click()
+        await expect(page.locator("#faults-says")).to_contain_text("Done")
+    await expect(gateway.locator(".chip")).to_have_text("off")
+    await expect(page.locator("#broken")).to_be_hidden()
+
+    await page.goto(url(pipeline, f"#/dead-letters?order_id={order_id}"))
+    await page.get_by_role("button", name="Replay all 1 open …").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Replay 1").click()
+    await expect(dialog).to_contain_text("Replayed: 1.")
+    await dialog.get_by_role("button", name="Close").click()
+    await page.goto(url(pipeline, f"#/orders/{order_id}"))
+    await expect(story(page).locator("#story-chips")).to_contain_text("paid")
+    assert serious(visit) == []
+    assert visit.foreign_requests == []
+
+
 async def test_the_page_finds_a_restarted_worker(start, open_page):
     worker = start().wait_ready()
     visit = await open_page(url(worker))

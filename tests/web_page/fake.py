@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.ports import free_port
+from tests.web_page.fake_faults import FakeFaults
 from tests.web_page.fake_flow import FakeFlow
 from tests.web_page.fake_letters import FakeLetters
 from tests.web_page.fake_orders import (
@@ -102,6 +103,8 @@ class FakeWorker:
         self.letters = FakeLetters()
         #: The routes of the view of the flow.
         self.flow = FakeFlow()
+        #: Those of what is broken on purpose.
+        self.switches = FakeFaults()
         self._ids: dict[str, int] = {}
         self._ring: list[tuple[str, bytes]] = []
         self._streams: set[asyncio.Queue[bytes]] = set()
@@ -130,6 +133,7 @@ class FakeWorker:
         app.router.add_get("/api/access", self._access)
         app.router.add_get("/api/events", self._events)
         self.letters.add_routes(app)
+        self.switches.add_routes(app)
         self.flow.add_routes(app)
         app.router.add_get("/api/orders", self._list)
         app.router.add_post("/api/orders", self._post)

@@ -73,8 +73,9 @@ async def test_what_is_broken_on_purpose_is_said_until_it_is_mended(
     worker.faults = {"gateway_timeout": 0.3, "store_slow": 2.0}
     page = (await open_page(worker.url)).page
     await expect(page.locator("#broken")).to_have_text(
-        "Broken on purpose: gateway timeout (30%), store slow (2.0 s). "
-        "The command faults set mends it."
+        "Broken on purpose: gateway timeout (30%), store slow (2.0 s). Show and mend it"
     )
+    await page.get_by_role("link", name="Show and mend it").click()
+    await expect(page).to_have_title("Break it: orderapp")
     worker.faults = {}
     await expect(page.locator("#broken")).to_be_hidden()

@@ -320,6 +320,25 @@ async def test_it_is_for_everybody_at_every_width(
     await no_findings(page, scheme)
 
 
+async def test_without_colours_the_open_letter_is_marked_and_paper_has_no_buttons(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = await open_letters(worker, open_page, "/1:61?error=DecodeError")
+    await expect(page.locator("#letter-value")).to_contain_text("00 ff")
+    row, group = page.locator("#letters-rows tr"), page.locator(".group")
+    await page.emulate_media(forced_colors="active")
+    await expect(row).to_have_css("outline-style", "solid")
+    await expect(group).to_have_css("border-top-width", "2px")
+
+    await page.emulate_media(media="print", forced_colors="none", color_scheme="dark")
+    await expect(page.locator("body")).to_have_css("color", "rgb(23, 30, 42)")
+    await expect(page.locator(":is(button, input, select):visible")).to_have_count(0)
+    await expect(group).to_be_hidden()
+    await expect(row).to_contain_text(MARKUP)
+    await expect(page.locator("#letter")).to_have_css("position", "static")
+    await expect(page.locator("#letter-value")).to_be_visible()
+
+
 async def no_findings(page: Page, scheme: str) -> None:
     """Neither axe nor the contrast of any text has one."""
     if scheme == "light":  # axe takes its time, and of colours only the contrasts differ

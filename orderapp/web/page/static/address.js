@@ -6,12 +6,14 @@ const NAMES = {
   orders: ["country", "status", "after"],
   "dead-letters": ["status", "service", "error", "order_id", "after"],
   flow: ["partition", "offset", "since"],
+  faults: [],
 };
 /** What each view calls one, and many. */
 const NOUNS = {
   orders: ["Order", "orders"],
   "dead-letters": ["Dead letter", "dead letters"],
   flow: ["Flow:", "flow"],
+  faults: ["Fault", "break it"],
 };
 const PATH = new RegExp(
   String.raw`^#(?:/(?:(${Object.keys(NAMES).join("|")})(?:/([^?]*))?)?(?:\?(.*))?)?$`,

@@ -61,9 +61,12 @@ export async function getDated(path, patience) {
   return { body, date };
 }
 
-export async function post(path, body, headers, patience = SEND_TIMEOUT_MS) {
+export const post = (...request) => change("POST", ...request);
+export const put = (...request) => change("PUT", ...request);
+
+async function change(method, path, body, headers, patience = SEND_TIMEOUT_MS) {
   const options = {
-    method: "POST",
+    method,
     headers: { Accept: "application/json", "Content-Type": "application/json", ...headers },
     body: JSON.stringify(body),
   };

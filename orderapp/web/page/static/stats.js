@@ -99,9 +99,9 @@ function showFaults({ faults = {} }) {
     const much = name === "store_slow" ? secondsText(value) : shareText(value, 1);
     return `${name.replaceAll("_", " ")} (${much})`;
   });
-  const text = `Broken on purpose: ${texts.join(", ")}. The command faults set mends it.`;
+  const text = `Broken on purpose: ${texts.join(", ")}.`;
   byId("broken").hidden = texts.length === 0;
-  if (texts.length > 0) setText(byId("broken"), text);
+  if (texts.length > 0) setText(byId("broken").querySelector("span"), text);
 }
 
 function showOpenLetters({ dead_letters: count }) {

@@ -22,6 +22,13 @@ const VIEWS = {
     files: ["flow.html", "flow.css", "bytes.css"],
     script: async () => (await import("./flow.js")).Flow,
   },
+  faults: {
+    title: "faults-title",
+    about: "faults",
+    place: "faults",
+    files: ["faults.html", "faults.css"],
+    script: async () => (await import("./faults.js")).Faults,
+  },
 };
 
 export class Views {
