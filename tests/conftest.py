@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,10 +25,20 @@ pytest_plugins = ("tests.browser",)
 _SLOW = ("e2e", "chaos", "benchmarks", "deploy", "store", "couchbase", "web_page", "web")
 
 
-def pytest_collection_modifyitems(items):
+#: The files whose tests share one worker: they come first, so that it can end.
+SHARING = pytest.StashKey[set[Path]]()
+
+
+def pytest_collection_modifyitems(config, items):
     """Files that take long begin first: side by side, so that none of them ends alone."""
-    places = {directory: place for place, directory in enumerate(_SLOW)}
-    items.sort(key=lambda item: places.get(item.path.parent.name, len(_SLOW)))
+    places = {directory: at for at, directory in enumerate(_SLOW)}
+    sharing = {item.path for item in items if "pipeline" in item.fixturenames}
+    config.stash[SHARING] = sharing
+
+    def place(item):
+        return places.get(item.path.parent.name, len(_SLOW)), item.path not in sharing
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)
