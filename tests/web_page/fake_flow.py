@@ -76,6 +76,21 @@ def make_topic(name: str, **changes: Any) -> Json:
     }
 
 
+def make_check(**changes: Any) -> Json:
+    """A check of all orders that all agree, two minutes ago."""
+    return {
+        "at": moment(0),
+        "age_seconds": 125.0,
+        "is_old": False,
+        "took_seconds": 3.1,
+        "result": "agree",
+        "orders": 1200,
+        "lost": 0,
+        "disagreements": [],
+        **changes,
+    }
+
+
 def make_message(offset: int, **changes: Any) -> Json:
     """An order."""
     value = f'{{"order_id": {offset}, "amount": 350.0, "country": "DE"}}'
@@ -105,12 +120,31 @@ class FakeFlow:
         self.complete = True
         self.problem: Any = None
         self.looks = 0
+        self.reconcile: Json = {
+            "last": None, "failed": None, "running": False, "waiting": False,
+            "every_seconds": None, "status": "ok",
+        }  # fmt: skip
+        latency = {"p50": 0.022, "p99": 0.054, "orders": 1200}
+        #: The last hour: paid by other workers.
+        self.hour: Json = {
+            "since": moment(0), "stored": latency, "paid": None, "status": "ok",
+            "minutes": [
+                {"at": moment(60 * n), "stored": latency, "paid": None,
+                 "lag": {"fraud": n, "payment": None} if n else None}
+                for n in range(60)
+            ],
+        }  # fmt: skip
+        self.token: str | None = None
+        self.checks = 0
         #: Queries for messages, with their topic.
         self.asked: list[tuple[str, Json]] = []
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get("/api/topology", self._topology)
         app.router.add_get("/api/topics/{topic}/messages", self._messages)
+        app.router.add_get("/api/history", self._history)
+        app.router.add_get("/api/reconcile", self._last)
+        app.router.add_post("/api/reconcile", self._check)
 
     async def _topology(self, _: web.Request) -> web.Response:
         self.looks += 1
@@ -124,6 +158,19 @@ class FakeFlow:
             "unknown": self.unknown,
             "status": "ok",
         })  # fmt: skip
+
+    async def _history(self, _: web.Request) -> web.Response:
+        return web.json_response(self.hour)
+
+    async def _last(self, _: web.Request) -> web.Response:
+        return web.json_response(self.reconcile)
+
+    async def _check(self, request: web.Request) -> web.Response:
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response({"detail": "this needs the right token"}, status=401)
+        self.checks += 1
+        self.reconcile["running"] = True
+        return web.json_response(self.reconcile, status=202)
 
     async def _messages(self, request: web.Request) -> web.Response:
         topic, query = request.match_info["topic"], dict(request.query)

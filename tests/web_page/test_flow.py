@@ -7,11 +7,13 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
+from orderapp.web.api.history import History
 from orderapp.web.api.messages import MessagePage
+from orderapp.web.api.reconcile import Reconcile
 from orderapp.web.api.topology_answer import Topology
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker, problem
-from tests.web_page.fake_flow import make_message, make_service, make_topic
+from tests.web_page.fake_flow import make_check, make_message, make_service, make_topic
 from tests.web_page.fake_letters import shown
 from tests.web_page.page import hide, until
 from tests.web_page.test_accessibility import CONTRASTS
@@ -191,6 +193,85 @@ async def test_a_service_shows_its_workers_and_partitions_live(
     await expect(page.locator("#flow-detail-text")).to_have_text("There is no such service.")
 
 
+async def test_what_the_last_check_came_to_is_shown_with_its_age_whatever_becomes_of_the_worker(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = await open_flow(worker, open_page)
+    result, age = page.locator("#proof-result"), page.locator("#proof-age")
+    await expect(result).to_have_text("Not checked yet")
+    worker.flow.reconcile["last"] = make_check(age_seconds=100.0)
+    await page.reload()
+    await expect(result).to_have_text("All agree")
+    await expect(result).to_have_attribute("data-tone", "good")
+    await expect(age).to_contain_text("1,200 orders, checked 10")
+    await worker.stop()
+    before = await age.inner_text()
+    await expect(age).not_to_have_text(before)
+
+    await worker.start()
+    worker.flow.reconcile |= {
+        "last": make_check(is_old=True, age_seconds=100_000.0),
+        "failed": {"at": worker.flow.hour["since"], "why": "too_large"},
+        "every_seconds": 3600.0, "waiting": True,
+    }  # fmt: skip
+    await page.reload()
+    await expect(result).to_have_text("All agree, but that is old")
+    await expect(result).to_have_attribute("data-tone", "wait")
+    await expect(age).to_contain_text("checked 27 h ago")
+    await expect(page.locator("#proof-turns")).to_contain_text("waits until the services are")
+    await expect(page.locator("#proof-lines")).to_contain_text("run the command reconcile")
+
+    differs = {"name": "order_without_payment", "count": 12, "examples": [7, MARKUP]}
+    worker.flow.reconcile["last"] = make_check(
+        result="disagree", disagreements=[differs], lost=3
+    )
+    await page.reload()
+    await expect(result).to_have_attribute("data-tone", "bad")
+    await expect(page.locator("#proof-lines")).to_contain_text(
+        f"order without payment: 12 (7, {MARKUP}, …)"
+    )
+    assert await page.locator("#flow img").count() == 0
+
+
+async def test_a_check_is_begun_with_the_token_and_followed_until_it_is_done(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.token = worker.flow.token = "let-me-in"
+    page = await open_flow(worker, open_page)
+    await expect(page.locator("#proof-result")).to_have_text("Not checked yet")
+    await expect(page.locator("#environment")).to_be_visible()
+    button = page.get_by_role("button", name="Check all orders now")
+    await button.click()
+    token = page.locator("#proof-token input")
+    await expect(token).to_be_focused()
+    await token.fill("wrong")
+    await token.press("Enter")
+    await expect(page.locator("#proof-says")).to_have_text("this needs the right token")
+    await token.fill("let-me-in")
+    await token.press("Enter")
+    await expect(page.locator("#proof-turns")).to_contain_text("A check is running.")
+    await expect(button).to_be_disabled()
+    worker.flow.reconcile |= {"running": False, "last": make_check(age_seconds=1.0)}
+    await expect(page.locator("#proof-result")).to_have_text("All agree")
+    await expect(button).to_be_enabled()
+    assert worker.flow.checks == 1
+
+
+async def test_the_last_hour_says_whose_figures_it_has(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    page = await open_flow(worker, open_page)
+    latency = page.get_by_role("region", name="Table of latency")
+    await expect(latency.get_by_role("row", name="stored 22 ms 54 ms 1,200")).to_be_visible()
+    await expect(latency).to_contain_text("not in this worker")
+    charts = page.locator("#flow-hour figure")
+    await expect(charts).to_have_count(3)
+    await expect(charts.nth(0)).to_contain_text("Lag of all services: 59 last, 59 at most")
+    await expect(charts.nth(0).locator("rect")).to_have_count(59)
+    await expect(charts.nth(2)).to_contain_text("p99 until paid: not known yet")
+    await expect(page.locator("#flow-hour-note")).to_contain_text("of all workers")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_is_for_everybody_at_every_width(
     worker: FakeWorker, open_page: OpenPage, scheme: str
@@ -238,8 +319,12 @@ async def test_the_picture_is_seen_in_forced_colours_and_reached_by_keyboard(
 
 async def test_the_fake_answers_are_the_apis(worker: FakeWorker, open_page: OpenPage) -> None:
     visit = await open_page("about:blank")
+    differs = {"name": "order_without_payment", "count": 2, "examples": [7, "orders[0]@1"]}
+    worker.flow.reconcile["last"] = make_check(disagreements=[differs])
+    worker.flow.reconcile["failed"] = {"at": worker.flow.hour["since"], "why": "failed"}
     for path, model in (
-        ("topology", Topology), ("topics/orders/messages?limit=20", MessagePage)
+        ("topology", Topology), ("topics/orders/messages?limit=20", MessagePage),
+        ("history", History), ("reconcile", Reconcile),
     ):  # fmt: skip
         answer = await (await visit.page.request.get(f"{worker.url}api/{path}")).json()
         assert msgspec.to_builtins(msgspec.convert(answer, model)) == answer

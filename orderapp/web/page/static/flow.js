@@ -3,6 +3,7 @@
 
 import { get } from "./api.js";
 import { Picture } from "./flow_picture.js";
+import { Proof } from "./flow_proof.js";
 import { ServicePart } from "./flow_service.js";
 import { healthText, healthTone, orUnknown } from "./flow_text.js";
 import { TopicPart } from "./flow_topic.js";
@@ -11,16 +12,16 @@ import { byId, countText, make, replaceIfChanged, setText, timeText } from "./te
 const EVERY_MS = 2000;
 
 export class Flow {
-  #go;
   #picture = new Picture(byId("flow-picture"));
   #parts;
+  #proof;
   #address = null;
   #answer = null;
   #timer = 0;
   #turn = 0;
 
-  constructor({ go }) {
-    this.#go = go;
+  constructor({ access, go }) {
+    this.#proof = new Proof(access);
     this.#parts = { topic: new TopicPart(go), service: new ServicePart() };
     const close = () => go({ open: "", partition: "", offset: "", since: "" });
     byId("flow-close").addEventListener("click", close);
@@ -28,7 +29,9 @@ export class Flow {
       if (event.key === "Escape") close();
     });
     document.addEventListener("visibilitychange", () => {
-      if (this.#address !== null && !document.hidden) this.#look();
+      if (this.#address === null || document.hidden) return;
+      this.#look();
+      this.#proof.enter();
     });
   }
 
@@ -36,7 +39,10 @@ export class Flow {
   show(address, focus) {
     const before = this.#address;
     this.#address = address;
-    if (before === null) this.#look();
+    if (before === null) {
+      this.#look();
+      this.#proof.enter();
+    }
     this.#open(address, before, focus);
   }
 
@@ -46,6 +52,7 @@ export class Flow {
     this.#turn += 1;
     this.#address = null;
     this.#parts.topic.leave();
+    this.#proof.leave();
   }
 
   async #look() {
