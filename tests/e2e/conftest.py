@@ -34,7 +34,7 @@ def start(tmp_path):
 
 
 class _Pipeline:
-    """One worker for all files that ask for it, and no longer: it would take time from others."""
+    """One worker for all files that ask for it, and no longer."""
 
     def __init__(self):
         self._running = None
