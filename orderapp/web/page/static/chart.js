@@ -37,6 +37,7 @@ export class ActivityChart {
     this.#box.addEventListener("blur", () => this.#plot?.setCursor(NOWHERE));
     new ResizeObserver(() => this.#resize()).observe(this.#box);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#rebuild());
+    addEventListener("themechange", () => this.#rebuild());
   }
 
   show(stats) {
