@@ -3,6 +3,7 @@
 
 import { get } from "./api.js";
 import { showChips, spoken } from "./chips.js";
+import { StoryActions } from "./story_actions.js";
 import { factItems, isSettled, stepItems } from "./steps.js";
 import { byId, replaceIfChanged, setText } from "./text.js";
 
@@ -21,6 +22,7 @@ export class Story {
   #opened = 0;
   #said = "";
   #settled = false;
+  #actions = new StoryActions(() => this.#id);
 
   /** `onChange(ids)` when the answer told something new. */
   constructor(orders, onChange) {
@@ -45,6 +47,7 @@ export class Story {
     byId("story-json").href = `api/orders/${encodeURIComponent(id)}`;
     byId("story-steps").replaceChildren();
     byId("story-facts").replaceChildren();
+    this.#actions.show(null);
     this.#showKnown();
     const sent = this.#orders.get(id);
     // What was sent just now is not stored yet.
@@ -131,6 +134,7 @@ export class Story {
     this.#settled = isSettled(found);
     showItems(byId("story-steps"), stepItems(found));
     showItems(byId("story-facts"), factItems(found));
+    this.#actions.show(found);
   }
 }
 
