@@ -33,6 +33,11 @@ def moment_of(timestamp: int) -> datetime:
     return datetime.fromtimestamp(min(max(timestamp, 0), _LAST_MOMENT) / 1000, UTC)
 
 
+def iso_at(at: float) -> str:
+    """`iso` of a Unix time in s."""
+    return iso(moment_of(int(at * 1000)))
+
+
 def parse_time(text: str, *, dates: bool = False) -> datetime:
     """The moment, in UTC, down to µs; ValueError, which names `text`, for what is no time.
 

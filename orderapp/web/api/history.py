@@ -14,7 +14,7 @@ from mode import Service
 
 from orderapp.app import app
 from orderapp.engine.observe.metrics import END_TO_END
-from orderapp.engine.observe.times import Time, iso, moment_of
+from orderapp.engine.observe.times import Time, iso_at
 from orderapp.web.api import progress
 from orderapp.web.api.routes import Answer, Route, json, serve
 
@@ -121,12 +121,12 @@ def history_of(kept: Sequence[Sample], now: Mapping[tuple[str, ...], Counts]) ->
     """The answer, with what was counted since the last sample in its sums."""
     first = kept[0]
     return History(
-        since=_text(first.at),
+        since=iso_at(first.at),
         stored=_latency(STORED, first.counts, now),
         paid=_latency(PAID, first.counts, now),
         minutes=[
             Minute(
-                _text(after.at),
+                iso_at(after.at),
                 _latency(STORED, before.counts, after.counts),
                 _latency(PAID, before.counts, after.counts),
                 after.lag,
@@ -134,10 +134,6 @@ def history_of(kept: Sequence[Sample], now: Mapping[tuple[str, ...], Counts]) ->
             for before, after in pairwise(kept)
         ],
     )
-
-
-def _text(at: float) -> str:
-    return iso(moment_of(int(at * 1000)))
 
 
 def _latency(

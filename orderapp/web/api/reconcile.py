@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 from aiohttp import web
 
-from orderapp.engine.observe.times import Time, iso, moment_of
+from orderapp.engine.observe.times import Time, iso_at
 from orderapp.web.api.access import check_writer
-from orderapp.web.api.checks import Checked, Found, Problem, checker
+from orderapp.web.api.checks import Checked, Problem, checker
 from orderapp.web.api.routes import Answer, Route, json, serve
 
 #: Seconds after which a result is old, where checks are not repeated; else after two turns.
@@ -96,7 +96,7 @@ def _status() -> Reconcile:
     checked, failed = checker.checked, checker.failed
     return Reconcile(
         last=_reconciled(checked) if checked else None,
-        failed=FailedCheck(_text(failed.at), failed.why) if failed else None,
+        failed=FailedCheck(iso_at(failed.at), failed.why) if failed else None,
         running=checker.is_running,
         waiting=checker.is_waiting,
         every_seconds=checker.every or None,
@@ -107,7 +107,7 @@ def _reconciled(found: Checked) -> Reconciled:
     age = max(0.0, time.time() - found.at)
     report = found.report
     return Reconciled(
-        at=_text(found.at),
+        at=iso_at(found.at),
         age_seconds=round(age, 1),
         is_old=age > (2 * checker.every + found.seconds if checker.every else OLD),
         took_seconds=round(found.seconds, 1),
@@ -115,14 +115,8 @@ def _reconciled(found: Checked) -> Reconciled:
         orders=report.orders,
         lost=report.lost.records,
         disagreements=[
-            _disagreement(*item) for item in report.disagreements.items() if item[1].count
+            Disagreement(name, one.count, one.examples)
+            for name, one in report.disagreements.items()
+            if one.count
         ],
     )
-
-
-def _disagreement(name: str, found: Found) -> Disagreement:
-    return Disagreement(name, found.count, found.examples)
-
-
-def _text(at: float) -> str:
-    return iso(moment_of(int(at * 1000)))

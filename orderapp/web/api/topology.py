@@ -2,14 +2,13 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
 
 import msgspec
 from aiohttp import web
 
 from orderapp.app import store
 from orderapp.engine.health.lag import LagUnknownError, Look
-from orderapp.models import format_time
+from orderapp.models import now
 from orderapp.store import StoreError
 from orderapp.web.api import progress
 from orderapp.web.api.flow import (
@@ -60,7 +59,7 @@ async def _read() -> bytes:
             unknown.append("rates: this was the first look for a minute; ask again")
     return msgspec.json.encode(
         Topology(
-            at=format_time(datetime.now(UTC)),
+            at=now(),
             topics=flow_topics(sizes, rates),
             services=flow_services(look, sizes),
             store=FlowStore(store_kind(), answers),
