@@ -23,10 +23,10 @@ async function problem(call: Promise<unknown>) {
   throw new Error("no error");
 }
 
-async function firstBatch(stream: ReadableStream<Uint8Array>, orderId: number) {
+async function firstBatch({ body }: Response, orderId: number) {
   let text = "";
   const decoder = new TextDecoder();
-  for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
     text += decoder.decode(chunk, { stream: true });
     const lines = text.split("\n");
     text = lines.pop() ?? "";
@@ -39,7 +39,9 @@ async function firstBatch(stream: ReadableStream<Uint8Array>, orderId: number) {
   throw new Error("the stream has ended");
 }
 
-const stream = (await new api.EventsApi().getApiEventsRaw({})).raw.body!;
+// The response and not only its body: Node ends a stream that nobody reads yet as soon as its
+// response is garbage.
+const events = (await new api.EventsApi().getApiEventsRaw({})).raw;
 const newOrder: api.NewOrder = { customerId: 1234, amount: 350.07, country: "DE" };
 const sent = await orders.postApiOrdersRaw({ newOrder, idempotencyKey: key });
 const accepted: api.Accepted = await sent.value();
@@ -60,7 +62,7 @@ console.log(JSON.stringify({
   location: sent.raw.headers.get("Location"),
   link: accepted.links.self,
   again: again.order.orderId,
-  event: await firstBatch(stream, accepted.order.orderId),
+  event: await firstBatch(events, accepted.order.orderId),
   stored: details.map(told),
   offsets: details.map((order) => order.kafkaOffset),
   payments: details.map((order) => order.payment?.status),

@@ -22,7 +22,7 @@ Readers = Mapping[str, Iterable[str]]
 def lag(progress: Progress) -> int | None:
     """Records of a partition that are not committed; None while that is not known."""
     done = progress.committed if progress.committed is not None else progress.position
-    if done is None:
+    if done is None or progress.end is None:
         return None
     if done >= (progress.position or 0):
         # All that was read is done. Between it and the consumer's own position there is nothing
@@ -40,9 +40,9 @@ def oldest(service: str, progress: Progress) -> int | None:
         if not held.is_done_by(service):
             return held.timestamp
     read = progress.position
-    if read is not None and max(read, progress.reached) < progress.end:
-        return progress.timestamp
-    return None
+    if read is None or progress.end is None:
+        return None
+    return progress.timestamp if max(read, progress.reached) < progress.end else None
 
 
 def oldest_seconds(service: str, parts: Iterable[Progress], now: float) -> float:

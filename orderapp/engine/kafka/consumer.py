@@ -214,14 +214,15 @@ class Consumer(LedgerConsumer):
                 self.outlook.open_transactions.began.get(tp),
             )
 
-    def _end(self, tp: TP) -> int:
+    def _end(self, tp: TP) -> int | None:
         try:
-            fetched = self.highwater(tp) or 0
+            fetched = self.highwater(tp)
         except (AssertionError, AttributeError):
             # aiokafka's way to say that its thread has given up the partition just now.
-            fetched = 0
+            fetched = None
         # That of the last fetch is old when reading waits; `outlook` asks anew.
-        return max(fetched, self.outlook.ends.get(tp, 0))
+        ends = [end for end in (fetched, self.outlook.ends.get(tp)) if end is not None]
+        return max(ends, default=None)
 
     @property
     def thread_loop(self) -> asyncio.AbstractEventLoop:

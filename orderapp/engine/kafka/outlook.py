@@ -23,7 +23,7 @@ class Progress(NamedTuple):
     tp: TP
     committed: int | None
     position: int | None
-    end: int
+    end: int | None
     #: Of the last record that this worker read, in ms of Unix time.
     timestamp: int | None
     unfinished: list[Held]

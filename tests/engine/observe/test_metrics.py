@@ -183,6 +183,7 @@ def progress(**more):
     [
         ({}, 0),
         ({"committed": None, "position": None, "end": 5}, None),
+        ({"committed": 0, "position": None, "end": None}, None),
         ({"end": 25}, 15),
         ({"committed": None, "position": 7, "end": 9}, 2),
         ({"committed": 12, "end": 10}, 0),  # the end of an earlier look
@@ -200,6 +201,7 @@ def test_what_was_not_read_is_as_old_as_the_last_that_was():
     assert oldest("fraud", progress(timestamp=5000)) is None
     assert oldest("fraud", progress(timestamp=5000, end=11)) == 5000
     assert oldest("fraud", progress(position=None, end=11)) is None
+    assert oldest("fraud", progress(timestamp=5000, end=None)) is None
     # Only the end of a transaction is left.
     assert oldest("fraud", progress(timestamp=5000, end=11, reached=11)) is None
 
@@ -250,6 +252,15 @@ async def test_lag_falls_with_the_commit_and_age_with_the_work(monkeypatch):
     assert reading.oldest("payment") == 0
     assert reading.value("orderapp_consumer_lag_records", where) == 0
     assert reading.value("orderapp_held_batches") == 0
+
+
+@pytest.mark.parametrize(("end", "told"), [(None, None), (0, 0), (20, 20)])
+async def test_lag_is_not_told_before_the_end_is_known(monkeypatch, end, told):
+    reading = Reading(monkeypatch, end)
+    reading.consumer.starts.begun[TP0] = 0  # a new group
+    where = {"group": "group", "topic": "readings", "partition": "0"}
+
+    assert reading.value("orderapp_consumer_lag_records", where) == told
 
 
 class Aiokafka:
