@@ -35,10 +35,27 @@ class OrderQuery(msgspec.Struct, frozen=True):
     #: The orders to list by `dead_letter`, and to leave out by `stored`. What was done with
     #: dead letters is noted in Kafka, and no store knows of it.
     given_up: frozenset[int] = frozenset()
+    #: Only those that were created at or after `since`, and before `until`; in the form that
+    #: documents have their times in.
+    since: str | None = None
+    until: str | None = None
+
+    @property
+    def begin(self) -> tuple[str, int] | None:
+        """What every `(created_at, order_id)` of this page is less than; None: any is."""
+        bounds = [self.after, None if self.until is None else (self.until, 0)]
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    def is_before_since(self, created_at: str) -> bool:
+        """Whether an order of this time is too old, and with it all that follow in the list."""
+        return self.since is not None and created_at < self.since
 
     def is_about(self, story: OrderStory) -> bool:
-        """Whether an order fits country and status."""
+        """Whether an order fits country, times and status."""
         if self.country not in (None, story.order.country):
+            return False
+        created_at = story.order.created_at
+        if self.is_before_since(created_at) or created_at >= (self.until or "\uffff"):
             return False
         match self.status:
             case None:

@@ -304,10 +304,10 @@ async def ids(store, expected, limit=100, status=None, country=None, **more):
     return found
 
 
-async def walk(store, limit, status=None, country=None, after=None, given_up=()):
+async def walk(store, limit, status=None, country=None, after=None, given_up=(), **times):
     found, given_up = [], frozenset(given_up)
     while True:
-        page = await store.page(OrderQuery(limit, after, country, status, given_up))
+        page = await store.page(OrderQuery(limit, after, country, status, given_up, **times))
         assert len(page.stories) <= limit
         found += [story.order.order_id for story in page.stories]
         if page.after is None:
@@ -393,6 +393,41 @@ async def test_orders_are_listed_by_country_and_status(store, n, status, steps, 
         given_up = [n + step + ten for step in (0, 2, 6, 7, 9) for ten in (0, 10)]
         found = await ids(store, expected, limit, status, country, given_up=given_up)
         assert expected == found
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+@pytest.mark.parametrize(
+    ("status", "steps"),
+    [
+        (None, [6, 5, 4, 3]),
+        ("stored", [5]),
+        ("paid", [3]),
+        ("declined", [4]),
+        ("alert", [5, 4, 3]),
+        ("dead_letter", [6]),
+    ],
+)
+async def test_orders_are_listed_by_the_time_of_their_creation(store, n, status, steps, limit):
+    await store.upsert(one_of_each(n))
+    given_up = [n + step for step in (2, 6, 7)]
+    wanted = {"country": f"A{n}", "given_up": given_up}
+
+    expected = [n + step for step in steps]
+    times = {"since": at(n, 3), "until": at(n, 7)}
+    assert expected == await ids(store, expected, limit, status, **wanted, **times)
+    assert await walk(store, limit, status, **wanted, since=at(n, 20)) == []
+    assert await walk(store, limit, status, **wanted, until=at(n, 0)) == []
+
+
+async def test_a_page_ends_where_the_wanted_time_begins(store, n):
+    country = f"C{n}"
+    await store.upsert([order(n + i, created_at=at(n, i), country=country) for i in range(9)])
+    await ids(store, [n + 8, n + 7, n + 6], country=country, since=at(n, 6))
+
+    page = await store.page(OrderQuery(3, country=country, since=at(n, 6)))
+
+    assert len(page.stories) == 3
+    assert page.after is None, "no page without an order is to follow"
 
 
 async def test_every_status_can_be_listed(store, n):

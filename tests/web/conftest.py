@@ -4,7 +4,15 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from orderapp.app import app
-from orderapp.web.api import health, keyed_orders, orders, progress, stats, topology
+from orderapp.web.api import (
+    health,
+    keyed_orders,
+    order_pages,
+    orders,
+    progress,
+    stats,
+    topology,
+)
 from tests.store.fake import MemoryStore
 from tests.web.letters import FakeLetters
 
@@ -19,7 +27,7 @@ async def letters(monkeypatch):
 async def store(monkeypatch, letters):
     memory = MemoryStore()
     await memory.open()
-    for module in (orders, health, keyed_orders, stats, topology):
+    for module in (orders, order_pages, health, keyed_orders, stats, topology):
         monkeypatch.setattr(module, "store", memory)
     monkeypatch.setattr(app, "resources", [memory])
     stats.shared.forget()

@@ -54,16 +54,17 @@ def _keys(
     rows = client.ask(statement, parameters | {"count": count}, end)
     # An order may have several alerts.
     walk = dict.fromkeys((k.created_at, k.order_id) for k in converted(rows, _Key))
-    return list(walk), len(rows) >= count
+    kept = [key for key in walk if not query.is_before_since(key[0])]
+    return kept, len(rows) >= count and len(kept) == len(walk)
 
 
 def _page_of(
     client: "Client", query: OrderQuery, order_ids: list[int], end: float
 ) -> OrderPage:
     """A page of those of these orders that match."""
-    after = query.after or TOP
+    begin = query.begin or TOP
     found = [s for s in stories(client, order_ids, end) if s is not None and query.is_about(s)]
-    found = sorted((s for s in found if _key(s) < after), key=_key, reverse=True)
+    found = sorted((s for s in found if _key(s) < begin), key=_key, reverse=True)
     part = found[: max(query.limit, 0)]
     return OrderPage(part, _key(part[-1]) if 0 < len(part) < len(found) else None)
 

@@ -149,7 +149,7 @@ TOP = ("\uffff", 0)
 
 def keys(query: OrderQuery) -> tuple[Statement, dict[str, str | int]]:
     """Which keys to walk for a page, newest first: the fewest that include all that match."""
-    at, order_id = query.after or TOP
+    at, order_id = query.begin or TOP
     parameters: dict[str, str | int] = {"at": at, "id": order_id}
     if query.status == "declined":
         return _DECLINED, parameters

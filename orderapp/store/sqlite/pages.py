@@ -70,7 +70,7 @@ def page(connection: sqlite3.Connection, query: OrderQuery) -> OrderPage:
     """A page of orders, and where the next one begins."""
     if query.country is not None and _holds(connection, _NONE_THERE, query.country):
         return OrderPage([], None)
-    walk, values = WALKS[query.status], [*(query.after or _TOP), query.country, WALK + 1]
+    walk, values = WALKS[query.status], [*(query.begin or _TOP), query.country, WALK + 1]
     if query.status == "dead_letter" and len(query.given_up) <= FEW:
         walk, values = FEW_OF_MANY, [*values, json.dumps([*query.given_up])]
     limit = max(query.limit, 0)
@@ -79,6 +79,9 @@ def page(connection: sqlite3.Connection, query: OrderQuery) -> OrderPage:
     # One row more than is looked at shows whether there is more.
     rows = connection.execute(walk, values)
     for looked_at, (created_at, order_id, matches) in enumerate(rows):
+        if query.is_before_since(created_at):
+            last = None
+            break
         if len(found) == limit or looked_at == WALK:
             break
         last = created_at, order_id

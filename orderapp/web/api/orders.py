@@ -6,14 +6,14 @@ import msgspec
 from aiohttp import web
 
 from orderapp.app import store
-from orderapp.store import OrderQuery
 from orderapp.web.api import parameters as read
 from orderapp.web.api import prefer, progress
 from orderapp.web.api.answers import OneOrder, Orders, Page, detailed
 from orderapp.web.api.arrivals import arrivals
 from orderapp.web.api.joined import Joined
-from orderapp.web.api.known_letters import letters, look_for, need, open_orders
+from orderapp.web.api.known_letters import look_for
 from orderapp.web.api.listed import listed
+from orderapp.web.api.order_pages import FILTERS, read_page, read_query
 from orderapp.web.api.routes import PATIENCE, Answer, Route, json, serve
 from orderapp.web.api.timeline import timeline
 from orderapp.web.server.problems import Problem
@@ -51,38 +51,14 @@ newest = Joined(_read_newest)
         "/api/orders",
         "Orders, newest first, page by page.",
         {200: Answer("A page of orders, and where the next one begins.", Page)},
-        parameters=(read.limit(DEFAULT_PAGE), read.AFTER, read.COUNTRY, read.STATUS),
+        parameters=(read.limit(DEFAULT_PAGE), read.AFTER, *FILTERS),
         errors=(503,),
     )
 )
 async def orders(request: web.Request) -> web.Response:
     """A page of orders."""
-    query = request.query
-    status = read.read_status(query)
-    asked = OrderQuery(
-        limit=read.read_limit(query, DEFAULT_PAGE),
-        after=read.read_after(query),
-        country=read.read_country(query),
-        status=status,
-        given_up=await _given_up(status),
-    )
-    page = await store.page(asked)
-    await look_for(*page.stories)
-    found = [listed(story) for story in page.stories]
-    if status == "stored":  # the store knows nothing of those that were not in `given_up` yet
-        found = [order for order in found if order.order_status == "stored"]
-    return json(Page(found, read.cursor(page.after)))
-
-
-async def _given_up(status: str | None) -> frozenset[int]:
-    """The orders with an open dead letter, as far as `status` is about them."""
-    if status == "dead_letter":
-        await need(current=False)
-        return open_orders()
-    if status == "stored":
-        await letters.look()
-        return open_orders("payment")
-    return frozenset()
+    limit = read.read_limit(request.query, DEFAULT_PAGE)
+    return json(await read_page(read_query(request.query, limit)))
 
 
 @serve(

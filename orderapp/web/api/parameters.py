@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import web
 
+from orderapp.models import one_form
 from orderapp.store import STATUSES
 from orderapp.web.api.routes import Parameter
 from orderapp.web.server.problems import bad_parameter
@@ -35,6 +36,16 @@ COUNTRY = Parameter(
     {"type": "string", "minLength": 1, "maxLength": MAX_COUNTRY},
     "only this country",
     example="DE",
+)
+FROM = Parameter(
+    "from",
+    {"type": "string", "format": "date-time"},
+    "only orders that were created at this time or later",
+)
+TO = Parameter(
+    "to",
+    {"type": "string", "format": "date-time"},
+    "only orders that were created before this time",
 )
 STATUS = Parameter(
     "status",
@@ -89,6 +100,18 @@ def read_status(query: Mapping[str, str]) -> str | None:
     if text is not None and text not in STATUSES:
         raise bad_parameter("status", text, f"one of {', '.join(STATUSES)}")
     return text
+
+
+def read_time(query: Mapping[str, str], name: str) -> str | None:
+    """A time, in the form that stored ones have; None when it is not there."""
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        return one_form(text)
+    except ValueError:
+        allowed = "a time such as 2026-11-23T18:00:00Z (with a + in its zone sent as %2B)"
+        raise bad_parameter(name, text, allowed) from None
 
 
 def cursor(place: tuple[str, int] | None) -> str | None:

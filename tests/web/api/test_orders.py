@@ -85,6 +85,24 @@ async def test_orders_can_be_listed_by_their_status(client, store, letters, stat
     assert [order["order_id"] for order in answer["orders"]] == ids
 
 
+@pytest.mark.parametrize(
+    ("times", "ids"),
+    [
+        ("from=2026-11-23T18:00:07Z", [9, 8, 7]),
+        ("to=2026-11-23T19:00:02%2B01:00", [1, 0]),
+        ("from=2026-11-23T18:00:03Z&to=2026-11-23T18:00:05.000001Z", [5, 4, 3]),
+        ("from=2026-11-23T18:00:05Z&to=2026-11-23T18:00:05Z", []),
+    ],
+)
+async def test_orders_can_be_listed_by_their_time_in_any_zone(client, store, times, ids):
+    await store.upsert([order(n, f"2026-11-23T18:00:{n:02}.000000Z") for n in range(10)])
+
+    _, answer = await ask(client, f"/api/orders?{times}")
+
+    assert [order["order_id"] for order in answer["orders"]] == ids
+    assert answer["next"] is None
+
+
 AT = "2026-11-23T18:00:09.000+00:00"
 
 
