@@ -45,7 +45,8 @@ class Changes(ChangeLog[Rule, RuleChange]):
         if rule is None:
             raise ValueError(f"there is no rule {change.rule!r}")
         next_version(rule, change.version)
-        return rule.changed(change.state, change.version, change.parameters)
+        said = change.changed_at, change.author
+        return rule.changed(change.state, change.version, change.parameters, *said)
 
     def is_same(self, before: Rule, after: Rule) -> bool:
         """Whether it finds the same, and what it finds is as much."""

@@ -31,6 +31,8 @@ class Parameter:
     #: With its bounds, as msgspec has them: `Annotated[float, Meta(ge=0)]`.
     type: Any
     default: Any
+    #: JSON Schema of the same, with the default.
+    schema: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class Rule:
     has_window: bool = False
     #: Values of parameters that take the place of their defaults.
     values: Mapping[str, Any] = field(default_factory=dict)
+    #: When it was changed last, and by whom; empty: never.
+    changed_at: str = ""
+    author: str = ""
 
     @classmethod
     def of(cls, function: RuleFunction, state: RuleState) -> "Rule":
@@ -75,7 +80,7 @@ class Rule:
         Raises ValueError, which names the parameter, for what is unknown or out of bounds."""
         parameter = self._parameter(name)
         value: Any = text
-        if msgspec.json.schema(parameter.type).get("type") == "array":
+        if parameter.schema.get("type") == "array":
             value = [part.strip() for part in text.split(",") if part.strip()]
         try:
             return msgspec.convert(value, parameter.type, strict=False)
@@ -97,13 +102,21 @@ class Rule:
         # The function itself costs an order nothing; a `partial` some 50 ns.
         return partial(self.function, **set_to) if set_to else self.function
 
-    def changed(self, state: RuleState, version: int, values: Mapping[str, Any]) -> "Rule":
+    def changed(
+        self,
+        state: RuleState,
+        version: int,
+        values: Mapping[str, Any],
+        changed_at: str = "",
+        author: str = "",
+    ) -> "Rule":
         """The same in another version, with these values instead of the defaults.
 
         Raises ValueError as `bound` does."""
         checked = self._checked(values)
         others = {n: v for n, v in checked.items() if v != self.parameters[n].default}
-        return replace(self, state=state, version=version, values=others)
+        made = replace(self, state=state, version=version, values=others)
+        return replace(made, changed_at=changed_at, author=author)
 
     def written(self, values: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
         """All parameters as JSON has them, sets sorted: these values, else those in force."""
@@ -183,14 +196,16 @@ def _is_lazy(function: RuleFunction) -> bool:
 
 def _parameter(place: str, kind: Any, default: Any) -> Parameter:
     try:
-        msgspec.json.schema(kind)
+        schema = msgspec.json.schema(kind)
     except TypeError as error:
         text = "has a type that JSON can't hold: give it numbers, texts, lists or sets"
         raise PluginError(f"{place} {text}") from error
     try:
-        return Parameter(kind, _checked(place, kind, default))
+        checked = _checked(place, kind, default)
     except ValueError as error:
         raise PluginError(str(error)) from error
+    written = msgspec.to_builtins(checked, order="sorted")
+    return Parameter(kind, checked, {**schema, "default": written})
 
 
 def _checked(name: str, kind: Any, value: Any) -> Any:

@@ -20,7 +20,9 @@ from orderapp.models import Order
 MOST_OF_ONE, MOST = 1_000, 100_000
 
 #: The length of a window: an hour at most. A rule with a window has a parameter of this type.
-Seconds = Annotated[int, Meta(ge=1, le=3600)]
+Seconds = Annotated[
+    int, Meta(ge=1, le=3600, description="How long a customer's orders are remembered.")
+]
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):

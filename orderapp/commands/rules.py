@@ -85,10 +85,12 @@ class _Rules(SubCommand):
 
 
 class ListCommand(_Rules):
-    """List the rules, with their states, versions and parameters as they are in force.
+    """List the rules, with their states, versions and parameters as they are in force, and who
+    has changed them when.
 
     Where Kafka can't be read, as their files have them, which a line on stderr says. With
-    --json each line is an object with id, state, version, parameters, text and place."""
+    --json each line is an object with id, state, version, changed_at, author, parameters, text
+    and place."""
 
     name = "list"
     options = [JSON]  # noqa: RUF012 - declared by Faust

@@ -24,6 +24,8 @@ def rule_as_json(rule: Rule) -> dict[str, Any]:
         "id": rule.id,
         "state": rule.state,
         "version": rule.version,
+        "changed_at": rule.changed_at or None,
+        "author": rule.author,
         "parameters": rule.written(),
         "text": rule.text,
         "place": rule.place,
@@ -31,13 +33,17 @@ def rule_as_json(rule: Rule) -> dict[str, Any]:
 
 
 def rules_as_text(rules: Sequence[Rule]) -> str:
-    """A line for each rule, and one for its version and parameters."""
+    """A line for each rule, one for its version and parameters, and one for who has changed it
+    when."""
     width = max((len(rule.id) for rule in rules), default=0)
     lines = []
     for rule in rules:
         lines.append(hanging(f"{rule.id:<{width}}  {rule.state:<6}  ", printable(rule.text)))
         more = f"version {rule.version}  {settings(rule.written())}".rstrip()
         lines.append(hanging(" " * (width + 10), printable(more)))
+        if rule.changed_at:
+            by = f"changed at {rule.changed_at} by {rule.author or 'nobody who said so'}"
+            lines.append(hanging(" " * (width + 10), printable(by)))
     return "\n".join(lines) or "no rules"
 
 

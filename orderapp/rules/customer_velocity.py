@@ -8,7 +8,7 @@ from orderapp.models import Order
 from orderapp.rules import Seconds, Window, rule
 from orderapp.window import MOST_OF_ONE
 
-Limit = Annotated[int, Meta(ge=1, lt=MOST_OF_ONE)]
+Limit = Annotated[int, Meta(ge=1, lt=MOST_OF_ONE, description="Orders that are not too many.")]
 
 
 @rule("off")

@@ -53,7 +53,10 @@ def test_what_a_rule_was_and_is_is_printed(log):
     ]
     listed = run("list")[1]
     assert f"{RULE}  shadow  An order above the limit" in listed
-    assert "version 2  limit=500.0 safe_countries=CA,US" in listed
+    assert "version 2  limit=500.0 safe_countries=CA,US\n" in listed
+    change = json.loads(log.records[0].value)
+    assert listed.endswith(f" changed at {change['changed_at']} by {change['author']}\n")
+    assert listed.count("changed at") == 1
 
 
 def test_json_has_both(log):
@@ -61,8 +64,11 @@ def test_json_has_both(log):
 
     assert (changed["before"]["state"], changed["after"]["state"]) == ("active", "off")
     assert json.loads(log.records[0].value)["author"] == "ann"
-    versions = [json.loads(line)["version"] for line in run("list", "--json")[1].splitlines()]
-    assert versions == [1, 1, 1, 1, 2]
+    listed = [json.loads(line) for line in run("list", "--json")[1].splitlines()]
+    assert [rule["version"] for rule in listed] == [1, 1, 1, 1, 2]
+    assert [rule["author"] for rule in listed] == ["", "", "", "", "ann"]
+    at = json.loads(log.records[0].value)["changed_at"]
+    assert [rule["changed_at"] for rule in listed] == [None] * 4 + [at]
 
 
 def test_nothing_to_change_is_said_and_no_error(log):

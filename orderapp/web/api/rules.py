@@ -1,8 +1,7 @@
 """Rules of fraud: how they are in force, and changed; each changes the version that it saw."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -15,6 +14,8 @@ from orderapp.rule import Rule
 from orderapp.web.api.access import check_writer
 from orderapp.web.api.body import BODY_SECONDS, parsed, read_json
 from orderapp.web.api.routes import Answer, Header, Parameter, Route, json, serve
+from orderapp.web.api.rule_figures import all_rule_figures
+from orderapp.web.api.rules_answer import OneRule, RuleList, changed, in_force
 from orderapp.web.api.versions import (
     IF_MATCH,
     KAFKA_PATIENCE,
@@ -25,32 +26,6 @@ from orderapp.web.api.versions import (
 from orderapp.web.server.problems import Problem, shown
 
 
-class RuleInForce(msgspec.Struct, frozen=True):
-    """A rule as fraud judges by it."""
-
-    id: str
-    #: What it finds.
-    text: str
-    state: RuleState
-    #: 1: as its file declares it.
-    version: int
-    parameters: dict[str, Any]
-
-
-class RuleList(msgspec.Struct, frozen=True):
-    """All rules, by id."""
-
-    rules: Sequence[RuleInForce]
-    status: Literal["ok"] = "ok"
-
-
-class OneRule(msgspec.Struct, frozen=True):
-    """One rule."""
-
-    rule: RuleInForce
-    status: Literal["ok"] = "ok"
-
-
 class RuleSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a rule shall be; what is not named stays as it is."""
 
@@ -59,6 +34,9 @@ class RuleSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Who changes it, for people.
     author: Author = "api"
 
+
+#: Changes that are listed: the last ones.
+MOST = 50
 
 _decode = msgspec.json.Decoder(RuleSetting).decode
 
@@ -78,7 +56,9 @@ _FOUND = Answer(
 @serve(Route("GET", "/api/rules", "The rules of fraud.", {200: Answer("They.", RuleList)}))
 async def all_rules(request: web.Request) -> web.Response:
     """All rules."""
-    return json(RuleList([_in_force(rule) for rule in rules.all.values()]))
+    counted = all_rule_figures()
+    changes = [*map(changed, reversed(control.changes.taken[-MOST:]))]
+    return json(RuleList([in_force(rule, counted) for rule in rules.all.values()], changes))
 
 
 @serve(
@@ -133,9 +113,6 @@ def _asked(request: web.Request) -> Rule:
     return rules.all[rule_id]
 
 
-def _in_force(rule: Rule) -> RuleInForce:
-    return RuleInForce(rule.id, rule.text, rule.state, rule.version, rule.written())
-
-
 def _answer(rule: Rule) -> web.Response:
-    return json(OneRule(_in_force(rule)), headers={"ETag": f'"{rule.version}"'})
+    found = OneRule(in_force(rule, all_rule_figures()))
+    return json(found, headers={"ETag": f'"{rule.version}"'})

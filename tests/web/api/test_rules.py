@@ -8,10 +8,11 @@ from orderapp import control, topics
 from orderapp.app import app, settings
 from orderapp.engine.errors import SendFailedError
 from orderapp.judging import rules
+from orderapp.models import Order
 from orderapp.web.api import access
 from orderapp.web_settings import Web
 from tests.rules.log import ControlLog
-from tests.web.examples import ask
+from tests.web.examples import TIME, ask
 
 RULE = "HIGH_AMOUNT_RISKY_COUNTRY"
 PATH, ROUTE = f"/api/rules/{RULE}", "/api/rules/{rule_id}"
@@ -35,25 +36,92 @@ async def put(client, body, version='"1"', path=PATH, **headers):
 
 
 async def test_all_rules_and_one_are_shown_as_they_are_in_force(client, log):
-    await put(client, {"parameters": {"limit": 500}})
+    await put(client, {"parameters": {"limit": 500}, "author": "ann"})
 
     status, found = await ask(client, "/api/rules")
     one = await client.get(PATH)
 
     assert (status, one.status, one.headers["ETag"]) == (200, 200, '"2"')
     assert [rule["id"] for rule in found["rules"]] == sorted(rules.all)
-    assert (
-        (await one.json())["rule"]
-        == found["rules"][-1]
-        == {
-            "id": RULE,
-            "text": rules.all[RULE].text,
-            "state": "active",
-            "version": 2,
-            "parameters": ALL | {"limit": 500.0},
-        }
-    )
+    shown = (await one.json())["rule"]
+    assert shown == found["rules"][-1]
+    del shown["schemas"], shown["counted"]
+    change = {
+        "id": RULE,
+        "state": "active",
+        "version": 2,
+        "parameters": ALL | {"limit": 500.0},
+        "changed_at": control.changes.taken[0].changed_at,
+        "author": "ann",
+    }
+    assert shown == {**change, "text": rules.all[RULE].text}
+    assert found["changes"] == [change]
+    assert (found["rules"][0]["changed_at"], found["rules"][0]["author"]) == (None, "")
     assert (await ask(client, "/api/rules/NOPE", route=ROUTE))[0] == 404
+
+
+async def test_each_parameter_has_its_type_bounds_and_default(client, log):
+    _, found = await ask(client, "/api/rules")
+
+    schemas = {rule["id"]: rule["schemas"] for rule in found["rules"]}
+    assert schemas["CUSTOMER_VELOCITY"] == {
+        "limit": {
+            "type": "integer",
+            "minimum": 1,
+            "exclusiveMaximum": 1000,
+            "default": 3,
+            "description": "Orders that are not too many.",
+        },
+        "seconds": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 3600,
+            "default": 60,
+            "description": "How long a customer's orders are remembered.",
+        },
+    }
+    countries = schemas[RULE]["safe_countries"]
+    assert (countries["type"], countries["default"]) == ("array", ["CA", "US"])
+    assert countries["items"] == {"type": "string", "minLength": 1, "maxLength": 64}
+
+
+async def test_what_was_counted_is_told_by_version_and_state_the_newest_first(client, log):
+    order = Order(order_id=7, customer_id=1234, amount=350, country="DE", created_at=TIME)
+    before = counted(await ask(client, PATH, route=ROUTE))
+    rules.judge([order, order])
+    await put(client, {"state": "shadow", "parameters": {"limit": 351}})
+    rules.shadow([order])
+
+    after = counted(await ask(client, PATH, route=ROUTE))
+
+    versions = [version for version, _ in after]
+    assert versions == sorted(versions, reverse=True)
+    zero = (0, 0, 0)
+    assert gained(before.get((1, "active"), zero), after[1, "active"]) == (2, 2, 0)
+    assert gained(before.get((2, "shadow"), zero), after[2, "shadow"]) == (1, 0, 0)
+
+
+async def test_a_worker_without_fraud_has_counted_nothing(client, log, monkeypatch):
+    without = replace(settings, services={*settings.services} - {"fraud"})
+    monkeypatch.setattr("orderapp.web.api.rule_figures.settings", without)
+
+    _, found = await ask(client, "/api/rules")
+
+    assert {rule["counted"] for rule in found["rules"]} == {None}
+
+
+def counted(answer):
+    """By version and state: orders, raised, failed."""
+    _, found = answer
+    names = ("orders", "raised", "failed")
+    return {
+        (one["version"], one["state"]): tuple(one[name] for name in names)
+        for one in found["rule"]["counted"]
+    }
+
+
+def gained(before, after):
+    return tuple(b - a for a, b in zip(before, after, strict=True))
 
 
 async def test_a_change_holds_before_it_is_answered_for(client, log):
