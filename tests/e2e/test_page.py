@@ -162,6 +162,33 @@ async def test_without_a_terminal_something_is_broken_mended_and_replayed(pipeli
     assert visit.foreign_requests == []
 
 
+async def test_a_rule_is_tried_in_the_shadow_from_the_page(pipeline, open_page):
+    visit = await open_page(url(pipeline, "#/rules/BLOCKED_COUNTRY"))
+    page = visit.page
+    rule = page.get_by_role("listitem", name="BLOCKED_COUNTRY")
+    state, change = rule.get_by_label("state"), rule.get_by_role("button", name="Change")
+    try:
+        await state.select_option("shadow")
+        await rule.get_by_label("countries").fill("QQ, QR")
+        await change.click()
+        await expect(rule).to_contain_text("Done")
+        await send(pipeline, records.order(774_000_000, 20.0, "QQ"))
+        await expect(rule.get_by_role("row").nth(1)).to_contain_text(
+            re.compile(r"\d+, shadow\d+1 ")
+        )
+        await page.goto(url(pipeline, "#/orders/774000000"))
+        await expect(story(page)).to_contain_text("Judged in the shadow")
+        await story(page).get_by_role("link", name="blocked country").click()
+        await expect(rule.get_by_role("heading")).to_be_focused()
+    finally:
+        await state.select_option("off")
+        await rule.get_by_label("countries").fill("")
+        await change.click()
+        await expect(rule.locator(".chip")).to_have_text("off")
+    assert serious(visit) == []
+    assert visit.foreign_requests == []
+
+
 async def test_the_page_finds_a_restarted_worker(start, open_page):
     worker = start().wait_ready()
     visit = await open_page(url(worker))

@@ -29,6 +29,7 @@ from tests.web_page.fake_orders import (
     stored,
     story_of,
 )
+from tests.web_page.fake_rules import FakeRules
 
 # By its path: importing the package would make the whole app.
 STATIC = Path(__file__).parents[2] / "orderapp" / "web" / "page" / "static"
@@ -105,6 +106,8 @@ class FakeWorker:
         self.flow = FakeFlow()
         #: Those of what is broken on purpose.
         self.switches = FakeFaults()
+        #: Those of fraud's rules.
+        self.rules = FakeRules()
         self._ids: dict[str, int] = {}
         self._ring: list[tuple[str, bytes]] = []
         self._streams: set[asyncio.Queue[bytes]] = set()
@@ -134,6 +137,7 @@ class FakeWorker:
         app.router.add_get("/api/events", self._events)
         self.letters.add_routes(app)
         self.switches.add_routes(app)
+        self.rules.add_routes(app)
         self.flow.add_routes(app)
         app.router.add_get("/api/orders", self._list)
         app.router.add_post("/api/orders", self._post)

@@ -131,7 +131,7 @@ async def test_everything_is_reached_by_keyboard_alone(
     passed = await tab_until(page, "older")
     assert passed[:2] == ["Skip to the orders", "Orders"]
     assert passed[2].startswith("Dead letters")
-    assert passed[3:8] == ["Flow", "Break it", "order_id", "try", "pause"]
+    assert passed[3:9] == ["Flow", "Rules", "Break it", "order_id", "try", "pause"]
     for name in ("activity", "filter-country", "scroller"):
         assert name in passed
     assert str(FIRST_ID + 30) in passed

@@ -15,7 +15,7 @@ from tests.web_page.test_letters import MARKUP, no_findings
 
 async def open_faults(worker: FakeWorker, open_page: OpenPage, **options) -> Page:
     page = (await open_page(f"{worker.url}#/faults", **options)).page
-    await expect(page.locator(".fault")).to_have_count(3)
+    await expect(page.locator("#faults .live-one")).to_have_count(3)
     return page
 
 
@@ -52,7 +52,7 @@ async def test_each_fault_is_switched_on_changed_and_off_at_its_own_control(
 
     await page.get_by_role("button", name="All off").click()
     await expect(page.locator("#faults-says")).to_contain_text("Done")
-    await expect(page.locator(".fault .chip")).to_have_text(["off"] * 3)
+    await expect(page.locator("#faults .live-one .chip")).to_have_text(["off"] * 3)
     changes = page.locator("#faults-changes li")
     await expect(changes).to_have_count(6)
     await expect(changes.last).to_contain_text(f"gateway timeout to 100%, by {MARKUP}")

@@ -1,11 +1,13 @@
 /* What the page shows, as its address says it: `#/orders/123?country=DE&status=paid&after=…`,
-   `#/dead-letters/3:17?service=payment`, `#/flow/topic/orders?partition=3&offset=17`. */
+   `#/dead-letters/3:17?service=payment`, `#/flow/topic/orders?partition=3&offset=17`,
+   `#/rules/CUSTOMER_SPEND`. */
 
 /** What each view can be asked for. */
 const NAMES = {
   orders: ["country", "status", "after"],
   "dead-letters": ["status", "service", "error", "order_id", "after"],
   flow: ["partition", "offset", "since"],
+  rules: [],
   faults: [],
 };
 /** What each view calls one, and many. */
@@ -13,6 +15,7 @@ const NOUNS = {
   orders: ["Order", "orders"],
   "dead-letters": ["Dead letter", "dead letters"],
   flow: ["Flow:", "flow"],
+  rules: ["Rule", "rules"],
   faults: ["Fault", "break it"],
 };
 const PATH = new RegExp(

@@ -17,6 +17,22 @@ export function commandOf(action, { places = [], service, error, order_id: order
   return words.map(quoted).join(" ");
 }
 
+/** What makes a rule what it shall be: `values` by name as text, and only of this version if there
+    is one. */
+export function ruleCommand(id, { state, values, version }) {
+  const words = ["faust", "-A", "orderapp", "rules", "set", id, "--state", state, ...settings(values)];
+  if (version !== null) words.push("--version", String(version));
+  return words.map(quoted).join(" ");
+}
+
+/** What tries it on the last week's orders. */
+export function ruleTestCommand(id, values) {
+  const words = ["faust", "-A", "orderapp", "rules", "test", id, ...settings(values), "--since", "7d"];
+  return words.map(quoted).join(" ");
+}
+
+const settings = (values) => values.flatMap(([name, text]) => ["--set", `${name}=${text}`]);
+
 /** Copy an element's text; where the browser does not allow that, select it. */
 export async function copy(element, button) {
   try {

@@ -1,7 +1,7 @@
 /* The parts of a story: its steps with their times, what it waits for, the order's facts. */
 
 import { gaveUp } from "./orders.js";
-import { amountText, datedText, make, preciseText, secondsText, zonedText } from "./text.js";
+import { amountText, datedText, make, preciseText, secondsText, words, zonedText } from "./text.js";
 
 /** For each step its name and its tone. */
 const STEPS = {
@@ -77,6 +77,7 @@ export function factItems(order) {
     ["Customer", order.customer_id],
     ["Kafka", `partition ${order.kafka_partition}, offset ${order.kafka_offset}`],
     ["Trace", order.trace_id],
+    ["Found by", ruleLinks(order)],
     ["Dead letter", letterLink(order.dead_letter)],
   ];
   return facts
@@ -84,10 +85,21 @@ export function factItems(order) {
     .map(([name, value]) => {
       const item = make("div");
       const shown = make("dd", name === "Trace" ? "code" : "");
-      shown.append(value);
+      shown.append(...[value].flat());
       item.append(make("dt", "", name), shown);
       return item;
     });
+}
+
+/** To where the rules can be changed that have found it, those in the shadow too. */
+function ruleLinks({ alerts, shadow }) {
+  const ids = [...new Set([...alerts, ...shadow].map(({ reason }) => reason))];
+  if (ids.length === 0) return null;
+  return ids.flatMap((id, at) => {
+    const link = make("a", "", words(id));
+    link.href = `#/rules/${encodeURIComponent(id)}`;
+    return at > 0 ? [", ", link] : [link];
+  });
 }
 
 /** To where it can be replayed; its state may not be known. */

@@ -22,11 +22,18 @@ const VIEWS = {
     files: ["flow.html", "flow.css", "bytes.css"],
     script: async () => (await import("./flow.js")).Flow,
   },
+  rules: {
+    title: "rules-title",
+    about: "rules",
+    place: "rules",
+    files: ["rules.html", "live.css", "dialog.css", "rules.css"],
+    script: async () => (await import("./rules.js")).Rules,
+  },
   faults: {
     title: "faults-title",
     about: "faults",
     place: "faults",
-    files: ["faults.html", "faults.css"],
+    files: ["faults.html", "live.css"],
     script: async () => (await import("./faults.js")).Faults,
   },
 };
