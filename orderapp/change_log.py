@@ -109,6 +109,10 @@ class ChangeLog(ABC, Generic[T, C]):
                 if one != before.get(one.id):
                     self.tell(one, before.get(one.id))
 
+    def at(self, ms: int) -> Mapping[str, T]:
+        """What was in force at a time (ms of Unix time)."""
+        return next((one for until, one in self.before if ms < until), self.all)
+
     def _change(self, record: ConsumerRecord) -> C:
         change = self._decode(record)
         if record.key != self.key(change):

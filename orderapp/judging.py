@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, compress
 from operator import itemgetter
 from typing import Any
@@ -168,6 +168,19 @@ class Asked:
             about = {"key": order.order_id, "service": "fraud", "error": type(error).__name__}
             text = text_or_class(error)
             logger.error(line, self.rule.id, order.order_id, text, extra=about)
+
+
+def failing(in_force: Iterable[Rule], order: Order) -> dict[str, str]:
+    """The active rules without a window that can't judge an order, by their ids, and why.
+    Nothing is counted."""
+    found = {}
+    for rule in in_force:
+        if rule.state == "active" and not rule.has_window:
+            try:
+                _right(rule.bound()(order))
+            except Exception as error:  # whatever a rule raises
+                found[rule.id] = text_or_class(error)
+    return found
 
 
 _KINDS = {bool, str, type(None)}

@@ -111,6 +111,8 @@ def story_of(order: Json, fraud: Json | None = None) -> Json:
         ("created", order["created_at"], f"by customer {order['customer_id']}"),
         ("accepted", order["created_at"], f"by Kafka, as {place}"),
     ]
+    if fraud and "could not judge" in fraud["reason"]:
+        steps.append(("judged", None, f"by fraud: {fraud['reason']}"))
     if fraud is None and verdict != "PENDING":
         at = alerts[0]["detected_at"] if alerts else None
         steps.append(("judged", at, f"by fraud: {reason or 'clear'}"))

@@ -377,6 +377,24 @@ async def test_a_verdict_that_fraud_gave_up_is_told_by_its_dead_letter_alone(
     await expect(story(page).locator(".waiting")).to_have_count(0)
 
 
+async def test_that_a_rule_could_not_judge_is_a_step_and_asked_for_no_more(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    reason = "the rule ODD could not judge it: division by zero"
+    worker.fraud = {"verdict": "UNKNOWN", "reason": reason}
+    worker.put(make_order(1))
+    worker.pay(FIRST_ID + 1)
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
+
+    step = story(page).locator("#story-steps li", has_text="Judged")
+    await expect(step).to_contain_text(f"by fraud: {reason}")
+    await expect(step).to_have_attribute("data-tone", "bad")
+    await expect(story(page).locator(".waiting")).to_have_count(0)
+    asked = worker.stories_asked
+    await page.wait_for_timeout(1200)
+    assert worker.stories_asked == asked
+
+
 async def test_a_step_of_another_day_has_its_date(
     worker: FakeWorker, open_page: OpenPage
 ) -> None:

@@ -12,7 +12,8 @@ from orderapp.web.api.listed import ListedOrder, ListedShadow, fields_of, shadow
 
 class Fraud(msgspec.Struct, frozen=True):
     """What the fraud service found; `CLEAR`: all active rules have judged, those with a window
-    too. `UNKNOWN`: it gave the order up, or Kafka can't be asked how far it is."""
+    too. `UNKNOWN`: it gave the order up, an active rule could not judge it (which of those with
+    a window is not noticed), or Kafka can't be asked how far it is."""
 
     verdict: Literal["ALERT", "CLEAR", "PENDING", "UNKNOWN"]
     reason: str | None = None

@@ -8,7 +8,7 @@ from aiohttp import web
 from orderapp.app import store
 from orderapp.web.api import parameters as read
 from orderapp.web.api import prefer, progress
-from orderapp.web.api.answers import OneOrder, Orders, Page, detailed
+from orderapp.web.api.answers import Fraud, OneOrder, Orders, Page, detailed
 from orderapp.web.api.arrivals import arrivals
 from orderapp.web.api.joined import Joined
 from orderapp.web.api.known_letters import look_for
@@ -16,6 +16,7 @@ from orderapp.web.api.listed import listed
 from orderapp.web.api.order_pages import FILTERS, read_page, read_query
 from orderapp.web.api.routes import PATIENCE, Answer, Route, json, serve
 from orderapp.web.api.timeline import timeline
+from orderapp.web.api.unjudged import in_words, unjudged
 from orderapp.web.server.problems import Problem
 
 DEFAULT_LIMIT, DEFAULT_PAGE = 10, 50
@@ -95,4 +96,8 @@ async def order(request: web.Request) -> web.Response:
             story = await store.story(order_id) or story
             fraud = await progress.fraud_of(story)
         await look_for(story)
-    return json(OneOrder(detailed(story, fraud, timeline(story, fraud))), headers=headers)
+    failed = unjudged(story.order) if fraud.verdict in {"ALERT", "CLEAR"} else {}
+    if failed and fraud.verdict == "CLEAR":
+        fraud = Fraud("UNKNOWN", in_words(failed))
+    steps = timeline(story, fraud, failed)
+    return json(OneOrder(detailed(story, fraud, steps)), headers=headers)

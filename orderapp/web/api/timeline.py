@@ -1,20 +1,26 @@
 """An order's timeline."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from orderapp.models import format_time, known_time
 from orderapp.store import DeadLetterDocument, Finding, OrderStory, PaymentDocument
 from orderapp.web.api.answers import Fraud, Step
 from orderapp.web.api.known_letters import told
+from orderapp.web.api.unjudged import in_words
 
 
-def timeline(story: OrderStory, fraud: Fraud) -> list[Step]:
-    """The steps that are known, in the order in which they were taken."""
+def timeline(story: OrderStory, fraud: Fraud, failed: Mapping[str, str]) -> list[Step]:
+    """The steps that are known, in the order in which they were taken; `failed`: `unjudged`."""
     order = story.order
     created = known_time(order.created_at)
     place = f"orders[{order.kafka_partition}]@{order.kafka_offset}"
     accepted = _moment(order.kafka_timestamp)
-    steps = [*_judged(story, fraud), _payment(story.payment), _given_up(story.dead_letter)]
+    steps = [
+        *_judged(story, fraud, failed),
+        _payment(story.payment),
+        _given_up(story.dead_letter),
+    ]
     if order.stored_at:
         steps.append(Step("stored", known_time(order.stored_at), "by analytics"))
     known = [step for step in steps if step is not None]
@@ -34,8 +40,10 @@ def _moment(ms: int) -> str | None:
         return None  # a sender may write any number
 
 
-def _judged(story: OrderStory, fraud: Fraud) -> list[Step]:
+def _judged(story: OrderStory, fraud: Fraud, failed: Mapping[str, str]) -> list[Step]:
     clear = [Step("judged", None, "by fraud: clear")] if fraud.verdict == "CLEAR" else []
+    if failed:
+        clear = [Step("judged", None, f"by fraud: {in_words(failed)}")]
     alerts = [_found(alert, "by fraud") for alert in story.alerts]
     shadow = [_found(one, "in the shadow, no alert", shadow=True) for one in story.shadow]
     return [*clear, *alerts, *shadow]

@@ -7,9 +7,12 @@ import pytest
 from aiokafka import TopicPartition
 from msgspec.structs import replace
 
+from orderapp import control
 from orderapp.engine.dead_letters.resolutions import Resolution
 from orderapp.engine.health.lag import Look, Position
+from orderapp.judging import rules
 from orderapp.models import format_time
+from orderapp.rule import Rule
 from orderapp.web.api import progress
 from tests.web.examples import alert, ask, dead_letter, look, order, payment, shadow
 
@@ -309,6 +312,83 @@ async def test_the_verdict_is_clear_only_when_no_alert_can_come(
     assert answer["order"]["fraud"]["verdict"] == verdict
     steps = [step["step"] for step in answer["order"]["timeline"]]
     assert ("judged" in steps) == (verdict in {"ALERT", "CLEAR"})
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """A function that puts a rule in force that can't judge order 7."""
+
+    def fails(order):
+        """Not order 7."""
+        return 1 / (order.order_id - 7) > 5
+
+    def put(state):
+        in_force = {**rules.all, "FAILS": Rule.of(fails, state)}
+        monkeypatch.setattr(rules, "all", in_force)
+
+    return put
+
+
+async def test_an_order_that_an_active_rule_can_not_judge_is_not_clear(
+    client, store, kafka, broken
+):
+    await store.upsert([order(7), order(6)])
+    kafka.look = look(fraud=8)
+    broken("active")
+
+    told, other = [
+        (await ask(client, f"/api/orders/{n}", route=ONE))[1]["order"] for n in (7, 6)
+    ]
+
+    why = "the rule FAILS could not judge it: division by zero"
+    assert told["fraud"] == {"verdict": "UNKNOWN", "reason": why}
+    assert judged(told) == [f"by fraud: {why}"]
+    assert (other["fraud"]["verdict"], judged(other)) == ("CLEAR", ["by fraud: clear"])
+    await store.upsert([alert(7)])
+    _, answer = await ask(client, "/api/orders/7", route=ONE)
+    assert answer["order"]["fraud"]["verdict"] == "ALERT"
+    assert judged(answer["order"]) == [
+        f"by fraud: {why}",
+        "by fraud: HIGH_AMOUNT_RISKY_COUNTRY",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "fraud", "verdict"),
+    [("shadow", 8, "CLEAR"), ("off", 8, "CLEAR"), ("active", 7, "PENDING")],
+)
+async def test_a_rule_that_fails_counts_when_it_is_active_and_was_asked(
+    client, store, kafka, broken, state, fraud, verdict
+):
+    await store.upsert([order(7)])
+    kafka.look = look(fraud=fraud)
+    broken(state)
+
+    _, answer = await ask(client, "/api/orders/7", route=ONE)
+
+    assert answer["order"]["fraud"]["verdict"] == verdict
+
+
+async def test_the_rules_are_asked_that_were_in_force_when_the_order_came(
+    client, store, kafka, broken, monkeypatch
+):
+    await store.upsert([order(7, kafka_timestamp=1000)])
+    kafka.look = look(fraud=8)
+    as_declared = rules.all
+    broken("active")
+    monkeypatch.setattr(control.changes, "before", [(900, {}), (1001, rules.all)])
+    monkeypatch.setattr(rules, "all", as_declared)
+
+    _, before = await ask(client, "/api/orders/7", route=ONE)
+    control.changes.before[1] = (1000, rules.all)
+    _, after = await ask(client, "/api/orders/7", route=ONE)
+
+    assert before["order"]["fraud"]["verdict"] == "UNKNOWN"
+    assert after["order"]["fraud"]["verdict"] == "CLEAR"
+
+
+def judged(order):
+    return [step["detail"] for step in order["timeline"] if step["step"] == "judged"]
 
 
 async def test_what_was_clear_once_stays_clear_without_kafka(client, store, kafka):

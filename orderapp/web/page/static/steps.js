@@ -27,7 +27,9 @@ function stepItem({ timeline, fraud }) {
     const [name, tone] = shadow ? SHADOW : (STEPS[step] ?? [String(step), "calm"]);
     const item = make("li");
     const alert = step === "judged" && !shadow && fraud?.verdict === "ALERT";
-    item.dataset.tone = alert ? "wait" : tone;
+    // The others have judged it; one could not, so that it is not clear.
+    const isOpen = step === "judged" && !shadow && fraud?.verdict === "UNKNOWN";
+    item.dataset.tone = alert ? "wait" : isOpen ? "bad" : tone;
     item.append(make("b", "", name));
     if (at) item.append(" ", timeOf(at, start));
     if (detail) item.append(" ", make("span", "detail", detail));
@@ -51,11 +53,12 @@ export function isSettled(order) {
 }
 
 /** What is still to come: its name and, if there is one, a reason. */
-function missing({ order_status: status, fraud, dead_letter: letter }) {
+function missing({ order_status: status, fraud, dead_letter: letter, timeline }) {
   const found = [];
   if (fraud?.verdict === "PENDING") found.push(["Waits for fraud's verdict"]);
-  // That fraud gave the order up is a step of its own.
-  if (fraud?.verdict === "UNKNOWN" && !gaveUp(letter).includes("fraud")) {
+  // That fraud gave the order up, or a rule could not judge it, is a step of its own.
+  const isJudged = timeline.some(({ step, shadow }) => step === "judged" && !shadow);
+  if (fraud?.verdict === "UNKNOWN" && !isJudged && !gaveUp(letter).includes("fraud")) {
     found.push(["Fraud's verdict is not known", fraud.reason]);
   }
   if (status === "stored") found.push(["Waits for its payment"]);
