@@ -51,6 +51,10 @@ OWN_TYPE = (
 INDEXES = {
     "orderapp_orders": f'(created_at DESC, {OWN_ORDER} DESC) WHERE type = "order"',
     "orderapp_countries": f'(country, created_at DESC, {OWN_ORDER} DESC) WHERE type = "order"',
+    "orderapp_customers": (
+        f'(customer_id, created_at DESC, {OWN_ORDER} DESC) WHERE type = "order"'
+    ),
+    "orderapp_traces": f'(trace_id, created_at DESC, {OWN_ORDER} DESC) WHERE type = "order"',
     "orderapp_alerts": f'(created_at DESC, {OWN_ALERT} DESC) WHERE type = "alert"',
     "orderapp_declined": (
         f'(created_at DESC, {OWN_PAYMENT} DESC) WHERE type = "payment" AND status = "DECLINED"'

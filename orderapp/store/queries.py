@@ -39,6 +39,9 @@ class OrderQuery(msgspec.Struct, frozen=True):
     #: documents have their times in.
     since: str | None = None
     until: str | None = None
+    customer_id: int | None = None
+    #: 32 hex digits.
+    trace_id: str | None = None
 
     @property
     def begin(self) -> tuple[str, int] | None:
@@ -50,11 +53,21 @@ class OrderQuery(msgspec.Struct, frozen=True):
         """Whether an order of this time is too old, and with it all that follow in the list."""
         return self.since is not None and created_at < self.since
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it asks for few orders among many: those of one customer or one trace."""
+        return self.customer_id is not None or self.trace_id is not None
+
     def is_about(self, story: OrderStory) -> bool:
-        """Whether an order fits country, times and status."""
-        if self.country not in (None, story.order.country):
+        """Whether an order fits all but `after`."""
+        order = story.order
+        if not (
+            self.country in (None, order.country)
+            and self.customer_id in (None, order.customer_id)
+            and self.trace_id in (None, order.trace_id)
+        ):
             return False
-        created_at = story.order.created_at
+        created_at = order.created_at
         if self.is_before_since(created_at) or created_at >= (self.until or "\uffff"):
             return False
         match self.status:

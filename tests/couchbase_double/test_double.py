@@ -28,7 +28,8 @@ LATEST = (
 #: Of every parameter that a statement may have.
 VALUES = {
     "$count": 1, "$at": "b", "$id": 1, "$country": "US", "$after": 0,
-    "$type": "order", "$start": 0, "$end": 1, "$entries": 1,
+    "$customer": 1234, "$trace": "4bf9", "$type": "order", "$start": 0, "$end": 1,
+    "$entries": 1,
 }  # fmt: skip
 
 

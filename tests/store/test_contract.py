@@ -294,20 +294,21 @@ async def test_latest_gives_no_more_than_the_limit(store, n):
 # Pages
 
 
-async def ids(store, expected, limit=100, status=None, country=None, **more):
+async def ids(store, expected, *asked, **more):
     """The order ids of all pages; waits for a server's index, as `latest` does."""
     deadline = time.monotonic() + 10
-    while (found := await walk(store, limit, status, country, **more)) != expected:
+    while (found := await walk(store, *asked, **more)) != expected:
         if not isinstance(store, CouchbaseStore) or time.monotonic() > deadline:
             break
         await asyncio.sleep(0.1)
     return found
 
 
-async def walk(store, limit, status=None, country=None, after=None, given_up=(), **times):
+async def walk(store, limit=100, status=None, country=None, after=None, given_up=(), **narrow):
     found, given_up = [], frozenset(given_up)
     while True:
-        page = await store.page(OrderQuery(limit, after, country, status, given_up, **times))
+        asked = OrderQuery(limit, after, country, status, given_up, **narrow)
+        page = await store.page(asked)
         assert len(page.stories) <= limit
         found += [story.order.order_id for story in page.stories]
         if page.after is None:
@@ -428,6 +429,40 @@ async def test_a_page_ends_where_the_wanted_time_begins(store, n):
 
     assert len(page.stories) == 3
     assert page.after is None, "no page without an order is to follow"
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_orders_are_listed_by_customer_and_by_trace(store, n, limit):
+    """With a country and a status too."""
+    mine, trace = n % 2**31, f"{n:032x}"
+    whose = [mine, mine, 5, mine, mine, mine]
+    traces = [trace, "", trace, "", trace, trace]
+    countries = ["A", "A", "A", "A", "A", "B"]
+    fields = zip(whose, traces, countries, strict=True)
+    orders = [
+        order(n + i, created_at=at(n, i // 2), customer_id=w, trace_id=t, country=c)
+        for i, (w, t, c) in enumerate(fields)
+    ]
+    by = {i: {"country": countries[i], "created_at": orders[i].created_at} for i in range(6)}
+    await store.upsert([*orders, payment(n, **by[0]), payment(n + 5, **by[5])])
+    await store.upsert([alert(n + 1, **by[1]), alert(n + 4, **by[4]), dead_letter(n + 3)])
+
+    for expected, asked in (
+        ([5, 4, 3, 1, 0], {"customer_id": mine}),
+        ([5, 4, 2, 0], {"trace_id": trace}),
+        ([5, 4, 0], {"customer_id": mine, "trace_id": trace}),
+        ([4, 3, 1, 0], {"customer_id": mine, "country": "A"}),
+        ([5], {"trace_id": trace, "country": "B"}),
+        ([5, 0], {"customer_id": mine, "status": "paid"}),
+        ([4, 1], {"customer_id": mine, "status": "alert"}),
+        ([4, 1], {"customer_id": mine, "status": "stored", "given_up": [n + 3]}),
+        ([3], {"customer_id": mine, "status": "dead_letter", "given_up": [n + 2, n + 3]}),
+        ([], {"customer_id": mine, "status": "declined"}),
+        ([3], {"customer_id": mine, "since": at(n, 1), "until": at(n, 2)}),
+        ([], {"trace_id": "f" * 32}),
+    ):
+        wanted = [n + step for step in expected]
+        assert wanted == await ids(store, wanted, limit, **asked)
 
 
 async def test_every_status_can_be_listed(store, n):

@@ -95,4 +95,5 @@ def _key(story: OrderStory) -> tuple[str, int]:
 
 def _is_listed_before(story: OrderStory, query: OrderQuery, created_at: str) -> bool:
     """Whether this is the entry of one of its older alerts: it is in the list once."""
-    return query.status == "alert" and any(a.created_at > created_at for a in story.alerts)
+    by_alerts = query.status == "alert" and not query.is_narrow
+    return by_alerts and any(a.created_at > created_at for a in story.alerts)

@@ -50,6 +50,12 @@ INDEXES = {
     "orderapp_countries": (
         f'(country, created_at DESC, {_own_id("order")} DESC) WHERE type = "order"'
     ),
+    "orderapp_customers": (
+        f'(customer_id, created_at DESC, {_own_id("order")} DESC) WHERE type = "order"'
+    ),
+    "orderapp_traces": (
+        f'(trace_id, created_at DESC, {_own_id("order")} DESC) WHERE type = "order"'
+    ),
     "orderapp_alerts": f'(created_at DESC, {_own_id("alert")} DESC) WHERE type = "alert"',
     "orderapp_declined": (
         f"(created_at DESC, {_own_id('payment')} DESC) "
@@ -138,10 +144,13 @@ def _keys(kind: str, index: str, where: str = "") -> Statement:
 
 ORDERS = _keys("order", "orderapp_orders")
 _COUNTRY = _keys("order", "orderapp_countries", " AND b.country = $country")
+_CUSTOMER = _keys("order", "orderapp_customers", " AND b.customer_id = $customer")
+_TRACE = _keys("order", "orderapp_traces", " AND b.trace_id = $trace")
 _ALERTS = _keys("alert", "orderapp_alerts")
 _DECLINED = _keys("payment", "orderapp_declined", ' AND b.status = "DECLINED"')
 
-ALL = (*BY_ID.values(), EDGE, COUNTS, SPANS, ORDERS, _COUNTRY, _ALERTS, _DECLINED)
+_PAGES = (ORDERS, _COUNTRY, _CUSTOMER, _TRACE, _ALERTS, _DECLINED)
+ALL = (*BY_ID.values(), EDGE, COUNTS, SPANS, *_PAGES)
 
 #: Sorts after every time.
 TOP = ("\uffff", 0)
@@ -151,6 +160,10 @@ def keys(query: OrderQuery) -> tuple[Statement, dict[str, str | int]]:
     """Which keys to walk for a page, newest first: the fewest that include all that match."""
     at, order_id = query.begin or TOP
     parameters: dict[str, str | int] = {"at": at, "id": order_id}
+    if query.trace_id is not None:
+        return _TRACE, parameters | {"trace": query.trace_id}
+    if query.customer_id is not None:
+        return _CUSTOMER, parameters | {"customer": query.customer_id}
     if query.status == "declined":
         return _DECLINED, parameters
     if query.status == "alert":

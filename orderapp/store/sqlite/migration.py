@@ -1,7 +1,8 @@
 """Brings a file of an older version up to date, in one transaction.
 
 Version 2 has more fields, dead letters and totals, version 3 several alerts of an order,
-version 4 a table of what rules in the shadow have found.
+version 4 a table of what rules in the shadow have found, version 5 customers and traces in the
+index of time.
 """
 
 _COLUMNS = (
@@ -14,9 +15,10 @@ _COLUMNS = (
     "ALTER TABLE payments ADD COLUMN country TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE payments ADD COLUMN created_at TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE payments ADD COLUMN kafka_timestamp INTEGER NOT NULL DEFAULT 0",
-    # Its columns are others now.
-    "DROP INDEX orders_by_time",
 )
+
+# Its columns are others now.
+_INDEX = ("DROP INDEX IF EXISTS orders_by_time",)
 
 _DAY_AGO = "strftime('%Y-%m-%dT%H:%M:%S', 'now', '-1 day')"
 
@@ -65,9 +67,10 @@ _ALERTS_BACK = (
 #: By version: before the tables and indexes are made that are missing. 0 is a new file.
 BEFORE: dict[int, tuple[str, ...]] = {
     0: (),
-    1: (*_COLUMNS, *_ALERTS_ASIDE),
-    2: _ALERTS_ASIDE,
-    3: (),
+    1: (*_COLUMNS, *_INDEX, *_ALERTS_ASIDE),
+    2: (*_INDEX, *_ALERTS_ASIDE),
+    3: _INDEX,
+    4: _INDEX,
 }
 #: After the tables are made.
 AFTER: dict[int, tuple[str, ...]] = {
@@ -75,4 +78,5 @@ AFTER: dict[int, tuple[str, ...]] = {
     1: (*_ALERTS_BACK, *_CONTENTS),
     2: _ALERTS_BACK,
     3: (),
+    4: (),
 }

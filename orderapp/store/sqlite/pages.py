@@ -10,6 +10,7 @@ import sqlite3
 
 from orderapp.store.queries import OrderPage, OrderQuery
 from orderapp.store.sqlite.read import story
+from orderapp.store.sqlite.search import TOP, search
 
 #: How many keys one answer looks at, at most; they take 10 ms.
 WALK = 5_000
@@ -62,15 +63,14 @@ FEW_OF_MANY = _walk(
 
 _NONE_THERE = "SELECT ifnull(max(orders), 0) <= 0 FROM countries WHERE country = ?"
 
-# Every BLOB sorts after every text.
-_TOP = (b"", 0)
-
 
 def page(connection: sqlite3.Connection, query: OrderQuery) -> OrderPage:
     """A page of orders, and where the next one begins."""
     if query.country is not None and _holds(connection, _NONE_THERE, query.country):
         return OrderPage([], None)
-    walk, values = WALKS[query.status], [*(query.begin or _TOP), query.country, WALK + 1]
+    if query.is_narrow:
+        return search(connection, query)
+    walk, values = WALKS[query.status], [*(query.begin or TOP), query.country, WALK + 1]
     if query.status == "dead_letter" and len(query.given_up) <= FEW:
         walk, values = FEW_OF_MANY, [*values, json.dumps([*query.given_up])]
     limit = max(query.limit, 0)

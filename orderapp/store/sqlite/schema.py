@@ -25,7 +25,7 @@ from orderapp.store.sqlite.migration import AFTER, BEFORE
 
 log = logging.getLogger(__name__)
 
-VERSION = 4
+VERSION = 5
 
 TABLES: dict[type[Document], str] = {
     OrderDocument: "orders",
@@ -80,11 +80,13 @@ _TABLES = (
 )
 
 # Every write pays for every index: one on orders (country, created_at) would make writes 40%
-# dearer. So the index of time also serves the search by country, without a look at the rows.
+# dearer, one on customers or traces, which come in no order, four times as dear at 400,000
+# orders. So the index of time also serves these searches, without a look at the rows.
 # Indexes are read backwards: descending ones would be written at their front, which costs a
 # third more.
 _INDEXES = (
-    "CREATE INDEX IF NOT EXISTS orders_by_time ON orders (created_at, order_id, country)",
+    """CREATE INDEX IF NOT EXISTS orders_by_time
+        ON orders (created_at, order_id, country, customer_id, trace_id)""",
     "CREATE INDEX IF NOT EXISTS alerts_by_time ON alerts (created_at, order_id)",
     """CREATE INDEX IF NOT EXISTS declined_by_time ON payments (created_at, order_id)
         WHERE status = 'DECLINED'""",

@@ -12,7 +12,7 @@ from orderapp.web.api.known_letters import letters, look_for, need, open_orders
 from orderapp.web.api.listed import listed
 
 #: What orders are chosen by. A new one goes here and into `read_query`.
-FILTERS = (read.COUNTRY, read.STATUS, read.FROM, read.TO)
+FILTERS = (read.COUNTRY, read.STATUS, read.CUSTOMER, read.TRACE, read.FROM, read.TO)
 
 
 def read_query(query: Mapping[str, str], limit: int) -> OrderQuery:
@@ -24,6 +24,8 @@ def read_query(query: Mapping[str, str], limit: int) -> OrderQuery:
         status=read.read_status(query),
         since=read.read_time(query, "from"),
         until=read.read_time(query, "to"),
+        customer_id=read.read_customer(query),
+        trace_id=read.read_trace(query),
     )
 
 

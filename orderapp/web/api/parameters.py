@@ -1,6 +1,7 @@
 """The parameters of the API, read strictly: a wrong one is 400 and says what is allowed."""
 
 import base64
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -14,6 +15,8 @@ from orderapp.web.server.problems import bad_parameter
 MAX_LIMIT = 100
 MAX_ID = 2**53 - 1
 MAX_COUNTRY = 64
+LEAST_CUSTOMER, MAX_CUSTOMER = 1000, 9999
+TRACE_ID = re.compile("^[0-9a-f]{32}$")
 _CURSOR = "the `next` of the page before, unchanged"
 
 
@@ -46,6 +49,18 @@ TO = Parameter(
     "to",
     {"type": "string", "format": "date-time"},
     "only orders that were created before this time",
+)
+CUSTOMER = Parameter(
+    "customer_id",
+    {"type": "integer", "minimum": LEAST_CUSTOMER, "maximum": MAX_CUSTOMER},
+    "only orders of this customer",
+    example=1234,
+)
+TRACE = Parameter(
+    "trace_id",
+    {"type": "string", "pattern": TRACE_ID.pattern},
+    "only orders that came with this trace",
+    example="4bf92f3577b34da6a3ce929d0e0e4736",
 )
 STATUS = Parameter(
     "status",
@@ -91,6 +106,26 @@ def read_country(query: Mapping[str, str]) -> str | None:
     text = query.get("country")
     if text is not None and not 1 <= len(text) <= MAX_COUNTRY:
         raise bad_parameter("country", text, f"1 to {MAX_COUNTRY} characters")
+    return text
+
+
+def read_customer(query: Mapping[str, str]) -> int | None:
+    """`customer_id`, None when it is not there."""
+    text = query.get("customer_id")
+    if text is None:
+        return None
+    found = number(text, LEAST_CUSTOMER, MAX_CUSTOMER)
+    if found is None:
+        allowed = f"a number from {LEAST_CUSTOMER} to {MAX_CUSTOMER}"
+        raise bad_parameter("customer_id", text, allowed)
+    return found
+
+
+def read_trace(query: Mapping[str, str]) -> str | None:
+    """`trace_id`, None when it is not there."""
+    text = query.get("trace_id")
+    if text is not None and not TRACE_ID.fullmatch(text):
+        raise bad_parameter("trace_id", text, "32 digits from 0 to 9 and a to f")
     return text
 
 

@@ -44,6 +44,8 @@ READS = {
     "latest": lambda s: s.latest(2),
     "page": lambda s: s.page(OrderQuery(limit=2)),
     "country": lambda s: s.page(OrderQuery(limit=2, country="IN")),
+    "customer": lambda s: s.page(OrderQuery(limit=2, customer_id=1234)),
+    "trace": lambda s: s.page(OrderQuery(limit=2, trace_id="4bf9")),
     "alerts": lambda s: s.page(OrderQuery(limit=2, status="alert")),
     "declined": lambda s: s.page(OrderQuery(limit=2, status="declined")),
     "scan": lambda s: s.scan(OrderDocument, None, 2),

@@ -575,6 +575,8 @@ async def test_indexes_are_created_when_they_are_first_used(double, couchbase):
     for status in (None, *STATUSES):
         for country in (None, "DE"):
             await couchbase.page(OrderQuery(status=status, country=country))
+    for narrow in ({"customer_id": 1234}, {"trace_id": "4bf9"}):
+        await couchbase.page(OrderQuery(**narrow))
     await couchbase.scan(OrderDocument, None, 1)
     made.append(double.indexes())
 

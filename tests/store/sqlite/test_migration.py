@@ -1,4 +1,4 @@
-"""Files of versions 1 to 3 (`version_1.sql` is a dump of one), opened by this orderapp."""
+"""Files of versions 1 to 4 (`version_1.sql` is a dump of one), opened by this orderapp."""
 
 import sqlite3
 from pathlib import Path
@@ -197,6 +197,27 @@ async def test_a_file_of_version_3_keeps_all_and_takes_what_was_found_in_the_sha
     await store.close()
 
 
+async def test_a_file_of_version_4_keeps_all_and_is_searched_by_customer_and_trace(tmp_path):
+    path = dumped(tmp_path / "fourth.db", "version_4.sql")
+    store = SQLiteStore(path)
+    await store.open()
+    new = sqlite3.connect(":memory:", isolation_level=None)
+    schema.create(new)
+    assert layout(sqlite3.connect(path)) == layout(new)
+
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    when = {"created_at": TIME.format(1), "kafka_timestamp": 1795168801000}
+    alerts = [alert(1, rule_version=2, detail="d", **when)]
+    one = order(1, **when, customer_id=4321, trace_id=trace)
+    paid = payment(1, country="IN", **when)
+    story = OrderStory(one, alerts, paid, shadow=[shadow(1, **when)])
+    assert await store.story(1) == story
+    for asked in (OrderQuery(customer_id=4321), OrderQuery(trace_id=trace)):
+        assert (await store.page(asked)).stories == [replace(story, shadow=[])]
+    assert (await store.stats(0)).countries == [CountryStats("IN", 2, 1, 1, 0, 450.25)]
+    await store.close()
+
+
 OF_2 = [
     CountryStats("DE", 2, 1, 0, 0, 0.0),
     CountryStats("IN", 1, 1, 1, 0, 301.5),
@@ -236,7 +257,7 @@ async def test_an_older_file_is_not_changed_by_who_only_reads(second):
     store = SQLiteStore(second, read_only=True)
 
     with pytest.raises(
-        StoreRejected, match=r"schema version 2 is older than this orderapp's 4"
+        StoreRejected, match=r"schema version 2 is older than this orderapp's 5"
     ):
         await store.open()
     assert second.read_bytes() == before

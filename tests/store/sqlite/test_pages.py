@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orderapp.store import STATUSES, OrderQuery
-from orderapp.store.sqlite import pages, read, schema, write
+from orderapp.store.sqlite import pages, read, schema, search, write
 from tests.store.examples import alert, dead_letter, order, payment
 from tests.store.fake import MemoryStore
 
@@ -19,11 +19,12 @@ def empty():
     return connection
 
 
-def walk(connection, limit, status=None, country=None, given_up=()):
+def walk(connection, limit, status=None, country=None, given_up=(), **narrow):
     """The ids of all pages, and how many pages there were."""
     found, count, after, given_up = [], 0, None, frozenset(given_up)
     while True:
-        page = pages.page(connection, OrderQuery(limit, after, country, status, given_up))
+        asked = OrderQuery(limit, after, country, status, given_up, **narrow)
+        page = pages.page(connection, asked)
         found += [story.order.order_id for story in page.stories]
         count, after = count + 1, page.after
         if after is None:
@@ -56,6 +57,32 @@ def test_search_by_country_looks_at_no_rows():
     plan = [row[3] for row in empty().execute(statement, ("", 1, "", 1))]
 
     assert len([step for step in plan if "COVERING INDEX orders_by_time" in step]) == 2
+
+
+@pytest.mark.parametrize("statement", [search.FOUND, search.END])
+def test_search_by_customer_or_trace_looks_at_no_rows(statement):
+    values = ("", 1, 1, 1, "", 1)[: 6 if statement == search.FOUND else 3]
+    plan = [row[3] for row in empty().execute("EXPLAIN QUERY PLAN " + statement, values)]
+
+    assert len([step for step in plan if "COVERING INDEX orders_by_time (" in step]) == 2
+    assert not [step for step in plan if step.startswith("USE TEMP B-TREE")]
+
+
+@pytest.mark.parametrize("field", [{"customer_id": 5555}, {"trace_id": "4bf9"}])
+def test_search_for_few_goes_on_with_the_next_page(monkeypatch, field):
+    monkeypatch.setattr(search, "WALK", 10)
+    monkeypatch.setattr(search, "MOST", 3)
+    connection = empty()
+    wanted = {3, 20, 21, 22, 23, 24}
+    orders = [order(i, **(field if i in wanted else {})) for i in range(35)]
+    write.write(connection, [[*orders, payment(3)]])
+
+    found = sorted(wanted, reverse=True)
+    assert walk(connection, 50, **field) == (found, 5)
+    assert walk(connection, 1, **field)[0] == found
+    assert walk(connection, 50, status="paid", **field) == ([3], 5)
+    other = {name: type(value)(1) for name, value in field.items()}
+    assert walk(connection, 50, **other) == ([], 4)
 
 
 def test_walk_without_a_find_goes_on_with_the_next_page(monkeypatch):
@@ -122,7 +149,12 @@ def fixed(order_id):
     return {"created_at": f"t{order_id // 4}", "country": ("DE", "US", "IN")[order_id % 3]}
 
 
-ORDERS = IDS.map(lambda i: order(i, **fixed(i)))
+def traced(order_id):
+    """The same, of orders alone."""
+    return {"customer_id": 1000 + order_id % 2, "trace_id": ("", "a", "b")[order_id // 2 % 3]}
+
+
+ORDERS = IDS.map(lambda i: order(i, **fixed(i), **traced(i)))
 ALERTS = IDS.map(lambda i: alert(i, **fixed(i)))
 PAYMENTS = st.builds(
     lambda i, status: payment(i, status=status, **fixed(i)),
@@ -144,19 +176,24 @@ LETTERS = st.builds(
     limit=st.integers(1, 5),
     look=st.integers(1, 6),
     given_up=st.frozensets(IDS),
+    narrow=st.fixed_dictionaries(
+        {}, optional={"customer_id": st.just(1000), "trace_id": st.sampled_from(["a", "c"])}
+    ),
 )
 async def test_pages_give_what_a_look_at_every_order_gives(
-    documents, status, country, limit, look, given_up
+    documents, status, country, limit, look, given_up, narrow
 ):
     memory, connection = MemoryStore(), empty()
     await memory.open()
     await memory.upsert(documents)
     write.write(connection, [documents])
-    whole = await memory.page(OrderQuery(100, None, country, status, given_up))
+    whole = await memory.page(OrderQuery(100, None, country, status, given_up, **narrow))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages, "WALK", look)
+        for module in (pages, search):
+            patch.setattr(module, "WALK", look)
+        patch.setattr(search, "MOST", look)
         patch.setattr(pages, "FEW", look)
-        found, _ = walk(connection, limit, status, country, given_up)
+        found, _ = walk(connection, limit, status, country, given_up, **narrow)
 
     assert found == [story.order.order_id for story in whole.stories]
 

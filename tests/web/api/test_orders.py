@@ -106,6 +106,20 @@ async def test_orders_can_be_listed_by_their_time_in_any_zone(client, store, tim
     assert answer["next"] is None
 
 
+async def test_orders_can_be_listed_by_their_customer_and_their_trace(client, store):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    made = [replace(order(n), customer_id=1001 + n % 2) for n in range(4)]
+    await store.upsert([*made, replace(order(9), customer_id=1001, trace_id=trace)])
+
+    for query, ids in (
+        ("customer_id=1001", [9, 2, 0]),
+        (f"trace_id={trace}", [9]),
+        (f"customer_id=1002&trace_id={trace}", []),
+    ):
+        _, answer = await ask(client, f"/api/orders?{query}")
+        assert [one["order_id"] for one in answer["orders"]] == ids
+
+
 AT = "2026-11-23T18:00:09.000+00:00"
 
 
