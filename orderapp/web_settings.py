@@ -4,10 +4,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Self
 
-from orderapp.environ import Environ, SettingsError, wrong
+from orderapp.environ import Environ, SettingsError, is_host, wrong
 
 #: Who may send orders; the default is the last one where there is a token, else the first.
 TAKERS = ("local", "anyone", "token")
+
+#: What a trace's id takes the place of in `trace_url`.
+TRACE_PLACE = "{trace_id}"
+#: A link, without what ends one in text or in markup.
+_LINK = re.compile(r"https?://([^/?#@\\]+)(/[!#-;=?-\[\]_a-~]*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class Web:
     metrics: str | int = "web"
     #: What the page calls this deployment, such as `staging`; None: nothing.
     environment: str | None = None
+    #: Where the page's links to a trace lead, with `TRACE_PLACE` in it; None: there are none.
+    trace_url: str | None = None
     #: Seconds from one check of all orders to the next; 0: none but those that are asked for.
     reconcile_every: float = 0.0
 
@@ -43,6 +50,7 @@ class Web:
             api_token=token,
             metrics=_metrics(env),
             environment=_environment(env),
+            trace_url=_trace_url(env),
             reconcile_every=_reconcile_every(env),
         )
 
@@ -52,6 +60,19 @@ def _environment(env: Environ) -> str | None:
     value = env.get(name)
     if value is not None and not re.fullmatch(r"[\w.-]{1,20}", value):
         wrong(name, value, "1 to 20 letters, digits and . _ -")
+    return value
+
+
+def _trace_url(env: Environ) -> str | None:
+    name = "ORDERAPP_TRACE_URL"
+    value = env.get(name)
+    if value is None:
+        return None
+    match = _LINK.fullmatch(value)
+    if not match or not is_host(match[1]) or TRACE_PLACE not in match[2]:
+        # What stands behind a question mark may be a secret.
+        shown = value if "?" not in value else f"{value.split('?')[0]}?…"
+        wrong(name, shown, f"http[s]://host[:port]/… with {TRACE_PLACE} behind the host")
     return value
 
 

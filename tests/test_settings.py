@@ -46,6 +46,7 @@ def test_every_setting_is_read():
             "ORDERAPP_TAKE_ORDERS": "token",
             "ORDERAPP_ENVIRONMENT": "staging-2",
             "ORDERAPP_RECONCILE_EVERY": "3600",
+            "ORDERAPP_TRACE_URL": "http://[::1]:16686/trace/{trace_id}?uiFind={trace_id}",
             "ORDERAPP_METRICS": "9100",
             "ORDERAPP_IDEMPOTENCY_HOURS": "48",
             "ORDERAPP_MAX_ATTEMPTS": "3",
@@ -75,9 +76,11 @@ def test_every_setting_is_read():
     assert settings.group == "Our.group_1-a"
     assert str(settings.data_dir) == "/data"
     assert (settings.order_interval, settings.payment_delay) == (0.5, 0.0)
+    trace_url = "http://[::1]:16686/trace/{trace_id}?uiFind={trace_id}"
     assert settings.web == Web(
-        "0.0.0.0", ("orders.example", "web"), "token", "hush-token", 9100, "staging-2", 3600.0
-    )
+        "0.0.0.0", ("orders.example", "web"), "token", "hush-token", 9100, "staging-2",
+        trace_url, 3600.0,
+    )  # fmt: skip
     assert settings.idempotency_hours == 48
     assert (settings.max_attempts, settings.stall_seconds) == (3, 40.0)
     assert (settings.ready_seconds, Settings().ready_seconds) == (300.0, None)
@@ -263,6 +266,16 @@ def test_a_service_that_is_added_moves_no_running_deployment(services, group):
         ("ORDERAPP_ALLOWED_HOSTS", "a,,b"),
         ("ORDERAPP_TAKE_ORDERS", "everyone"),
         ("ORDERAPP_ENVIRONMENT", "a very long name of one"),
+        ("ORDERAPP_TRACE_URL", "javascript:alert(1)//{trace_id}"),
+        ("ORDERAPP_TRACE_URL", "data:text/html,{trace_id}"),
+        ("ORDERAPP_TRACE_URL", "http://jaeger/trace/"),
+        ("ORDERAPP_TRACE_URL", "http://jaeger/trace/{traceid}"),
+        ("ORDERAPP_TRACE_URL", "http://{trace_id}/trace"),
+        ("ORDERAPP_TRACE_URL", "http:///{trace_id}"),
+        ("ORDERAPP_TRACE_URL", 'http://jaeger/{trace_id}"onclick=x'),
+        ("ORDERAPP_TRACE_URL", "http://jaeger/<{trace_id}>"),
+        ("ORDERAPP_TRACE_URL", "http://jaeger/a {trace_id}"),
+        ("ORDERAPP_TRACE_URL", "jaeger/{trace_id}"),
         ("ORDERAPP_RECONCILE_EVERY", "59"),
         ("ORDERAPP_RECONCILE_EVERY", "-1"),
         ("ORDERAPP_METRICS", "on"),
@@ -279,6 +292,13 @@ def test_a_bad_value_is_named_with_what_is_allowed(name, value):
     shown = value if len(value) <= 100 else f"{value[:99]}…"
     assert text.startswith(f"{name}={shown!r} is not allowed: ")
     assert "\n" not in text
+
+
+def test_what_may_be_a_secret_in_a_wrong_link_is_not_shown():
+    with pytest.raises(SettingsError) as error:
+        Settings.from_env({"ORDERAPP_TRACE_URL": "https://u:hush@traces/x?token=hush"})
+
+    assert "hush" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ RULE = {
     "orders": 1, "raised": 1, "failed": 0, "seconds": 0.1,
 }  # fmt: skip
 DAY = "2026-11-23T18"
+#: What only an order's story has.
+_WHOLE = {"shadow", "trace_url"}
 
 
 def moment(number: int, ms: int = 0) -> str:
@@ -95,7 +97,7 @@ def status_of(order: Json) -> str:
 
 def listed(order: Json) -> Json:
     """An order as lists have it."""
-    found = {name: value for name, value in order.items() if name != "shadow"}
+    found = {name: value for name, value in order.items() if name not in _WHOLE}
     return {**found, "order_status": status_of(order)}
 
 
@@ -135,6 +137,7 @@ def story_of(order: Json, fraud: Json | None = None) -> Json:
         "order_status": status_of(order),
         "fraud": fraud or {"verdict": verdict, "reason": reason},
         "timeline": timeline,
+        "trace_url": order.get("trace_url"),
     }
 
 

@@ -5,9 +5,12 @@ from typing import Literal
 
 import msgspec
 
+from orderapp.app import settings
 from orderapp.engine.observe.times import Time
 from orderapp.store import OrderStory
 from orderapp.web.api.listed import ListedOrder, ListedShadow, fields_of, shadow_of
+from orderapp.web.api.parameters import TRACE_ID
+from orderapp.web_settings import TRACE_PLACE
 
 
 class Fraud(msgspec.Struct, frozen=True):
@@ -31,11 +34,13 @@ class Step(msgspec.Struct, frozen=True):
 
 class OrderDetail(ListedOrder, tag="order", frozen=True, kw_only=True):
     """An order with its whole story. `shadow` is what rules in the shadow have found: these are
-    no alerts."""
+    no alerts. `trace_url` is where its trace is shown (ORDERAPP_TRACE_URL); null where nobody
+    says it, and without a trace."""
 
     fraud: Fraud
     shadow: Sequence[ListedShadow]
     timeline: Sequence[Step]
+    trace_url: str | None
 
 
 class Orders(msgspec.Struct, frozen=True):
@@ -63,5 +68,17 @@ class OneOrder(msgspec.Struct, frozen=True):
 
 def detailed(story: OrderStory, fraud: Fraud, timeline: Sequence[Step]) -> OrderDetail:
     """An order with its story."""
-    shadow = shadow_of(story)
-    return OrderDetail(**fields_of(story), fraud=fraud, shadow=shadow, timeline=timeline)
+    return OrderDetail(
+        **fields_of(story),
+        fraud=fraud,
+        shadow=shadow_of(story),
+        timeline=timeline,
+        trace_url=trace_url(story.order.trace_id),
+    )
+
+
+def trace_url(trace_id: str) -> str | None:
+    """Where a trace is shown. What the store holds may be another program's: only an id."""
+    if settings.web.trace_url is None or not TRACE_ID.fullmatch(trace_id):
+        return None
+    return settings.web.trace_url.replace(TRACE_PLACE, trace_id)

@@ -1,6 +1,7 @@
 """Stored orders: the last ones, page by page, and one with its story."""
 
 import asyncio
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -13,10 +14,11 @@ from orderapp.engine.health.lag import Look, Position
 from orderapp.judging import rules
 from orderapp.models import format_time
 from orderapp.rule import Rule
-from orderapp.web.api import progress
+from orderapp.web.api import answers, progress
 from tests.web.examples import alert, ask, dead_letter, look, order, payment, shadow
 
 ONE = "/api/orders/{order_id}"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 async def test_no_orders_are_an_empty_list(client, store):
@@ -107,14 +109,13 @@ async def test_orders_can_be_listed_by_their_time_in_any_zone(client, store, tim
 
 
 async def test_orders_can_be_listed_by_their_customer_and_their_trace(client, store):
-    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     made = [replace(order(n), customer_id=1001 + n % 2) for n in range(4)]
-    await store.upsert([*made, replace(order(9), customer_id=1001, trace_id=trace)])
+    await store.upsert([*made, replace(order(9), customer_id=1001, trace_id=TRACE)])
 
     for query, ids in (
         ("customer_id=1001", [9, 2, 0]),
-        (f"trace_id={trace}", [9]),
-        (f"customer_id=1002&trace_id={trace}", []),
+        (f"trace_id={TRACE}", [9]),
+        (f"customer_id=1002&trace_id={TRACE}", []),
     ):
         _, answer = await ask(client, f"/api/orders?{query}")
         assert [one["order_id"] for one in answer["orders"]] == ids
@@ -253,6 +254,27 @@ async def test_an_order_tells_its_whole_story(client, store, kafka):
         "shadow": False,
     }
     assert story["timeline"][-1]["detail"] == "pay-7, 3 attempts"
+
+
+@pytest.mark.parametrize(
+    ("template", "trace", "url"),
+    [
+        (None, TRACE, None),
+        ("http://jaeger:16686/trace/{trace_id}?a={b}", "", None),
+        ("http://jaeger/trace/{trace_id}", "../../evil", None),
+        ("http://jaeger/{trace_id}?a={b}", TRACE, f"http://jaeger/{TRACE}?a={{b}}"),
+    ],
+)
+async def test_a_trace_is_linked_to_by_its_id_alone(
+    client, store, kafka, monkeypatch, template, trace, url
+):
+    web = dataclasses.replace(answers.settings.web, trace_url=template)
+    monkeypatch.setattr(answers, "settings", dataclasses.replace(answers.settings, web=web))
+    await store.upsert([order(7, trace_id=trace)])
+
+    _, answer = await ask(client, "/api/orders/7", route=ONE)
+
+    assert answer["order"]["trace_url"] == url
 
 
 async def test_a_story_has_every_alert_with_its_rule_version_and_detail(client, store, kafka):

@@ -1,12 +1,15 @@
-/* The parts of a story: its steps with their times, what it waits for, the order's facts. */
+/* The steps of a story with their times, and what it waits for. */
 
+import { bar } from "./bars.js";
 import { gaveUp } from "./orders.js";
-import { amountText, datedText, make, preciseText, secondsText, words, zonedText } from "./text.js";
+import { spanText } from "./spans.js";
+import { datedText, make, preciseText, secondsText, zonedText } from "./text.js";
 
 /** For each step its name and its tone. */
 const STEPS = {
   created: ["Created", "calm"],
   accepted: ["Accepted", "info"],
+  waited: ["Waited in Kafka", "calm"],
   judged: ["Judged", "info"],
   paid: ["Paid", "good"],
   declined: ["Declined", "bad"],
@@ -17,13 +20,15 @@ const STEPS = {
 /** What a rule in the shadow has found. */
 const SHADOW = ["Judged in the shadow", "calm"];
 
-export function stepItems(order) {
-  return [...order.timeline.map(stepItem(order)), ...missing(order).map(waitingItem)];
+/** The steps, which have these spans, drawn to `scale` where there is one. */
+export function stepItems(order, spans, scale) {
+  return [...spans.map(stepItem(order, scale)), ...missing(order).map(waitingItem)];
 }
 
-function stepItem({ timeline, fraud }) {
+function stepItem({ timeline, fraud }, scale) {
   const start = Date.parse(timeline.find(({ at }) => at)?.at ?? "");
-  return ({ step, at, detail, shadow }) => {
+  return (span) => {
+    const { step, at, detail, shadow } = span;
     const [name, tone] = shadow ? SHADOW : (STEPS[step] ?? [String(step), "calm"]);
     const item = make("li");
     const alert = step === "judged" && !shadow && fraud?.verdict === "ALERT";
@@ -33,6 +38,9 @@ function stepItem({ timeline, fraud }) {
     item.append(make("b", "", name));
     if (at) item.append(" ", timeOf(at, start));
     if (detail) item.append(" ", make("span", "detail", detail));
+    const took = spanText(span);
+    if (took) item.append(" ", make("span", "took", took));
+    if (scale && Number.isFinite(span.to)) item.append(bar(span, scale));
     return item;
   };
 }
@@ -70,45 +78,4 @@ function waitingItem([text, reason]) {
   item.append(make("b", "", text));
   if (reason) item.append(" ", make("span", "detail", reason));
   return item;
-}
-
-export function factItems(order) {
-  const facts = [
-    ["Created", zonedText(order.created_at)],
-    ["Amount", amountText(order.amount)],
-    ["Country", order.country],
-    ["Customer", order.customer_id],
-    ["Kafka", `partition ${order.kafka_partition}, offset ${order.kafka_offset}`],
-    ["Trace", order.trace_id],
-    ["Found by", ruleLinks(order)],
-    ["Dead letter", letterLink(order.dead_letter)],
-  ];
-  return facts
-    .filter(([, value]) => value !== null && value !== undefined && value !== "")
-    .map(([name, value]) => {
-      const item = make("div");
-      const shown = make("dd", name === "Trace" ? "code" : "");
-      shown.append(...[value].flat());
-      item.append(make("dt", "", name), shown);
-      return item;
-    });
-}
-
-/** To where the rules can be changed that have found it, those in the shadow too. */
-function ruleLinks({ alerts, shadow }) {
-  const ids = [...new Set([...alerts, ...shadow].map(({ reason }) => reason))];
-  if (ids.length === 0) return null;
-  return ids.flatMap((id, at) => {
-    const link = make("a", "", words(id));
-    link.href = `#/rules/${encodeURIComponent(id)}`;
-    return at > 0 ? [", ", link] : [link];
-  });
-}
-
-/** To where it can be replayed; its state may not be known. */
-function letterLink(letter) {
-  if (!letter) return null;
-  const link = make("a", "", letter.state ?? "given up");
-  link.href = `#/dead-letters/${letter.place}`;
-  return link;
 }

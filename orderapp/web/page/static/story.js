@@ -2,9 +2,13 @@
    of it, and every half second until all is said; an id that no order has, for a while. */
 
 import { get } from "./api.js";
+import { showAxis } from "./bars.js";
 import { showChips, spoken } from "./chips.js";
+import { factItems } from "./facts.js";
+import { Scale } from "./scale.js";
+import { momentsOf, spansOf } from "./spans.js";
 import { StoryActions } from "./story_actions.js";
-import { factItems, isSettled, stepItems } from "./steps.js";
+import { isSettled, stepItems } from "./steps.js";
 import { byId, replaceIfChanged, setText } from "./text.js";
 
 /** After something was heard: more may follow at once, and the store needs its moment. */
@@ -46,6 +50,7 @@ export class Story {
     setText(byId("story-title"), `Order ${id}`);
     byId("story-json").href = `api/orders/${encodeURIComponent(id)}`;
     byId("story-steps").replaceChildren();
+    showAxis(null);
     byId("story-facts").replaceChildren();
     this.#actions.show(null);
     this.#showKnown();
@@ -132,7 +137,11 @@ export class Story {
     this.#onChange(this.#orders.addDocuments([found]));
     this.#showKnown();
     this.#settled = isSettled(found);
-    showItems(byId("story-steps"), stepItems(found));
+    const spans = spansOf(found);
+    const moments = new Set(momentsOf(spans));
+    const scale = moments.size > 1 ? new Scale(moments) : null;
+    showAxis(scale);
+    showItems(byId("story-steps"), stepItems(found, spans, scale));
     showItems(byId("story-facts"), factItems(found));
     this.#actions.show(found);
   }
