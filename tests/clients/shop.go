@@ -140,6 +140,13 @@ func main() {
 		}
 	}
 
+	limits := []any{}
+	for _, rule := range must(api.RulesAPI.GetApiRules(ctx).Execute()).Rules {
+		if schema, isThere := rule.Schemas["limit"]; isThere {
+			limits = append(limits, schema["default"])
+		}
+	}
+
 	wrong := *client.NewNewOrder(1234, 1.005, "DE")
 	written, _ := json.Marshal(object{
 		"posted": told(sent.Order.OrderId, sent.Order.Amount, sent.Order.CreatedAt),
@@ -149,7 +156,7 @@ func main() {
 		"verdicts": verdicts, "steps": steps,
 		"listed":  len(must(api.AnalyticsAPI.GetApiAnalytics(ctx).Limit(2).Execute()).Orders),
 		"pages":   []int{len(page.Orders), len(rest.Orders)},
-		"counted": stats.Orders >= int64(len(stored)), "services": services,
+		"counted": stats.Orders >= int64(len(stored)), "services": services, "limits": limits,
 		"health": []string{
 			must(api.WorkerAPI.GetHealthz(ctx).Execute()).Status,
 			must(api.WorkerAPI.GetReadyz(ctx).Execute()).Status,

@@ -12,6 +12,7 @@ from client import (
     NewOrder,
     OrdersApi,
     ProblemDetails,
+    RulesApi,
     StatsApi,
     WorkerApi,
 )
@@ -76,6 +77,11 @@ print(json.dumps({
     "pages": [len(page.orders), len(orders.get_api_orders(limit=1, after=page.next).orders)],
     "counted": stats.orders >= len(stored),
     "services": sorted(stats.services),
+    "limits": [
+        rule.schemas["limit"]["default"]
+        for rule in RulesApi(client).get_api_rules().rules
+        if "limit" in rule.schemas
+    ],
     "health": [worker.get_healthz().status, worker.get_readyz().status],
     "descriptions": [
         worker.get_openapi_json()["openapi"],

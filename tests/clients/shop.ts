@@ -73,6 +73,9 @@ console.log(JSON.stringify({
   pages: [page.orders.length, rest.orders.length],
   counted: stats.orders >= stored.length,
   services: Object.keys(stats.services ?? {}).sort(),
+  limits: (await new api.RulesApi().getApiRules()).rules
+    .filter(({ schemas }) => "limit" in schemas)
+    .map(({ schemas }) => (schemas["limit"] as { default: number }).default),
   health: [(await worker.getHealthz()).status, (await worker.getReadyz()).status],
   descriptions: [described["openapi"], topics["asyncapi"]],
   texts: [

@@ -80,6 +80,7 @@ def check(answered, worker):
     assert found["steps"] == [True]
     assert (found["listed"], found["pages"], found["counted"]) == (2, [1, 1], True)
     assert found["services"] == ["analytics", "fraud", "payment"]
+    assert found["limits"] == [1000, 3, 300]
     assert found["health"] == ["ok", "ok"]
     assert found["descriptions"] == ["3.1.0", "3.0.0"]
     assert found["texts"] == [True, True]
