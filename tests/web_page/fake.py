@@ -370,7 +370,15 @@ def _wrong(query: Any) -> str | None:
 def _matches(order: Json, query: Any) -> bool:
     if query.get("country", order["country"]) != order["country"]:
         return False
+    if "from" in query and _moment(order["created_at"]) < _moment(query["from"]):
+        return False
+    if "to" in query and _moment(order["created_at"]) >= _moment(query["to"]):
+        return False
     wanted = query.get("status")
     if wanted == "alert":
         return bool(order["alerts"])
     return wanted is None or status_of(order) == wanted
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

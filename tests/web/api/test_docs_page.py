@@ -107,7 +107,7 @@ async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch, let
         async with client.request(method, path, headers=headers, data=data) as answer:
             answers[method, path] = answer.status
 
-    assert len(answers) == len(commands) == 28
+    assert len(answers) == len(commands) == 30
     assert answers.pop(("POST", "/api/orders")) == 202
     assert answers.pop(("POST", "/api/reconcile")) == 202
     assert answers.pop(("GET", "/readyz")) == 503

@@ -2,9 +2,13 @@
    `#/dead-letters/3:17?service=payment`, `#/flow/topic/orders?partition=3&offset=17`,
    `#/rules/CUSTOMER_SPEND`. */
 
+import { momentText } from "./text.js";
+
+/** What the list of orders is chosen by; the API's parameters have the same names. */
+export const FILTERS = ["country", "status", "from", "to"];
 /** What each view can be asked for. */
 const NAMES = {
-  orders: ["country", "status", "after"],
+  orders: [...FILTERS, "after"],
   "dead-letters": ["status", "service", "error", "order_id", "after"],
   flow: ["partition", "offset", "since"],
   rules: [],
@@ -45,10 +49,12 @@ export function titleOf(address) {
   return `${open ? `${NOUNS[view][0]} ${open}` : listTitle(address)}: orderapp`;
 }
 
-/** `Orders: DE, paid`. */
-export function listTitle({ view, open: _, after, ...filters }) {
+/** `Orders: DE, paid, from 30 Nov, 18:00:00`. */
+export function listTitle({ view, open: _, after, from, to, ...filters }) {
   const name = NOUNS[view][1];
-  const filter = Object.values(filters).filter(Boolean).join(", ").replaceAll("_", " ");
+  const words = Object.values(filters).map((value) => value.replaceAll("_", " "));
+  const times = [from && `from ${momentText(from)}`, to && `until ${momentText(to)}`];
+  const filter = [...words, ...times].filter(Boolean).join(", ");
   const title = after ? `Older ${name}` : name[0].toUpperCase() + name.slice(1);
   return `${title}${filter && `: ${filter}`}`;
 }

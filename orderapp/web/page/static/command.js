@@ -1,7 +1,5 @@
 /* Commands that do the same as a button, to be copied. */
 
-import { setText } from "./text.js";
-
 /** A word as POSIX shells read it. */
 function quoted(text) {
   return /^[\w:.,@%+/=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
@@ -32,14 +30,3 @@ export function ruleTestCommand(id, values) {
 }
 
 const settings = (values) => values.flatMap(([name, text]) => ["--set", `${name}=${text}`]);
-
-/** Copy an element's text; where the browser does not allow that, select it. */
-export async function copy(element, button) {
-  try {
-    await navigator.clipboard.writeText(element.textContent);
-    setText(button, "Copied");
-  } catch {
-    getSelection().selectAllChildren(element);
-    setText(button, "Selected: press Ctrl+C");
-  }
-}

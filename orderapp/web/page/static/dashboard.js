@@ -1,9 +1,11 @@
 /* The page: events and answers go into `orders`, and from there, coalesced, on the screen. */
 
 import { Access } from "./access.js";
+import { FILTERS } from "./address.js";
 import { readiness } from "./api.js";
 import { ActivityChart } from "./chart.js";
 import { Connection } from "./connection.js";
+import { Filters } from "./filters.js";
 import { OrderList } from "./list.js";
 import { Orders } from "./orders.js";
 import { Painter } from "./paint.js";
@@ -134,11 +136,6 @@ byId("retry").addEventListener("click", () => {
   stream.retry();
   ask(list.load());
 });
-for (const name of ["country", "status"]) {
-  byId(`filter-${name}`).addEventListener("change", (event) => {
-    route.go({ [name]: event.target.value, after: "" });
-  });
-}
 byId("older").addEventListener("click", () => ask(list.next().then(turnPage)));
 for (const name of ["newest", "arrived"]) {
   byId(name).addEventListener("click", () => {
@@ -147,7 +144,7 @@ for (const name of ["newest", "arrived"]) {
   });
 }
 byId("all-orders").addEventListener("click", () => {
-  route.go({ country: "", status: "", after: "" });
+  route.go(Object.fromEntries([...FILTERS, "after"].map((name) => [name, ""])));
   byId("orders-title").focus();
 });
 new Presence(byId("list"), (inside) => {
@@ -161,9 +158,10 @@ function turnPage(after) {
   byId("orders-title").focus();
 }
 
+const filters = new Filters((change) => route.go(change));
 const route = new Route(story, {
   onList(wanted) {
-    for (const name of ["country", "status"]) choose(byId(`filter-${name}`), wanted[name]);
+    filters.show(wanted);
     ask(list.open(wanted));
     setTimeout(() => painter.ask(), EMPTY_AFTER_MS);
   },
@@ -172,13 +170,6 @@ const route = new Route(story, {
   onView: (address, focus) => views.show(address, focus),
 });
 const views = new Views({ access, go: (change, focus) => route.go(change, focus) });
-
-/** What the address names may not be among the choices yet. */
-function choose(select, value) {
-  const there = [...select.options].some((option) => option.value === value);
-  if (!there) select.add(new Option(value, value));
-  select.value = value;
-}
 
 const sender = new Sender(access, (sent) => {
   take(orders.addBatch({ orders: [sent] }));

@@ -1,6 +1,7 @@
 /* The list of orders: filters, pages, and which orders are on show. The newest page is live while
    nobody is in it; then, and on an older one, all stays where it is, and what arrives is counted. */
 
+import { FILTERS } from "./address.js";
 import { get } from "./api.js";
 import { byAge, matches } from "./orders.js";
 import { byId, countText, setText } from "./text.js";
@@ -29,7 +30,7 @@ export class OrderList {
   /** A filter was chosen, and whether anything matches is not said yet. */
   #asked = false;
   #turn = 0;
-  #filter = { country: "", status: "" };
+  #filter = {};
 
   constructor(orders, table) {
     this.#orders = orders;
@@ -44,10 +45,10 @@ export class OrderList {
     return this.#filter;
   }
 
-  /** Show a page of the orders with this country and status; the newest one without a cursor. */
-  open({ country, status, after }) {
-    if (country !== this.#filter.country || status !== this.#filter.status) {
-      this.#filter = { country, status };
+  /** Show a page of the orders that fit `wanted`'s filters; the newest one without a cursor. */
+  open({ after, ...wanted }) {
+    if (FILTERS.some((name) => wanted[name] !== (this.#filter[name] ?? ""))) {
+      this.#filter = Object.fromEntries(FILTERS.map((name) => [name, wanted[name]]));
       this.#ids = [];
       this.#asked = true;
     }
@@ -189,13 +190,13 @@ export class OrderList {
       setText(byId("empty-title"), "Loading …");
       return;
     }
-    const filtered = Boolean(this.#filter.country || this.#filter.status);
+    const filtered = Object.values(this.#filter).some(Boolean);
     setText(byId("empty-title"), filtered ? "No order matches" : "No orders yet");
     setText(
       byId("empty-text"),
       filtered
         ? this.#next === null
-          ? "There is none with this country and status."
+          ? "There is none that fits all that was chosen."
           : "None was found among the newest; older ones are still to be searched."
         : "A running producer sends the first one soon.",
     );

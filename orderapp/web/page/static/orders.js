@@ -108,13 +108,19 @@ export function statusOf(order) {
   return order.stored ? "stored" : "accepted";
 }
 
-export function matches(order, { country, status }) {
+/** Whether an order belongs in a list with these filters. */
+export function matches(order, { country, status, from, to }) {
   if (!order.known || (country && order.country !== country)) return false;
+  if ((from || to) && !isBetween(Date.parse(order.createdAt), from, to)) return false;
   if (!status) return true;
   if (status === "alert") return order.alerts.length > 0;
   const became = statusOf(order);
   // What Kafka has accepted is stored in a moment.
   return became === status || (status === "stored" && became === "accepted");
+}
+
+function isBetween(time, from, to) {
+  return !(time < Date.parse(from) || time >= Date.parse(to));
 }
 
 /** Newest first, as the API sorts. */

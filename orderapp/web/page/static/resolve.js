@@ -3,7 +3,8 @@
 
 import { REFUSED } from "./access.js";
 import { post } from "./api.js";
-import { commandOf, copy } from "./command.js";
+import { offerCopy } from "./clipboard.js";
+import { commandOf } from "./command.js";
 import { byId, counted, countText, make, setText } from "./text.js";
 import { TokenField } from "./token.js";
 
@@ -39,7 +40,8 @@ export class Resolver {
       this.#next();
     });
     byId("resolve-close").addEventListener("click", () => this.#dialog.close());
-    byId("resolve-copy").addEventListener("click", () => copy(byId("resolve-command"), byId("resolve-copy")));
+    const command = byId("resolve-command");
+    offerCopy(byId("resolve-copy"), () => command.textContent, command);
     this.#dialog.addEventListener("close", () => this.#closed());
   }
 
@@ -56,7 +58,6 @@ export class Resolver {
     setText(byId("resolve-meaning"), meaning);
     setText(byId("resolve-command"), commandOf(action, choice));
     setText(byId("resolve-close"), "Cancel");
-    setText(byId("resolve-copy"), "Copy");
     this.#say(" ");
     this.#showLines([]);
     const { changes, token } = this.#access;

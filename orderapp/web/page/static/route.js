@@ -1,7 +1,7 @@
 /* Goes where links, forms and the browser's Back lead: which view is on show, which order's story is
    open, and which orders are listed. All of it is in the address, so that it can be linked to. */
 
-import { listTitle, readAddress, titleOf, writeAddress } from "./address.js";
+import { FILTERS, listTitle, readAddress, titleOf, writeAddress } from "./address.js";
 import { markFields } from "./fields.js";
 import { byId, setText } from "./text.js";
 
@@ -25,7 +25,7 @@ export class Route {
   /** What was shown when orders were last on show. */
   #orders = this.#shown;
 
-  /** `onList({ country, status, after })` when the address names other orders than before;
+  /** `onList(address)` when the address names other orders than before;
       `onView(address, focus)` whenever something else is shown; `ids()` are the orders listed. */
   constructor(story, { onList, onChange, onView, ids }) {
     this.#ids = ids;
@@ -76,7 +76,7 @@ export class Route {
     const before = this.#orders;
     this.#orders = wanted;
     setText(byId("orders-title"), listTitle(wanted));
-    if (["country", "status", "after"].some((name) => wanted[name] !== before[name])) {
+    if ([...FILTERS, "after"].some((name) => wanted[name] !== before[name])) {
       this.#onList(wanted);
     }
     if (wanted.open) this.#open(wanted.open, focus && wanted.open !== before.open);

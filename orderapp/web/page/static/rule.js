@@ -1,6 +1,7 @@
 /* One rule: how it is in force, by whom, what was counted of it, and what changes it. */
 
-import { copy, ruleCommand, ruleTestCommand } from "./command.js";
+import { offerCopy } from "./clipboard.js";
+import { ruleCommand, ruleTestCommand } from "./command.js";
 import { RuleField } from "./rule_field.js";
 import { settingsText, writeValue } from "./rule_value.js";
 import { byId, countText, make, momentText, replaceIfChanged, setText, shareText } from "./text.js";
@@ -37,8 +38,8 @@ export class RuleRow {
     });
     this.#parts.discard.addEventListener("click", () => this.#discard());
     for (const name of ["command", "test"]) {
-      const button = this.#parts[`${name}-copy`];
-      button.addEventListener("click", () => copy(this.#parts[name], button));
+      const command = this.#parts[name];
+      offerCopy(this.#parts[`${name}-copy`], () => command.textContent, command);
     }
   }
 

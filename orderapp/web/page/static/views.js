@@ -1,6 +1,7 @@
 /* Which view is on show: orders, or another one, whose files are loaded when it is first asked
    for. */
 
+import { offerCommands } from "./clipboard.js";
 import { byId, make } from "./text.js";
 
 /** For each view its title's id, what it is about, and of those that are loaded the place that
@@ -106,6 +107,7 @@ async function load({ place, files: [page, ...styles], script }, context) {
   ]);
   const parsed = new DOMParser().parseFromString(found, "text/html");
   byId(place).replaceChildren(...parsed.body.children);
+  offerCommands(byId(place));
   return new View(context);
 }
 
