@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from functools import cache
+from html import escape
 from typing import Any
 
 from aiohttp import web
 
 from orderapp.app import app
+from orderapp.web.api import docs_try
 from orderapp.web.api.curl import command
 from orderapp.web.api.docs_text import allowed, code, kind, link, text
 from orderapp.web.api.openapi import document
@@ -20,25 +22,57 @@ _PAGE = """<!doctype html>
     <meta name="color-scheme" content="light dark">
     <title>orderapp: the API</title>
     <link rel="icon" type="image/svg+xml" href="static/favicon.svg">
+    <link rel="stylesheet" href="static/dashboard.css">
+    <link rel="stylesheet" href="static/dark.css" id="dark"
+      media="screen and (prefers-color-scheme: dark)">
+    <script src="static/theme.js"></script>
     <link rel="stylesheet" href="static/docs.css">
+    <script type="module" src="static/docs.js"></script>
   </head>
   <body>
-    <header>
-      <h1>orderapp: the API</h1>
-      <p>{about}</p>
-      <p>Made from the code's own declarations. For programs: <a
-        href="openapi.json">openapi.json</a>, and <a href="asyncapi.json">asyncapi.json</a>
-        for the Kafka topics. <a href="./">The dashboard</a></p>
-      <nav aria-label="Requests"><ul>{contents}</ul></nav>
+    <a class="skip" href="#requests">Skip to the requests</a>
+    <header class="top">
+      <div class="brand">
+        <img src="static/favicon.svg" alt="" width="34" height="34">
+        <h1>orderapp</h1>
+      </div>
+      <nav class="views" aria-label="Views">{views}</nav>
     </header>
-    <main>{sections}
-      <section>
+    <main>
+      <section class="card" aria-labelledby="api">
+        <h2 id="api">The API</h2>
+        <p>{about}</p>
+        <p>Made from the code's own declarations. For programs: <a
+          href="openapi.json">openapi.json</a>, and <a href="asyncapi.json">asyncapi.json</a>
+          for the Kafka topics.</p>
+        <nav id="requests" tabindex="-1" aria-label="Requests"><ul>{contents}</ul></nav>
+      </section>{sections}
+      <section class="card">
         <h2>Schemas</h2>{schemas}
       </section>
     </main>
+    <footer>
+      <label>Colours
+        <select id="theme" autocomplete="off">
+          <option value="system">as the system</option>
+          <option value="light">light</option>
+          <option value="dark">dark</option>
+        </select></label>
+    </footer>
+    {answer}
   </body>
 </html>
 """
+
+
+#: The page's own views, as its first line has them; this one last.
+VIEWS = {
+    "Orders": "./",
+    "Dead letters": "./#/dead-letters",
+    "Flow": "./#/flow",
+    "Rules": "./#/rules",
+    "Break it": "./#/faults",
+}
 
 
 @cache
@@ -51,6 +85,11 @@ def page() -> str:
         for method, operation in methods.items()
     ]
     return _PAGE.format(
+        views="".join(
+            f'<a href="{target}">{escape(name)}</a>' for name, target in VIEWS.items()
+        )
+        + '<a href="docs" aria-current="page">API</a>',
+        answer=docs_try.ANSWER,
         about=text(found["info"]["description"]),
         contents="".join(
             f"<li>{link(o['operationId'], f'<b>{method}</b> {code(path)}')}</li>"
@@ -66,11 +105,12 @@ def page() -> str:
 
 def _section(method: str, path: str, operation: dict[str, Any]) -> str:
     parts = [
-        f'<section id="{operation["operationId"]}">',
+        f'<section class="card" id="{operation["operationId"]}">',
         f"<h2><b>{method}</b> {code(path)}</h2>",
         f"<p>{text(operation['summary'])}</p>",
         _pre(command(f"http://localhost:{app.conf.web_port}", method, path, operation)),
     ]
+    parts.append(docs_try.form(method, path, operation))
     if parameters := operation["parameters"]:
         rows = (
             (code(p["name"]), p["in"], allowed(p["schema"]), text(p["description"]))
@@ -120,14 +160,14 @@ def _table(caption: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]
         "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows
     )
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{caption}">'
+        f'<div class="scroll" role="group" tabindex="0" aria-label="{caption}">'
         f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
 def _pre(command: str) -> str:
-    return f'<pre tabindex="0" aria-label="Example">{code(command)}</pre>'
+    return f'<pre tabindex="0" role="group" aria-label="Example">{code(command)}</pre>'
 
 
 @serve(

@@ -9,7 +9,15 @@ import pytest
 
 from orderapp import control, topics
 from orderapp.app import app
-from orderapp.web.api import checks, dead_letters, docs_text, openapi, ordering, parameters
+from orderapp.web.api import (
+    checks,
+    dead_letters,
+    docs,
+    docs_text,
+    openapi,
+    ordering,
+    parameters,
+)
 from orderapp.web.api.sent_order import SentOrder
 from tests.rules.log import ControlLog
 from tests.switches import SwitchLog
@@ -40,7 +48,14 @@ async def test_the_page_names_every_request_and_loads_nothing_from_elsewhere(cli
             assert f'id="{link[1:]}"' in text
         else:
             assert (await client.get(urljoin("/docs", link))).status == 200
-    assert not re.findall(r"<script|<style|\bstyle=|\bon\w+=", text)
+    assert not re.findall(r"<script(?! (?:type=.module. )?src=)|<style|\bstyle=|\bon\w+=", text)
+
+
+async def test_its_first_line_is_that_of_the_page(client):
+    page = await (await client.get("/")).text()
+
+    named = re.findall(r'<a href="(#/[^"]*)" data-leads="[^"]*"[^>]*>([\w ]+?) ?<', page)
+    assert {name: f"./{where}".removesuffix("#/") for where, name in named} == docs.VIEWS
 
 
 async def test_every_part_of_the_page_is_seen_when_a_link_leads_to_it(client):

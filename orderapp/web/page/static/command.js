@@ -1,7 +1,7 @@
 /* Commands that do the same as a button, to be copied. */
 
 /** A word as POSIX shells read it. */
-function quoted(text) {
+export function quoted(text) {
   return /^[\w:.,@%+/=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
