@@ -80,7 +80,7 @@ async def test_a_sent_order_is_found_by_filter_and_by_search(pipeline, open_page
     await page.get_by_label("Status").select_option("alert")
     await expect(page.get_by_role("heading", name="No order matches")).to_be_visible()
 
-    await page.get_by_label("Order id").fill("779000000")
+    await page.get_by_role("searchbox", name="Search").fill("779000000")
     await page.keyboard.press("Enter")
     await expect(story(page)).to_contain_text("Judged")
     assert visit.errors == []

@@ -368,8 +368,9 @@ def _wrong(query: Any) -> str | None:
 
 
 def _matches(order: Json, query: Any) -> bool:
-    if query.get("country", order["country"]) != order["country"]:
-        return False
+    for name in ("country", "customer_id", "trace_id"):
+        if query.get(name, str(order[name])) != str(order[name]):
+            return False
     if "from" in query and _moment(order["created_at"]) < _moment(query["from"]):
         return False
     if "to" in query and _moment(order["created_at"]) >= _moment(query["to"]):

@@ -138,7 +138,7 @@ async def test_one_letter_is_shown_as_it_lies_in_kafka_and_reached_by_keyboard_a
     worker.put(make_order(1))
     worker.bury(FIRST_ID + 1)
     await page.goto(f"{worker.url}#/orders/{FIRST_ID + 1}")
-    await page.locator("#story-facts a").click()
+    await page.locator('#story-facts a[href*="dead-letters"]').click()
     await expect(page).to_have_url(re.compile("#/dead-letters/0:1$"))
 
 

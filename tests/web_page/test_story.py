@@ -93,14 +93,15 @@ async def test_search_opens_the_story_and_an_unknown_order_is_said_to_be_unknown
 ) -> None:
     worker.put(make_order(1))
     page = (await open_page(worker.url)).page
-    field = page.get_by_label("Order id")
+    field = page.get_by_role("searchbox", name="Search")
     for text in ("abc", "9999999999999999", f"{FIRST_ID + 1}0", "pay-", "#1 #2", ""):
         await field.fill("")
         await page.keyboard.insert_text(text)
         await field.press("Enter")
         await expect(field).to_have_value(text)
         await expect(field).to_have_accessible_description(
-            "An order id is a number up to 9007199254740991."
+            "Search for an order or payment (123, #1234, pay-123), a customer (1000 to 9999) "
+            "or a trace (32 hex digits)."
         )
         await expect(field).to_have_attribute("aria-invalid", "true")
         await expect(story(page)).to_be_hidden()
@@ -128,7 +129,7 @@ async def test_an_order_is_found_by_whatever_its_id_was_copied_from(
     order_id = 9_007_199_254_740_991
     worker.put(make_order(0, order_id=order_id))
     page = (await open_page(worker.url)).page
-    await page.get_by_label("Order id").focus()
+    await page.get_by_role("searchbox", name="Search").focus()
     await page.keyboard.insert_text(form.format(order_id))
     await page.keyboard.press("Enter")
 
@@ -500,7 +501,7 @@ async def test_the_form_is_a_drawer_and_the_search_a_key_away(
     await expect(page.locator("#actions")).to_be_hidden()
 
     await page.keyboard.press("/")
-    field = page.get_by_label("Order id")
+    field = page.get_by_role("searchbox", name="Search")
     await expect(field).to_be_focused()
     await page.keyboard.type("1/")
     await expect(field).to_have_value("1/")

@@ -133,7 +133,7 @@ async def test_a_trace_is_linked_to_where_it_is_shown_and_to_nothing_else(
     page = await open_order(worker, open_page)
 
     await expect(story(page).locator("#story-facts")).to_contain_text(TRACE)
-    links = await story(page).locator("#story-facts a").all()
+    links = await story(page).locator("#story-facts .code a").all()
     assert [await link.get_attribute("href") for link in links] == ([url] if is_link else [])
 
 

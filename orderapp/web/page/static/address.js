@@ -5,7 +5,7 @@
 import { momentText } from "./text.js";
 
 /** What the list of orders is chosen by; the API's parameters have the same names. */
-export const FILTERS = ["country", "status", "from", "to"];
+export const FILTERS = ["country", "status", "customer_id", "trace_id", "from", "to"];
 /** What each view can be asked for. */
 const NAMES = {
   orders: [...FILTERS, "after"],
@@ -50,11 +50,12 @@ export function titleOf(address) {
 }
 
 /** `Orders: DE, paid, from 30 Nov, 18:00:00`. */
-export function listTitle({ view, open: _, after, from, to, ...filters }) {
+export function listTitle({ view, open: _, after, from, to, customer_id: who, trace_id: trace, ...filters }) {
   const name = NOUNS[view][1];
   const words = Object.values(filters).map((value) => value.replaceAll("_", " "));
   const times = [from && `from ${momentText(from)}`, to && `until ${momentText(to)}`];
-  const filter = [...words, ...times].filter(Boolean).join(", ");
+  const whose = [who && `customer ${who}`, trace && `trace ${trace}`];
+  const filter = [...words, ...whose, ...times].filter(Boolean).join(", ");
   const title = after ? `Older ${name}` : name[0].toUpperCase() + name.slice(1);
   return `${title}${filter && `: ${filter}`}`;
 }

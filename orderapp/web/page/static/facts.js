@@ -7,7 +7,7 @@ export function factItems(order) {
     ["Created", zonedText(order.created_at)],
     ["Amount", amountText(order.amount)],
     ["Country", order.country],
-    ["Customer", order.customer_id],
+    ["Customer", ordersLink("customer_id", order.customer_id)],
     ["Kafka", `partition ${order.kafka_partition}, offset ${order.kafka_offset}`],
     ["Trace", traceLink(order)],
     ["Found by", ruleLinks(order)],
@@ -22,6 +22,13 @@ export function factItems(order) {
       item.append(make("dt", "", name), shown);
       return item;
     });
+}
+
+/** To the orders that have the same. */
+function ordersLink(name, value) {
+  const link = make("a", "", value);
+  link.href = `#/?${new URLSearchParams({ [name]: value })}`;
+  return link;
 }
 
 /** To where it is shown, if this worker says it; never to what is no page. */

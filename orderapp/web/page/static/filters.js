@@ -3,10 +3,13 @@
 
 import { FILTERS } from "./address.js";
 import { markFields } from "./fields.js";
-import { byId } from "./text.js";
+import { byId, setText } from "./text.js";
 
 /** As the choices of time that are no number of seconds are called. */
 const SPAN = "span";
+
+/** What is chosen by the search. */
+const NARROW = { customer_id: "Customer", trace_id: "Trace" };
 
 export class Filters {
   #go;
@@ -18,6 +21,12 @@ export class Filters {
     for (const name of ["country", "status"]) {
       byId(`filter-${name}`).addEventListener("change", ({ target }) => this.#go({ [name]: target.value }));
     }
+    for (const name of Object.keys(NARROW)) {
+      byId(`filter-${name}`).addEventListener("click", () => {
+        this.#go({ [name]: "" });
+        byId("orders-title").focus();
+      });
+    }
     byId("filter-time").addEventListener("change", ({ target }) => this.#choose(target.value));
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -28,6 +37,13 @@ export class Filters {
   /** What the address says. */
   show(wanted) {
     for (const name of ["country", "status"]) choose(byId(`filter-${name}`), wanted[name]);
+    for (const [name, noun] of Object.entries(NARROW)) {
+      const button = byId(`filter-${name}`);
+      button.hidden = !wanted[name];
+      const short = wanted[name].length > 12 ? `${wanted[name].slice(0, 8)}…` : wanted[name];
+      setText(button, `${noun} ${short} ✕`);
+      button.setAttribute("aria-label", `${noun} ${wanted[name]}: no longer only this one`);
+    }
     const { from, to } = this.#form.elements;
     from.value = local(wanted.from);
     to.value = local(wanted.to);

@@ -196,7 +196,7 @@ export class OrderList {
       byId("empty-text"),
       filtered
         ? this.#next === null
-          ? "There is none that fits all that was chosen."
+          ? `There is none that fits all that was chosen.${orderToo(this.#filter)}`
           : "None was found among the newest; older ones are still to be searched."
         : "A running producer sends the first one soon.",
     );
@@ -222,4 +222,9 @@ export class OrderList {
     const how = !live ? "not live now" : this.#held ? "held while you are in the list" : "live";
     setText(byId("page-note"), this.#after ? "Older orders, not live" : `Newest first, ${how}`);
   }
+}
+
+/** A number of four digits may have been meant as an order's. */
+function orderToo({ customer_id: id }) {
+  return id ? ` The order with the number ${id} is found by #${id}.` : "";
 }

@@ -23,6 +23,7 @@ export class Orders {
         ...facts(found),
         partition: found.kafka_partition,
         offset: found.kafka_offset,
+        trace: found.trace_id,
         stored: true,
       });
       // An event may be ahead of the store, never the other way round.
@@ -109,9 +110,10 @@ export function statusOf(order) {
 }
 
 /** Whether an order belongs in a list with these filters. */
-export function matches(order, { country, status, from, to }) {
+export function matches(order, { country, status, from, to, customer_id: who, trace_id: trace }) {
   if (!order.known || (country && order.country !== country)) return false;
   if ((from || to) && !isBetween(Date.parse(order.createdAt), from, to)) return false;
+  if ((who && String(order.customer) !== who) || (trace && order.trace !== trace)) return false;
   if (!status) return true;
   if (status === "alert") return order.alerts.length > 0;
   const became = statusOf(order);

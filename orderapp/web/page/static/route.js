@@ -3,16 +3,10 @@
 
 import { FILTERS, listTitle, readAddress, titleOf, writeAddress } from "./address.js";
 import { markFields } from "./fields.js";
+import { readId, readSearch, SEARCHED } from "./search.js";
 import { byId, setText } from "./text.js";
 
 const REFUSAL = `An order id is a number up to ${Number.MAX_SAFE_INTEGER}.`;
-
-/** An order's id, from that of its payment too (`pay-123`), as the worker writes it: without zeros
-    in front. Null for what can't be one: a number beyond would be rounded to another order's. */
-function readId(text) {
-  const id = Number(/^(?:#|pay-)?(\d{1,16})$/i.exec(text.trim())?.[1] ?? NaN);
-  return Number.isSafeInteger(id) ? String(id) : null;
-}
 
 export class Route {
   #story;
@@ -107,11 +101,17 @@ export class Route {
   }
 
   #find(input) {
-    const id = readId(input.value);
-    if (!markFields([input], id === null ? { order_id: REFUSAL } : {})) return;
+    const found = readSearch(input.value);
+    if (!markFields([input], found === null ? { order_id: SEARCHED } : {})) return;
     this.#opener = input;
-    this.go({ view: "orders", open: id });
-    byId("story-title").focus({ preventScroll: true });
+    if (found.open) {
+      this.go({ view: "orders", open: found.open });
+      byId("story-title").focus({ preventScroll: true });
+      return;
+    }
+    const none = Object.fromEntries([...FILTERS, "after", "open"].map((name) => [name, ""]));
+    this.go({ view: "orders", ...none, ...found });
+    byId("orders-title").focus();
   }
 
   /** The list has changed, or another order is open. */
