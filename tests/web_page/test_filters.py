@@ -151,3 +151,24 @@ async def test_nothing_moves_when_new_orders_are_counted_beside_a_long_title(
     await expect(page.get_by_role("button", name="29 new orders")).to_be_visible()
     assert before == await link.bounding_box()
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_the_list_stays_under_the_pointer_whatever_appears_above_it(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(1, 31)))
+    page = (await open_page(worker.url)).page
+    await expect_state(page, "Live")
+    link = page.locator("#rows a").nth(2)
+    await link.hover()
+    await expect(page.locator("#page-note")).to_contain_text("held")
+    top = "element => element.getBoundingClientRect().top"
+    before = await link.evaluate(top)
+    assert await page.evaluate("scrollY") == 0, "a browser keeps a place in a scrolled page"
+
+    worker.faults = {"gateway_timeout": 1.0}
+    await expect(page.locator("#broken")).to_be_visible()
+    assert await link.evaluate(top) == pytest.approx(before, abs=1)
+    worker.faults = {}
+    await expect(page.locator("#broken")).to_be_hidden()
+    assert await link.evaluate(top) == pytest.approx(before, abs=1)

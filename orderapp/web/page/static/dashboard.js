@@ -13,6 +13,7 @@ import { Presence } from "./presence.js";
 import { Route } from "./route.js";
 import { Sender } from "./send.js";
 import { Stats } from "./stats.js";
+import { Steady } from "./steady.js";
 import { Story } from "./story.js";
 import { Stream } from "./stream.js";
 import { OrderTable } from "./table.js";
@@ -147,8 +148,10 @@ byId("all-orders").addEventListener("click", () => {
   route.go(Object.fromEntries([...FILTERS, "after"].map((name) => [name, ""])));
   byId("orders-title").focus();
 });
+const steady = new Steady(byId("list"), document.querySelectorAll("body > header, main > :not(.columns)"));
 new Presence(byId("list"), (inside) => {
   list.hold(inside);
+  steady.hold(inside);
   if (!inside && !held.paused) list.catchUp();
   painter.ask();
 });
