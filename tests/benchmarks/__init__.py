@@ -7,6 +7,7 @@
     python -m tests.benchmarks api           the API beside 1,000,000 orders; open event streams
     python -m tests.benchmarks health        answers of a worker that has all the work it can do
     python -m tests.benchmarks page          from POST until an order is seen on the dashboard
+    python -m tests.benchmarks console       the page at 200 orders/s: tasks, memory, clicks
 
 Every measurement has a fresh embedded broker, a fresh store and fresh processes, all in a
 temporary directory and on loopback, and all ended before the next one.

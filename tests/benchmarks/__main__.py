@@ -11,6 +11,7 @@ from typing import Any
 from tests.benchmarks import __doc__ as description
 from tests.benchmarks import (
     api,
+    console,
     durability,
     endurance,
     health,
@@ -85,10 +86,13 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     memory.add_argument("--orders", type=int, default=endurance.DAY)
     busy = modes.add_parser("health")
     busy.add_argument("--orders", type=int, default=300_000, help="that wait")
+    used = modes.add_parser("console")
+    used.add_argument("--seconds", type=float, default=600.0, help="measured")
+    used.add_argument("--rate", type=int, default=200, help="orders/s")
     changed = modes.add_parser("rules")
     changed.add_argument("--changes", type=int, default=50)
     changed.add_argument("--rate", type=int, default=20, help="orders/s")
-    for mode in (changed, reads, busy, outage, memory, safe, throughput, slow, seen):
+    for mode in (used, changed, reads, busy, outage, memory, safe, throughput, slow, seen):
         mode.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(arguments)
 
@@ -164,6 +168,8 @@ async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
         return await health.measure(options.orders)
     if options.mode == "page":
         return await page.measure(options.orders)
+    if options.mode == "console":
+        return await console.measure(options.seconds, options.rate)
     if options.mode == "rules":
         return await rule_changes.measure(options.changes, options.rate)
     if options.mode == "outage":

@@ -13,6 +13,7 @@ import pytest
 from tests.benchmarks import (
     __main__,
     api,
+    console,
     health,
     latency,
     listener,
@@ -21,6 +22,7 @@ from tests.benchmarks import (
     report,
     rule_changes,
     stages,
+    tasks,
 )
 from tests.benchmarks.contenders import ORDERAPP, VARIANTS, WITH_WEB, Contender, before
 from tests.benchmarks.http_load import AnswerError, most
@@ -379,3 +381,26 @@ def test_a_change_of_a_rule_has_reached_all_when_the_last_order_was_judged_by_th
     assert rule_changes._last_judged(alerts, [11.5, 25]) == [0.5, 0.0]
     with pytest.raises(ContenderError, match="versions that were never in force: \\[3\\]"):
         rule_changes._last_judged(alerts, [11.5])
+
+
+def test_tasks_are_those_of_the_page_that_works_most_with_their_processor_time():
+    def named(tid, name):
+        return {"name": "thread_name", "pid": 1, "tid": tid, "args": {"name": name}}
+
+    def task(tid, wall, cpu):
+        name = "ThreadControllerImpl::RunTask"
+        return {"name": name, "pid": 1, "tid": tid, "dur": wall, "tdur": cpu}
+
+    events = [
+        named(1, "CrRendererMain"), named(2, "CrRendererMain"), named(3, "Compositor"),
+        task(1, 90_000, 30_000), task(1, 5_000, 5_000), task(2, 99_000, 2_000),
+        task(3, 80_000, 80_000), {"name": "Paint", "pid": 1, "tid": 1, "tdur": 9},
+    ]  # fmt: skip
+
+    assert tasks.tasks_of(events) == [(90.0, 30.0), (5.0, 5.0)]
+    assert tasks.tasks_of([]) == []
+
+
+def test_the_slope_is_that_of_the_line_which_fits_best():
+    assert console.slope([(0, 1), (10, 2), (20, 3)]) == pytest.approx(0.1)
+    assert console.slope([(0, 1)]) == 0
