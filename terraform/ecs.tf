@@ -91,8 +91,6 @@ resource "aws_ecs_task_definition" "service" {
       ) :
       { name = name, valueFrom = source }
     ]
-    # Tasks read secrets when they start: another version is another revision, so that they do.
-    dockerLabels = { "orderapp.secrets-version" = tostring(var.secrets_version) }
 
     healthCheck = {
       command     = ["CMD", "python", "-IS", "/usr/local/lib/orderapp/healthcheck.py"]

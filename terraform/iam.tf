@@ -58,6 +58,18 @@ resource "aws_iam_role_policy" "execution" {
       },
     ]
   })
+
+  lifecycle {
+    precondition {
+      condition     = local.as_written.confluent
+      error_message = "A value of the secret ${var.name}/confluent differs from what was written with secrets_version = ${var.secrets_version}. Raise secrets_version to write the values that are given now, or give those of before."
+    }
+
+    precondition {
+      condition     = local.as_written.couchbase
+      error_message = "A value of the secret ${var.name}/couchbase differs from what was written with secrets_version = ${var.secrets_version}. Raise secrets_version to write the values that are given now, or give those of before."
+    }
+  }
 }
 
 resource "aws_iam_role_policy" "api" {
@@ -75,6 +87,13 @@ resource "aws_iam_role_policy" "api" {
       Resource = [aws_secretsmanager_secret.api[0].arn]
     }]
   })
+
+  lifecycle {
+    precondition {
+      condition     = local.as_written.api
+      error_message = "A value of the secret ${var.name}/api differs from what was written with secrets_version = ${var.secrets_version}. Raise secrets_version to write the values that are given now, or give those of before."
+    }
+  }
 }
 
 resource "aws_iam_role" "task" {

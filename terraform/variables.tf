@@ -450,6 +450,23 @@ variable "secrets_version" {
   }
 }
 
+variable "secrets_previous" {
+  description = "Go back: tasks are given the values that were written before those of secrets_version."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.secrets_previous || var.secrets_version > 1
+    error_message = "secrets_previous = true needs a secrets_version above 1: there are no values before the first ones."
+  }
+}
+
+variable "compare_secrets" {
+  description = "Refuse to plan where a value that is given differs from what was written with secrets_version. For that a plan reads the secrets (secretsmanager:GetSecretValue)."
+  type        = bool
+  default     = true
+}
+
 variable "take_orders" {
   description = "Take orders at the load balancer (POST /api/orders), with api_token as bearer token. Without it the API only reads."
   type        = bool

@@ -28,3 +28,9 @@ provider "aws" {
     tags = merge({ Application = var.name, ManagedBy = "terraform" }, var.tags)
   }
 }
+
+# The same once more, for what terraform test can't pretend: it has no ephemeral resources.
+provider "aws" {
+  alias  = "reading"
+  region = var.region
+}

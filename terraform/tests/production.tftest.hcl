@@ -63,6 +63,17 @@ mock_provider "aws" {
   }
 }
 
+# Nothing is asked of it: compare_secrets is off.
+provider "aws" {
+  alias                       = "reading"
+  region                      = "eu-central-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_requesting_account_id  = true
+  skip_metadata_api_check     = true
+}
+
 variables {
   region          = "eu-central-1"
   image_tag       = "0.1.0"
@@ -77,6 +88,8 @@ variables {
   couchbase_password          = "test-password"
   # Terraform 1.11 applies no test without a value for each ephemeral variable.
   api_token = ""
+  # A provider that only pretends has no ephemeral resources.
+  compare_secrets = false
 }
 
 run "as_it_is_by_default" {
@@ -119,15 +132,15 @@ run "as_it_is_by_default" {
       for name, task in aws_ecs_task_definition.service :
       { for secret in jsondecode(task.container_definitions)[0].secrets : secret.name => secret.valueFrom } == merge(
         {
-          KAFKA_BOOTSTRAP_SERVERS = "${aws_secretsmanager_secret.confluent.arn}:bootstrap_servers::"
-          CONFLUENT_API_KEY       = "${aws_secretsmanager_secret.confluent.arn}:api_key::"
-          CONFLUENT_API_SECRET    = "${aws_secretsmanager_secret.confluent.arn}:api_secret::"
+          KAFKA_BOOTSTRAP_SERVERS = "${aws_secretsmanager_secret.confluent.arn}:bootstrap_servers::${aws_secretsmanager_secret_version.confluent.version_id}"
+          CONFLUENT_API_KEY       = "${aws_secretsmanager_secret.confluent.arn}:api_key::${aws_secretsmanager_secret_version.confluent.version_id}"
+          CONFLUENT_API_SECRET    = "${aws_secretsmanager_secret.confluent.arn}:api_secret::${aws_secretsmanager_secret_version.confluent.version_id}"
         },
         contains(["analytics", "web"], name) ? {
-          COUCHBASE_HOST     = "${aws_secretsmanager_secret.couchbase.arn}:host::"
-          COUCHBASE_BUCKET   = "${aws_secretsmanager_secret.couchbase.arn}:bucket::"
-          COUCHBASE_USERNAME = "${aws_secretsmanager_secret.couchbase.arn}:username::"
-          COUCHBASE_PASSWORD = "${aws_secretsmanager_secret.couchbase.arn}:password::"
+          COUCHBASE_HOST     = "${aws_secretsmanager_secret.couchbase.arn}:host::${aws_secretsmanager_secret_version.couchbase.version_id}"
+          COUCHBASE_BUCKET   = "${aws_secretsmanager_secret.couchbase.arn}:bucket::${aws_secretsmanager_secret_version.couchbase.version_id}"
+          COUCHBASE_USERNAME = "${aws_secretsmanager_secret.couchbase.arn}:username::${aws_secretsmanager_secret_version.couchbase.version_id}"
+          COUCHBASE_PASSWORD = "${aws_secretsmanager_secret.couchbase.arn}:password::${aws_secretsmanager_secret_version.couchbase.version_id}"
         } : {}
       )
     ])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy import known
+from tests.deploy.terraform import Terraform
 
 
 def run(*command, **options):
@@ -59,3 +60,12 @@ def embedded(archives, tmp_path_factory):
     """The embedded image's environment."""
     directory = tmp_path_factory.mktemp("embedded") / "orderapp"
     return environment(directory, "deploy/requirements-embedded.txt", archives[1])
+
+
+@pytest.fixture(scope="session")
+def terraform():
+    """Runs `terraform`; skips where there is none."""
+    program = shutil.which("terraform")
+    if program is None:
+        pytest.skip("terraform is not installed")
+    return Terraform(program)

@@ -144,19 +144,19 @@ def check_every_secret_has_its_key(config):
         SECRETS.items(), ("kafka_secrets", "store_secrets"), strict=True
     ):
         assert config.locals[local] == {
-            variable: f"{ARN.format(name)}:{key}::" for key, variable in keys.items()
+            variable: f"{ARN.format(name)}:{key}:${{local.read.{name}}}"
+            for key, variable in keys.items()
         }
     source = " ".join(container(config)["secrets"].split())
     assert "{name = name, valueFrom = source}" in source
     assert "local.kafka_secrets, each.value.store ? local.store_secrets : {}" in source
     assert 'each.key == "web" ? local.api_secrets : {}' in source  # nobody else takes orders
     # Tasks read them at their start: another version makes other tasks.
-    labels = container(config)["dockerLabels"]
-    assert labels == {"orderapp.secrets-version": "${tostring(var.secrets_version)}"}
+    assert '":${version.version_id}"' in config.locals["read"]
     (variable,) = API.values()
     one = f'for secret in aws_secretsmanager_secret.api : "{variable}" =>'
     assert one in str(config.locals["api_secrets"])
-    assert "${secret.arn}:token::" in str(config.locals["api_secrets"])
+    assert "${secret.arn}:token:${local.read.api}" in str(config.locals["api_secrets"])
 
 
 def check_the_container_is_locked_in(config):
@@ -203,7 +203,9 @@ def check_secrets_are_written_only(config):
         version = versions[name]
         assert "secret_string" not in version
         assert version["secret_string_wo_version"] == "${var.secrets_version}"
-        assert version["secret_string_wo"] == {key: f"${{var.{name}_{key}}}" for key in keys}
+        assert version["secret_string_wo"] == f"${{local.given.{name}}}"
+        given = config.locals["given"][name]
+        assert given == {key: f"${{var.{name}_{key}}}" for key in keys}
         for key in keys:
             variable = config.variables[f"{name}_{key}"]
             assert variable["ephemeral"] is True  # in neither the state nor a plan
@@ -381,6 +383,7 @@ def check_versions_have_bounds(config):
 def check_variables_are_described_and_validated(config):
     # Nothing to be wrong about.
     free = {"tags", "allow_plain_http", "deletion_protection", "take_orders", "couchbase_tls"}
+    free |= {"compare_secrets"}
     for name, variable in config.variables.items():
         assert variable["description"], name
         assert variable["type"], name
@@ -426,11 +429,11 @@ def test_terraform(check, config):
 
 BREAKS = {
     "a secret's key in the task": (
-        (":api_secret::", ":secret::"),
+        (":api_secret:", ":secret:"),
         check_every_secret_has_its_key,
     ),
     "a new version that no task reads": (
-        ('"orderapp.secrets-version" = tostring(var.secrets_version)', '"orderapp" = "1"'),
+        (":${version.version_id}", "AWSCURRENT:"),
         check_every_secret_has_its_key,
     ),
     "a secret's key where it is written": (
@@ -438,7 +441,7 @@ BREAKS = {
         check_secrets_are_written_only,
     ),
     "a secret in the state": (
-        ("secret_string_wo = jsonencode", "secret_string = jsonencode"),
+        ("secret_string_wo         = local", "secret_string         = local"),
         check_secrets_are_written_only,
     ),
     "a secret that a plan keeps": (

@@ -1,0 +1,51 @@
+"""AWS on this machine, as far as moto has it."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.server import ThreadedMotoServer
+
+#: What AWS's clients, Terraform's provider among them, are told.
+ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    # What moto has not is an error at once, not after minutes of tries.
+    "AWS_MAX_ATTEMPTS": "2",
+}
+
+
+@contextmanager
+def fake_aws() -> Iterator[dict[str, str]]:
+    """The environment of its clients, while it runs."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    with pytest.MonkeyPatch.context() as patched:
+        _add_tags(patched)
+        server.start()
+        try:
+            host, port = server.get_host_and_port()
+            yield {**ACCOUNT, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}
+        finally:
+            server.stop()
+
+
+def _add_tags(patched: pytest.MonkeyPatch) -> None:
+    """The tags of autoscaling, which moto lacks and the provider asks for."""
+    tags: dict[str, dict[str, str]] = {}
+
+    def listed(self: Any) -> str:
+        return json.dumps({"Tags": tags.get(self._get_param("ResourceARN"), {})})
+
+    def tag(self: Any) -> str:
+        tags.setdefault(self._get_param("ResourceARN"), {}).update(self._get_param("Tags"))
+        return "{}"
+
+    answers = {"list_tags_for_resource": listed, "tag_resource": tag}
+    for name, answer in answers.items():
+        patched.setattr(ApplicationAutoScalingResponse, name, answer, raising=False)
