@@ -18,7 +18,11 @@ def breaks(old, new):
         was, now = (_partitions(each) for each in (channel, there))
         if was != now:
             found.append(f"{topic}: {now} partitions, and had {was}")
-        found += _message(topic, old, new)
+        for name in channel["messages"]:
+            if name in there["messages"]:
+                found += _message(name, old, new)
+            else:
+                found.append(f"{topic}: the message {name} is removed")
     return found
 
 
@@ -26,18 +30,18 @@ def _partitions(channel):
     return channel["bindings"]["kafka"]["partitions"]
 
 
-def _message(topic, old, new):
+def _message(name, old, new):
     compared = Comparison(old, new)
-    was, now = (each["components"]["messages"][topic] for each in (old, new))
+    was, now = (each["components"]["messages"][name] for each in (old, new))
     for part, place in (("payload", "the value"), ("headers", "the headers")):
         for is_answer in (True, False):
             compared.schema(
-                f"{topic}: {place}",
+                f"{name}: {place}",
                 was.get(part, {}),
                 now.get(part, {}),
                 is_answer=is_answer,
             )
     was, now = (each["bindings"]["kafka"]["key"].get("description") for each in (was, now))
     if was != now:
-        compared.found.append(f"{topic}: the key is {now}, and was {was}")
+        compared.found.append(f"{name}: the key is {now}, and was {was}")
     return [*dict.fromkeys(compared.found)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from orderapp import faults, topics
 from orderapp.app import app
 from orderapp.engine import Json
 from orderapp.engine.dead_letters.headers import HEADERS
@@ -43,6 +44,8 @@ _TRACE: dict[str, Any] = {
     PARENT: _TEXT | {"description": "the trace that the record belongs to (W3C Trace Context)"},
     STATE: _TEXT | {"description": "what goes with it"},
 }
+#: Messages that travel on a topic beside its own: their names, codecs and keys.
+_OTHERS = {topics.control.name: [("fault-change", faults.codec, faults.fault_key)]}
 
 
 @cache
@@ -55,9 +58,10 @@ def document() -> dict[str, Any]:
         if isinstance(topic.codec, Json)
     }
     models[_NOTES] = Resolution
+    models |= {name: codec.message for own in _OTHERS.values() for name, codec, _ in own}
     schemas, components = describe([*models.values()], written=False)
     payloads = dict(zip(models, schemas, strict=True))
-    topics = {spec.name: spec.partitions for spec in app.topic_specs}
+    partitions = {spec.name: spec.partitions for spec in app.topic_specs}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -68,16 +72,17 @@ def document() -> dict[str, Any]:
             "license": {"name": "MIT"},
         },
         "defaultContentType": "application/json",
-        "channels": {name: _channel(name, n) for name, n in topics.items()},
+        "channels": {name: _channel(name, n) for name, n in partitions.items()},
         "operations": {
             f"{action}-{name}": _operation(action, name, services)
-            for name in topics
+            for name in partitions
             for action, services in (("receive", _reading(name)), ("send", _sending(name)))
             if services or action == "receive"
         },
         "components": {
             "schemas": components,
-            "messages": {name: _message(name, payloads.get(name)) for name in topics},
+            "messages": {name: _message(name, payloads.get(name)) for name in partitions}
+            | _others(payloads),
         },
     }
 
@@ -91,11 +96,17 @@ def _sending(topic: str) -> list[str]:
     return [one.name for one in app.services.all.values() if topic in one.sends]
 
 
+def _messages(topic: str) -> list[str]:
+    return [topic, *(name for name, _, _ in _OTHERS.get(topic, ()))]
+
+
 def _channel(topic: str, partitions: int) -> dict[str, Any]:
     return {
         "address": topic,
         "description": text_of(topic),
-        "messages": {topic: {"$ref": f"#/components/messages/{topic}"}},
+        "messages": {
+            name: {"$ref": f"#/components/messages/{name}"} for name in _messages(topic)
+        },
         "bindings": {"kafka": {"partitions": partitions, "bindingVersion": "0.5.0"}},
     }
 
@@ -105,21 +116,26 @@ def _operation(action: str, topic: str, services: list[str]) -> dict[str, Any]:
     return {
         "action": action,
         "channel": {"$ref": channel},
-        "messages": [{"$ref": f"{channel}/messages/{topic}"}],
+        "messages": [{"$ref": f"{channel}/messages/{name}"} for name in _messages(topic)],
         # The services that do so.
         "tags": [{"name": service} for service in services],
+    }
+
+
+def _described(name: str, key: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "payload": payload,
+        "bindings": {"kafka": {"key": key, "bindingVersion": "0.5.0"}},
     }
 
 
 def _message(topic: str, payload: dict[str, Any] | None) -> dict[str, Any]:
     known = app.batched.get(topic)
     key = _KEYS.get(topic) or _TEXT | {"description": known.key_text if known else ""}
-    message: dict[str, Any] = {
-        "name": known.codec.record.__name__ if known and payload else topic,
-        # A dead letter is whatever bytes could not be processed.
-        "payload": payload or {},
-        "bindings": {"kafka": {"key": key, "bindingVersion": "0.5.0"}},
-    }
+    name = known.codec.record.__name__ if known and payload else topic
+    # A dead letter is whatever bytes could not be processed.
+    message = _described(name, key, payload or {})
     if topic != _NOTES:
         own = _DEAD_LETTER if topic == _DEAD_LETTERS else {}
         message["headers"] = {
@@ -128,6 +144,16 @@ def _message(topic: str, payload: dict[str, Any] | None) -> dict[str, Any]:
             "required": [*own],
         }
     return message
+
+
+def _others(payloads: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        name: _described(
+            codec.record.__name__, _TEXT | {"description": key.__doc__}, payloads[name]
+        )
+        for own in _OTHERS.values()
+        for name, codec, key in own
+    }
 
 
 @serve(

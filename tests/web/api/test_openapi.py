@@ -6,6 +6,7 @@ import jsonschema
 import msgspec
 import pytest
 
+from orderapp import faults
 from orderapp.app import app
 from orderapp.engine.dead_letters.headers import headers_for
 from orderapp.engine.dead_letters.resolutions import Place, Resolution, encode_resolution
@@ -103,6 +104,23 @@ def test_the_notes_about_dead_letters_are_described_as_they_are_written():
     jsonschema.validate(str(Place(3, 17)), key)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate("4711", key)
+
+
+def test_both_kinds_of_changes_are_described_as_they_are_written():
+    found = asyncapi.document()["components"]
+    channel = asyncapi.document()["channels"]["orderapp-control"]
+    message = found["messages"]["fault-change"]
+    schema = {**message["payload"], "components": found}
+    made = faults.codec.message(
+        fault="gateway_down", value=0.5, version=2, changed_at="2026-11-30T09:00:00.000Z"
+    )
+
+    assert [*channel["messages"]] == ["orderapp-control", "fault-change"]
+    jsonschema.validate(json.loads(faults.codec.encode(made)), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"fault": "gateway_down", "value": -1, "version": 2}, schema)
+    key = message["bindings"]["kafka"]["key"]["description"]
+    assert key == "`fault:` and the fault's name"
 
 
 def test_the_headers_of_a_trace_are_described_wherever_they_are_taken():
