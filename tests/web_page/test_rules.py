@@ -252,7 +252,7 @@ async def test_an_orders_story_and_the_alerts_lead_to_the_rules(
     order["alerts"].append(stored(alert_of(order), "alert"))
     order["shadow"].append(stored(alert_of(order, VELOCITY), "shadow"))
     page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 1}")).page
-    links = story(page).get_by_role("definition").get_by_role("link")
+    links = story(page).locator("dd a[href^='#/rules/']")
     await expect(links).to_have_text(["high amount risky country", "customer velocity"])
     await page.get_by_role("link", name="100% of orders").click()
     await expect(page.locator("#rules-title")).to_be_visible()

@@ -8,11 +8,13 @@ from urllib.parse import urlencode
 
 
 def command(server: str, method: str, path: str, operation: dict[str, Any]) -> str:
-    """The command for an operation of `/openapi.json`, with the examples that it has."""
+    """The command for an operation of `/openapi.json`, with the examples that it has; of those
+    in a query, which are filters, with the first one, since all at once would find nothing."""
     examples: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
     for parameter in operation["parameters"]:
-        if "example" in parameter:
-            examples[parameter["in"]][parameter["name"]] = parameter["example"]
+        place = examples[parameter["in"]]
+        if "example" in parameter and not (place and parameter["in"] == "query"):
+            place[parameter["name"]] = parameter["example"]
     for name, value in examples["path"].items():
         path = path.replace(f"{{{name}}}", percent(str(value)))
     query = f"?{urlencode(examples['query'])}" if examples["query"] else ""

@@ -49,10 +49,12 @@ def _field(parameter: dict[str, Any]) -> str:
     attributes = f'data-in="{parameter["in"]}" name="{name}" autocomplete="off"'
     if parameter["required"]:
         attributes += " required"
-    value = escape(str(parameter.get("example", "")))
+    example = escape(str(parameter.get("example", "")))
+    # Filters are only suggested: all examples at once would find nothing.
+    shown = "placeholder" if parameter["in"] == "query" else "value"
     if "enum" in schema:
         options = "".join(f"<option>{escape(str(one))}</option>" for one in schema["enum"])
         control = f'<select {attributes}><option value=""></option>{options}</select>'
     else:
-        control = f'<input {attributes} value="{value}">'
+        control = f'<input {attributes} {shown}="{example}">'
     return f"<label>{code(parameter['name'])} {control}</label>"
