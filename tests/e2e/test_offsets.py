@@ -39,6 +39,16 @@ async def send(kafka, *stamps, **options):
             await producer.commit_transaction()
 
 
+async def timestamps(asking, places, ends):
+    """All of them: what a busy machine can't read in time is left out, until it is asked for
+    again."""
+    for _ in range(50):
+        found = await asking.timestamps(places, ends)
+        if len(found) == len(places):
+            break
+    return found
+
+
 async def test_places_are_as_old_as_the_next_record_and_ends_of_transactions_are_none(
     kafka, clients
 ):
@@ -52,7 +62,7 @@ async def test_places_are_as_old_as_the_next_record_and_ends_of_transactions_are
     assert (bounds.begins, ends) == (dict.fromkeys(TPS, 0), dict.fromkeys(TPS, 5))
 
     wanted = {0: 1000, 2: 3000, 3: 4000, 4: None}
-    found = await asking.timestamps({(tp, at) for tp in TPS for at in wanted}, ends)
+    found = await timestamps(asking, {(tp, at) for tp in TPS for at in wanted}, ends)
     assert found == {(tp, at): stamp for tp in TPS for at, stamp in wanted.items()}
     assert asking._consumer.paused() == set(TPS), "nothing more is fetched"
 
@@ -60,7 +70,7 @@ async def test_places_are_as_old_as_the_next_record_and_ends_of_transactions_are
     await send(kafka, 6000)
     ends = (await asking.bounds(["topic"])).ends
     places = {(TPS[0], 4), (TPS[1], 3)}
-    assert await asking.timestamps(places, ends) == {(TPS[0], 4): 6000, (TPS[1], 3): 4000}
+    assert await timestamps(asking, places, ends) == {(TPS[0], 4): 6000, (TPS[1], 3): 4000}
     assert asking._consumer.assignment() == {TPS[0]}
 
 

@@ -1,10 +1,11 @@
 """The view of fraud's rules: how each is in force, what was counted, and what changes it."""
 
+import asyncio
 import re
 
 import msgspec
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from orderapp.web.api.rules_answer import OneRule, RuleList
 from tests.browser import OpenPage
@@ -150,6 +151,11 @@ async def test_of_two_people_the_second_one_hears_what_the_first_has_set(
     assert worker.rules.rules[VELOCITY]["parameters"]["limit"] == 5
 
 
+async def answer_late(route: Route) -> None:
+    await asyncio.sleep(1)
+    await route.continue_()
+
+
 async def test_what_is_wrong_is_said_at_its_field(
     worker: FakeWorker, open_page: OpenPage
 ) -> None:
@@ -177,6 +183,8 @@ async def test_what_is_wrong_is_said_at_its_field(
     await expect(velocity).to_contain_text("this needs the right token")
     await expect(token).to_be_focused()
     await token.fill("let-me-in")
+    # Who tries again at once is not held up by the look for what there is now.
+    await page.route(re.compile("/api/rules$"), answer_late)
     text = f"{VELOCITY}: limit=4 is not allowed: it is an even number"
     worker.rules.problem = lambda: problem(422, text)
     await limit.press("Enter")

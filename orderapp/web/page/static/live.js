@@ -140,8 +140,9 @@ export class Live {
     else tell(error.message, "bad");
     if (error.status === 401) this.#token.ask();
     if (error.status === 403) this.#access.ask();
-    await this.look();
-    if (error.status !== 412 || !row) return;
+    const looked = this.look();
+    if (error.status !== 412 || !row) return; // who tries again at once need not wait for it
+    await looked;
     row.settle(true);
     row.overtaken();
   }
