@@ -112,6 +112,7 @@ async def _click(page: Page) -> bool:
     # Out of the list, which goes on then.
     await page.mouse.move(5, 5)
     await page.evaluate("document.activeElement?.blur()")
+    await expect(page.locator("#page-note")).not_to_contain_text("held")
     if opened != aimed:
         print(f"... aimed at {aimed}, opened {opened or 'nothing'}", flush=True)
     return bool(opened == aimed)
