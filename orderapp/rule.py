@@ -115,8 +115,14 @@ class Rule:
         Raises ValueError as `bound` does."""
         checked = self._checked(values)
         others = {n: v for n, v in checked.items() if v != self.parameters[n].default}
-        made = replace(self, state=state, version=version, values=others)
-        return replace(made, changed_at=changed_at, author=author)
+        return replace(
+            self,
+            state=state,
+            version=version,
+            values=others,
+            changed_at=changed_at,
+            author=author,
+        )
 
     def written(self, values: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
         """All parameters as JSON has them, sets sorted: these values, else those in force."""
