@@ -147,6 +147,24 @@ async def test_everything_is_reached_by_keyboard_alone(
     await expect(page.get_by_role("link", name=str(FIRST_ID + 5))).to_be_focused()
 
 
+async def test_whoever_opens_an_order_can_go_on_from_it_at_once(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(3)))
+    page = (await open_page(worker.url)).page
+    await expect(page.locator("#rows tr")).to_have_count(3)
+
+    # In the same task as the click: before a frame is drawn, a key may have been pressed.
+    disabled = await page.evaluate(
+        """() => {
+          document.querySelector("#rows a").click();
+          const names = ["story-newer", "story-older"];
+          return names.map((name) => document.getElementById(name).disabled);
+        }"""
+    )
+    assert disabled == [True, False]
+
+
 async def tab_until(page: Page, goal: str) -> list[str]:
     """Press Tab until the goal has the focus; the names of what had it, all of them visibly."""
     passed = []

@@ -85,6 +85,7 @@ export class Route {
       return;
     }
     this.#story.open(id);
+    this.drawSteps(); // at once: who goes on by keyboard does not wait for the next frame
     this.#onChange();
     byId("story").scrollIntoView({ block: "nearest" });
     if (focus) byId("story-title").focus({ preventScroll: true });
@@ -125,7 +126,6 @@ export class Route {
   #step(step) {
     const id = this.#neighbour(step);
     if (id !== undefined) this.go({ open: id });
-    this.drawSteps();
     // Who has come to an end would have the focus nowhere.
     if (this.#neighbour(step) === undefined) byId("story-title").focus({ preventScroll: true });
   }
