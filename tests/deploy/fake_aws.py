@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
-from moto.server import ThreadedMotoServer
 
 #: What AWS's clients, Terraform's provider among them, are told.
 ACCOUNT = {
@@ -23,6 +21,9 @@ ACCOUNT = {
 @contextmanager
 def fake_aws() -> Iterator[dict[str, str]]:
     """The environment of its clients, while it runs."""
+    # A tenth of what collecting all tests takes, and each process of a run collects them.
+    from moto.server import ThreadedMotoServer
+
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     with pytest.MonkeyPatch.context() as patched:
@@ -37,6 +38,8 @@ def fake_aws() -> Iterator[dict[str, str]]:
 
 def _add_tags(patched: pytest.MonkeyPatch) -> None:
     """The tags of autoscaling, which moto lacks and the provider asks for."""
+    from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+
     tags: dict[str, dict[str, str]] = {}
 
     def listed(self: Any) -> str:
