@@ -128,6 +128,8 @@ class Settings:
     own_group: str | None = None
     #: Below the working directory; where a wheel was installed the user's, see `program.py`.
     data_dir: Path = Path("orderapp-data")
+    #: Of each topic with orders that is created; those that exist keep theirs.
+    partitions: int = 6
     #: Seconds between generated orders.
     order_interval: float = 2.0
     #: Seconds that the simulated gateway takes for each order.
@@ -193,6 +195,7 @@ class Settings:
             services=_services(env, known),
             own_group=env.kafka_name("ORDERAPP_GROUP"),
             data_dir=Path(env.get("ORDERAPP_DATA_DIR") or user_data_dir() or cls.data_dir),
+            partitions=env.count("ORDERAPP_PARTITIONS", cls.partitions, 1, 1000),
             order_interval=env.seconds("ORDERAPP_ORDER_INTERVAL", cls.order_interval, 0.001),
             payment_delay=env.seconds("ORDERAPP_PAYMENT_DELAY", cls.payment_delay, 0),
             payment_api=PaymentApi.from_env(env, faults),

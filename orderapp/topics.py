@@ -30,7 +30,7 @@ from orderapp.models import (
 logger = logging.getLogger(__name__)
 _few = Few(logger, logging.WARNING, "orders whose sender's clock is ahead")
 
-PARTITIONS = 6
+PARTITIONS = settings.partitions
 
 
 def _complete(order: Order, record: ConsumerRecord) -> Order:

@@ -32,6 +32,8 @@ class Web:
     trace_url: str | None = None
     #: Seconds from one check of all orders to the next; 0: none but those that are asked for.
     reconcile_every: float = 0.0
+    #: CloudWatch's namespace for the lag, which the log has for it; None: the log has none.
+    lag_namespace: str | None = None
 
     @classmethod
     def from_env(cls, env: Environ) -> Self:
@@ -52,6 +54,7 @@ class Web:
             environment=_environment(env),
             trace_url=_trace_url(env),
             reconcile_every=_reconcile_every(env),
+            lag_namespace=_lag_namespace(env),
         )
 
 
@@ -82,6 +85,15 @@ def _reconcile_every(env: Environ) -> float:
     if 0 < seconds < 60:
         wrong(name, f"{seconds:g}", "0 (never), or a number of seconds from 60 to 86400")
     return seconds
+
+
+def _lag_namespace(env: Environ) -> str | None:
+    name = "ORDERAPP_LAG_NAMESPACE"
+    value = env.get(name)
+    # AWS/ begins those of AWS itself.
+    if value is not None and not re.fullmatch(r"(?!AWS/)[A-Za-z0-9._/#-]{1,255}", value):
+        wrong(name, value, "1 to 255 letters, digits and . _ / # -, not beginning with AWS/")
+    return value
 
 
 def _metrics(env: Environ) -> str | int:

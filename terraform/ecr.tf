@@ -18,11 +18,20 @@ resource "aws_ecr_lifecycle_policy" "orderapp" {
   repository = aws_ecr_repository.orderapp.name
 
   policy = jsonencode({
-    rules = [{
-      rulePriority = 1
-      description  = "Keep about 30 releases, more than any rollback needs; one is up to nine, with its processors, SBOM and signature."
-      selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 270 }
-      action       = { type = "expire" }
-    }]
+    rules = [
+      {
+        # There is one at most. What a rule matches is not expired by a rule after it.
+        rulePriority = 1
+        description  = "Keep what runs, however many releases came after it."
+        selection    = { tagStatus = "tagged", tagPatternList = [var.image_tag], countType = "imageCountMoreThan", countNumber = 1 }
+        action       = { type = "expire" }
+      },
+      {
+        rulePriority = 2
+        description  = "Keep about 30 releases, more than any rollback needs; one is up to nine, with its processors, SBOM and signature."
+        selection    = { tagStatus = "any", countType = "imageCountMoreThan", countNumber = 270 }
+        action       = { type = "expire" }
+      },
+    ]
   })
 }

@@ -25,8 +25,11 @@ locals {
     ORDERAPP_ALLOWED_HOSTS  = join(",", compact([var.domain_name, aws_lb.web.dns_name]))
     ORDERAPP_ORDER_INTERVAL = tostring(var.order_interval)
     ORDERAPP_PAYMENT_DELAY  = tostring(var.payment_delay)
+    ORDERAPP_PARTITIONS     = tostring(var.partitions)
     # ECS keeps the old tasks when new ones never get ready.
     ORDERAPP_READY_SECONDS = tostring(var.ready_seconds)
+    # Published by `web` alone, which looks at all groups.
+    ORDERAPP_LAG_NAMESPACE = var.publish_lag ? var.name : ""
   }
   store_settings = {
     COUCHBASE_SCOPE       = var.couchbase_scope
@@ -67,7 +70,7 @@ resource "aws_ecs_task_definition" "service" {
     image                  = "${aws_ecr_repository.orderapp.repository_url}:${var.image_tag}"
     essential              = true
     user                   = "10001:10001"
-    readonlyRootFilesystem = true
+    readonlyRootFilesystem = !var.allow_exec # ECS Exec writes to it
     linuxParameters        = { capabilities = { drop = ["ALL"] }, initProcessEnabled = false }
     mountPoints            = [{ sourceVolume = "data", containerPath = local.data_dir, readOnly = false }]
     portMappings           = [{ containerPort = local.web_port, protocol = "tcp" }]
@@ -123,6 +126,7 @@ resource "aws_ecs_service" "service" {
   deployment_maximum_percent         = 200
   enable_ecs_managed_tags            = true
   propagate_tags                     = "SERVICE"
+  enable_execute_command             = var.allow_exec
   health_check_grace_period_seconds  = each.key == "web" ? 60 : null
 
   network_configuration {
@@ -135,6 +139,25 @@ resource "aws_ecs_service" "service" {
   deployment_circuit_breaker {
     enable   = true
     rollback = true
+  }
+
+  # Nor are those whose answers are errors, though they are healthy.
+  dynamic "alarms" {
+    for_each = each.key == "web" && var.alarm_topic_arn != null ? [aws_cloudwatch_metric_alarm.web["errors"].alarm_name] : []
+
+    content {
+      alarm_names = [alarms.value]
+      enable      = true
+      rollback    = true
+    }
+  }
+
+  dynamic "service_registries" {
+    for_each = local.discovered ? [aws_service_discovery_service.tasks[each.key].arn] : []
+
+    content {
+      registry_arn = service_registries.value
+    }
   }
 
   dynamic "load_balancer" {
@@ -170,6 +193,7 @@ resource "aws_ecs_service" "service" {
     aws_vpc_endpoint.aws,
     aws_vpc_security_group_ingress_rule.endpoints_from_tasks,
     aws_vpc_security_group_ingress_rule.tasks_from_alb,
+    aws_vpc_security_group_ingress_rule.tasks_from_prometheus,
     aws_vpc_security_group_egress_rule.alb_to_tasks,
     aws_vpc_security_group_egress_rule.tasks_to_clusters,
     aws_vpc_security_group_egress_rule.tasks_to_collector,

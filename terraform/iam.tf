@@ -1,5 +1,6 @@
 # Two roles. The execution role is what ECS itself needs to start a task; the task role is what
-# the program may do in AWS, which is nothing: it talks to Kafka and Couchbase only.
+# the program may do in AWS, which is nothing: it talks to Kafka and Couchbase only. (With allow_exec the latter may open
+# the sessions of ECS Exec.)
 
 locals {
   assumed_by_tasks = jsonencode({
@@ -100,4 +101,27 @@ resource "aws_iam_role" "task" {
   name               = "${var.name}-task"
   description        = "The program's own rights in AWS: none"
   assume_role_policy = local.assumed_by_tasks
+}
+
+resource "aws_iam_role_policy" "exec" {
+  count = var.allow_exec ? 1 : 0
+
+  name = "exec"
+  role = aws_iam_role.task.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      # AWS knows no narrower resource for these.
+      Sid    = "TalkToSessionManager"
+      Effect = "Allow"
+      Action = [
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+      ]
+      Resource = ["*"]
+    }]
+  })
 }

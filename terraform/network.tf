@@ -132,7 +132,7 @@ resource "aws_vpc_endpoint" "s3" {
 }
 
 resource "aws_vpc_endpoint" "aws" {
-  for_each = var.outbound == "endpoints" ? toset(["ecr.api", "ecr.dkr", "logs", "secretsmanager"]) : toset([])
+  for_each = var.outbound == "endpoints" ? toset(concat(["ecr.api", "ecr.dkr", "logs", "secretsmanager"], var.allow_exec ? ["ssmmessages"] : [])) : toset([])
 
   vpc_id              = aws_vpc.main.id
   service_name        = "com.amazonaws.${var.region}.${each.key}"

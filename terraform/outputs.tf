@@ -22,6 +22,15 @@ output "push_image" {
   EOT
 }
 
+output "run_command" {
+  description = "Runs a command of orderapp once, as a task of its own, such as `dlq list`; its last line holds the command, word by word."
+  value       = <<-EOT
+    aws ecs run-task --region ${var.region} --cluster ${aws_ecs_cluster.main.name} --launch-type FARGATE --task-definition ${aws_ecs_task_definition.command.family} \
+      --network-configuration '${jsonencode({ awsvpcConfiguration = { subnets = [for subnet in aws_subnet.private : subnet.id], securityGroups = [aws_security_group.tasks.id], assignPublicIp = "DISABLED" } })}' \
+      --overrides '${jsonencode({ containerOverrides = [{ name = "command", command = ["dlq", "list"] }] })}'
+  EOT
+}
+
 output "cluster" {
   description = "The ECS cluster, for `aws ecs` commands."
   value       = aws_ecs_cluster.main.name

@@ -80,6 +80,17 @@ resource "aws_vpc_security_group_ingress_rule" "tasks_from_alb" {
   to_port                      = local.web_port
 }
 
+resource "aws_vpc_security_group_ingress_rule" "tasks_from_prometheus" {
+  for_each = toset(var.metrics_cidrs)
+
+  security_group_id = aws_security_group.tasks.id
+  description       = "Prometheus"
+  cidr_ipv4         = each.value
+  ip_protocol       = "tcp"
+  from_port         = local.web_port
+  to_port           = local.web_port
+}
+
 resource "aws_vpc_security_group_egress_rule" "tasks_to_clusters" {
   for_each = local.cluster_rules
 

@@ -107,7 +107,7 @@ variable "services" {
 }
 
 variable "partitions" {
-  description = "Partitions of the topic orders: the ceiling of every service that consumes."
+  description = "Partitions that topics are created with (ORDERAPP_PARTITIONS): the ceiling of every service that consumes. Topics that exist keep theirs: raise those in Kafka first."
   type        = number
   default     = 6
 
@@ -168,10 +168,17 @@ variable "settings" {
   validation {
     condition = alltrue([for name, _ in var.settings : !contains([
       "ORDERAPP_SERVICES", "ORDERAPP_DATA_DIR", "ORDERAPP_WEB_HOST", "ORDERAPP_ALLOWED_HOSTS",
-      "ORDERAPP_ORDER_INTERVAL", "ORDERAPP_PAYMENT_DELAY", "ORDERAPP_READY_SECONDS",
+      "ORDERAPP_ORDER_INTERVAL", "ORDERAPP_PARTITIONS", "ORDERAPP_PAYMENT_DELAY", "ORDERAPP_READY_SECONDS",
+      "ORDERAPP_LAG_NAMESPACE",
     ], name)])
-    error_message = "settings must not have what follows from other variables: services, domain_name, order_interval, payment_delay, ready_seconds; nor where the data directory is, nor where tasks listen."
+    error_message = "settings must not have what follows from other variables: services, domain_name, order_interval, partitions, payment_delay, publish_lag, ready_seconds; nor where the data directory is, nor where tasks listen."
   }
+}
+
+variable "allow_exec" {
+  description = "Let ECS Exec open a shell in tasks, to look into a fault: their root file system can then be written to, and their role may talk to Session Manager. Switch it off afterwards."
+  type        = bool
+  default     = false
 }
 
 variable "cpu_architecture" {
@@ -209,6 +216,12 @@ variable "lag_metric" {
     condition     = var.lag_metric == null ? true : var.lag_metric.target_per_task >= 1
     error_message = "lag_metric.target_per_task must be at least 1."
   }
+}
+
+variable "publish_lag" {
+  description = "Have `web` publish the lag of each consumer group to CloudWatch each minute: the metric ConsumerLag in the namespace that is called as `name`, which lag_metric can take."
+  type        = bool
+  default     = false
 }
 
 variable "alarm_topic_arn" {
@@ -260,7 +273,7 @@ variable "zone_count" {
 variable "outbound" {
   description = <<-EOT
     How tasks in their private subnets reach Kafka, Couchbase and AWS (prices of us-east-1):
-    nat: one NAT gateway, about 33 USD a month and 0.045 USD for each GB; its zone is a single
+    nat: one NAT gateway, with its address about 37 USD a month, and 0.045 USD for each GB; its zone is a single
     point of failure. nat-per-zone: one in each zone, that price for each. endpoints: no way to
     the Internet at all, for clusters that are reached through peering or PrivateLink; AWS is
     reached by four interface endpoints, each about 7 USD a month and zone.
@@ -319,6 +332,22 @@ variable "collector_cidrs" {
   validation {
     condition     = length(distinct(var.collector_cidrs)) == length(var.collector_cidrs)
     error_message = "collector_cidrs must not have a range twice."
+  }
+}
+
+variable "metrics_cidrs" {
+  description = "Addresses of a Prometheus in the VPC, or in a network that is peered with it: it may ask tasks for their metrics (port 6066), and finds them by the names SERVICE.NAME.internal. Empty: nobody may, and there are no names."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for cidr in var.metrics_cidrs : !strcontains(cidr, ":") && try(cidrsubnet(cidr, 0, 0), "") == cidr && cidr != "0.0.0.0/0"])
+    error_message = "metrics_cidrs must be IPv4 ranges of a network of your own, each by its first address, such as 10.0.0.0/16."
+  }
+
+  validation {
+    condition     = length(distinct(var.metrics_cidrs)) == length(var.metrics_cidrs)
+    error_message = "metrics_cidrs must not have a range twice."
   }
 }
 

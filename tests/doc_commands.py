@@ -7,6 +7,19 @@ from tests.deploy.known import ROOT, read
 
 PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
 
+#: The page whose commands count in the middle of a sentence too. What no test runs of it is
+#: listed there, with the reason, for those who deploy.
+DEPLOY = "docs/deploy.md"
+LIST = "## What no test runs"
+_IN_SENTENCES = re.compile(
+    r"`((?:[A-Z_]+=\S+ )*(?:aws|confluent|cosign|cp|deploy/[\w-]+\.sh|docker|faust|openssl"
+    r"|python3?|read|terraform) [^`\n]+)`"
+)
+
+WALK = "tests/deploy/test_terraform_apply.py"
+CONTAINER = "tests/deploy/test_container.py"
+STATE = "tests/deploy/test_state.py"
+
 #: Which test runs what, by the beginning of `page: command`.
 TESTS = {
     r"README.md: python3 -m venv .*/pytest": ".ci/run",
@@ -19,17 +32,31 @@ TESTS = {
     r"docs/install.md: uvx": "tests/deploy/test_installed.py",
     r"docs/install.md: orderapp": "tests/deploy/test_installed.py",
     r"docs/couchbase-connection.md: ": "tests/deploy/test_couchbase_init.py",
-    r"docs/deploy.md: docker (build|run)": "tests/deploy/test_container.py",
-    r"docs/deploy.md: (cp .env.example|docker compose)": "tests/deploy/test_compose.py",
     r"docs/deploy.md: (umask|rm|cp backup|python3 -c)": "tests/e2e/test_data_directory.py",
-    r"docs/deploy.md: (cd|cp|terraform)": "tests/deploy/test_terraform_run.py",
+    r"docs/deploy.md: (cd terraform|cp terraform.tfvars.example terraform.tfvars)$": WALK,
+    r"docs/deploy.md: deploy/confluent-acls.sh sa-…$": "tests/deploy/test_acls.py",
+}
+
+#: The same for what docs/deploy.md shows, and the line of the test by which it does so.
+SHOWN = {
+    r"docker build -t orderapp:embedded": (CONTAINER, 'docker("build", f"--target='),
+    r"docker run --rm -p 127.0.0.1:6066": (CONTAINER, 'start = ("run", "--detach"'),
+    r"docker exec NAME faust -A orderapp send": (CONTAINER, '"exec", name, "faust", "-A"'),
+    r"docker stop --time=10$": (CONTAINER, 'docker("stop", "--time='),
+    r"terraform init$": ("tests/deploy/terraform.py", 'self(module, "init"'),
+    r"terraform init -migrate-state$": (STATE, '"init", "-migrate-state"'),
+    r"terraform apply$": (WALK, 'self.run("apply"'),
+    r"terraform output": (WALK, 'documented("terraform output")'),
+    r"terraform destroy$": (WALK, 'run("destroy"'),
+    r"ORDERAPP_SERVICES=analytics ORDERAPP_GROUP=restore-1 ": (
+        "tests/e2e/test_data_directory.py",
+        'ORDERAPP_GROUP="restore-1"',
+    ),
 }
 
 #: What no test runs, and why.
 NOWHERE = {
     r"docs/install.md: pipx": "it would change the programs of whoever runs the tests",
-    r"docs/deploy.md: confluent": "needs an account of Confluent Cloud",
-    r"docs/deploy.md: (aws|docker push)": "needs an account of AWS",
     r"docs/kubernetes.md: kubectl": "needs a cluster",
     r"docs/runbook.md: docker compose": "needs the containers of a stack that runs",
     r"docs/runbook.md: kafka-transactions.sh": "Kafka's scripts are not among its jars",
@@ -58,7 +85,17 @@ def commands() -> list[Command]:
         ):
             text = re.sub(rf"^{indent}", "", block, flags=re.M)
             found += [Command(page, *each) for each in _commands(text)]
-    return found
+    prose = re.sub(r"^ *```.*?^ *```", "", read(DEPLOY).split(LIST)[0], flags=re.M | re.S)
+    found += [Command(DEPLOY, text) for text in _IN_SENTENCES.findall(prose)]
+    return [*dict.fromkeys(found)]
+
+
+def listed() -> dict[str, str]:
+    """What docs/deploy.md says that no test runs, and why. A command that ends in `…` stands
+    for all that begin so."""
+    section = read(DEPLOY).split(LIST)[1].split("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
+    return {text: why.strip() for cell, why in rows for text in re.findall(r"`([^`]+)`", cell)}
 
 
 def _commands(block: str) -> list[tuple[str, str]]:
@@ -74,4 +111,21 @@ def elsewhere(command: Command) -> str | None:
     for pattern, answer in (TESTS | NOWHERE).items():
         if re.match(pattern, str(command)):
             return answer
-    return None
+    return (shown(command) or why_not(command)) if command.page == DEPLOY else None
+
+
+def shown(command: Command) -> str | None:
+    """The test that runs a command of docs/deploy.md, as SHOWN has it."""
+    found = (place for text, (place, _) in SHOWN.items() if re.match(text, command.text))
+    return next(found, None)
+
+
+def why_not(command: Command) -> str | None:
+    """Why no test runs a command of docs/deploy.md, as its list has it."""
+    return next((why for text, why in listed().items() if stands_for(text, command)), None)
+
+
+def stands_for(text: str, command: Command) -> bool:
+    """Whether an entry of `listed` is about a command."""
+    whole, dots, _ = text.rpartition("…") if text.endswith("…") else (text, "", "")
+    return command.text.startswith(whole) if dots else command.text == whole

@@ -1,6 +1,9 @@
 """Settings: what is read, what is refused, and what never shows."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -45,6 +48,8 @@ def test_every_setting_is_read():
             "ORDERAPP_ALLOWED_HOSTS": "orders.example, Web",
             "ORDERAPP_TAKE_ORDERS": "token",
             "ORDERAPP_ENVIRONMENT": "staging-2",
+            "ORDERAPP_LAG_NAMESPACE": "shop/orders",
+            "ORDERAPP_PARTITIONS": "12",
             "ORDERAPP_RECONCILE_EVERY": "3600",
             "ORDERAPP_TRACE_URL": "http://[::1]:16686/trace/{trace_id}?uiFind={trace_id}",
             "ORDERAPP_METRICS": "9100",
@@ -79,8 +84,9 @@ def test_every_setting_is_read():
     trace_url = "http://[::1]:16686/trace/{trace_id}?uiFind={trace_id}"
     assert settings.web == Web(
         "0.0.0.0", ("orders.example", "web"), "token", "hush-token", 9100, "staging-2",
-        trace_url, 3600.0,
+        trace_url, 3600.0, "shop/orders",
     )  # fmt: skip
+    assert (settings.partitions, Settings().partitions) == (12, 6)
     assert settings.idempotency_hours == 48
     assert (settings.max_attempts, settings.stall_seconds) == (3, 40.0)
     assert (settings.ready_seconds, Settings().ready_seconds) == (300.0, None)
@@ -266,6 +272,11 @@ def test_a_service_that_is_added_moves_no_running_deployment(services, group):
         ("ORDERAPP_ALLOWED_HOSTS", "a,,b"),
         ("ORDERAPP_TAKE_ORDERS", "everyone"),
         ("ORDERAPP_ENVIRONMENT", "a very long name of one"),
+        ("ORDERAPP_LAG_NAMESPACE", "AWS/ECS"),
+        ("ORDERAPP_LAG_NAMESPACE", "orders here"),
+        ("ORDERAPP_PARTITIONS", "0"),
+        ("ORDERAPP_PARTITIONS", "1001"),
+        ("ORDERAPP_PARTITIONS", "6.5"),
         ("ORDERAPP_TRACE_URL", "javascript:alert(1)//{trace_id}"),
         ("ORDERAPP_TRACE_URL", "data:text/html,{trace_id}"),
         ("ORDERAPP_TRACE_URL", "http://jaeger/trace/"),
@@ -394,3 +405,20 @@ def test_every_name_is_asked_for_whatever_the_others_hold():
 def test_each_service_can_run_alone():
     for name in SERVICES:
         assert Settings.from_env({"ORDERAPP_SERVICES": name}).services == {name}
+
+
+def test_topics_are_created_with_as_many_partitions_as_are_set():
+    program = (
+        "from orderapp.app import app; import orderapp.topics; "
+        "print(*sorted({spec.partitions for spec in app.topic_specs}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "ORDERAPP_PARTITIONS": "12"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    # One partition: those whose records have an order.
+    assert done.stdout.split() == ["1", "12"]

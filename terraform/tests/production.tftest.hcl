@@ -58,6 +58,10 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:ecs:eu-central-1:111122223333:task-definition/orderapp:1" }
   }
 
+  mock_resource "aws_service_discovery_service" {
+    defaults = { arn = "arn:aws:servicediscovery:eu-central-1:111122223333:service/srv-0123456789abcdef" }
+  }
+
   mock_resource "aws_ecs_cluster" {
     defaults = { id = "arn:aws:ecs:eu-central-1:111122223333:cluster/orderapp" }
   }
@@ -279,6 +283,29 @@ run "as_it_is_by_default" {
   }
 
   assert {
+    condition     = jsondecode(aws_ecr_lifecycle_policy.orderapp.policy).rules[0].selection.tagPatternList == ["0.1.0"]
+    error_message = "The image that runs must be kept."
+  }
+
+  assert {
+    condition = alltrue([
+      for task in aws_ecs_task_definition.service :
+      [for variable in jsondecode(task.container_definitions)[0].environment : variable.value if contains(["ORDERAPP_PARTITIONS", "ORDERAPP_LAG_NAMESPACE"], variable.name)] == ["6"]
+    ])
+    error_message = "Each task must know the number of partitions, and publish no lag unasked."
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.command.container_definitions)[0].entryPoint == ["faust", "-A", "orderapp"] && length(jsondecode(aws_ecs_task_definition.command.container_definitions)[0].secrets) == 7
+    error_message = "A command must be one of orderapp's, with its secrets."
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policy.exec) == 0 && alltrue([for service in aws_ecs_service.service : !service.enable_execute_command && length(service.alarms) + length(service.service_registries) == 0])
+    error_message = "Without its switch nobody may open a shell, and nobody finds the tasks."
+  }
+
+  assert {
     condition     = length(aws_appautoscaling_policy.lag) == 0
     error_message = "Without a metric nothing can scale on lag."
   }
@@ -312,6 +339,11 @@ run "with_more_switched_on" {
     settings        = { ORDERAPP_MAX_ATTEMPTS = "5", OTEL_EXPORTER_OTLP_ENDPOINT = "http://10.1.0.5:4318" }
     collector_cidrs = ["10.1.0.0/24"]
     alarm_topic_arn = "arn:aws:sns:eu-central-1:111122223333:orderapp"
+
+    allow_exec    = true
+    metrics_cidrs = ["10.42.0.0/16"]
+    publish_lag   = true
+    partitions    = 12
 
     take_orders = true
     api_token   = "test-token-of-the-api"
@@ -352,6 +384,37 @@ run "with_more_switched_on" {
   assert {
     condition     = aws_cloudwatch_event_target.deployments[0].arn == "arn:aws:sns:eu-central-1:111122223333:orderapp" && length(jsondecode(aws_cloudwatch_event_rule.deployments[0].event_pattern).resources) == 5
     error_message = "The topic must hear of every failed deployment."
+  }
+
+  assert {
+    condition     = { for name, service in aws_ecs_service.service : name => one(service.alarms[*].alarm_names) if length(service.alarms) > 0 } == { web = toset(["orderapp-web-errors"]) }
+    error_message = "A deployment of web that answers with errors must be rolled back."
+  }
+
+  assert {
+    condition = alltrue([
+      for task in concat(values(aws_ecs_task_definition.service), [aws_ecs_task_definition.command]) :
+      !jsondecode(task.container_definitions)[0].readonlyRootFilesystem
+    ]) && alltrue([for service in aws_ecs_service.service : service.enable_execute_command]) && aws_iam_role_policy.exec[0].role == aws_iam_role.task.id
+    error_message = "ECS Exec needs a file system to write to, and its rights."
+  }
+
+  assert {
+    condition     = toset(keys(aws_service_discovery_service.tasks)) == toset(keys(aws_ecs_service.service)) && alltrue([for service in aws_ecs_service.service : length(service.service_registries) == 1]) && aws_service_discovery_private_dns_namespace.tasks[0].name == "orderapp.internal"
+    error_message = "Prometheus must find the tasks of every service."
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_ingress_rule.tasks_from_prometheus : "${rule.cidr_ipv4} ${rule.from_port}-${rule.to_port}"] == ["10.42.0.0/16 6066-6066"]
+    error_message = "Prometheus must reach the tasks' metrics."
+  }
+
+  assert {
+    condition = alltrue([
+      for task in aws_ecs_task_definition.service :
+      { for variable in jsondecode(task.container_definitions)[0].environment : variable.name => variable.value if contains(["ORDERAPP_PARTITIONS", "ORDERAPP_LAG_NAMESPACE"], variable.name) } == { ORDERAPP_PARTITIONS = "12", ORDERAPP_LAG_NAMESPACE = "orderapp" }
+    ])
+    error_message = "The program must make as many partitions as are set, and publish the lag."
   }
 
   assert {
@@ -398,6 +461,7 @@ run "without_certificate_and_internet" {
     outbound         = "endpoints"
     couchbase_host   = "couchbase://db.internal"
     couchbase_tls    = false
+    allow_exec       = true
   }
 
   assert {
@@ -423,7 +487,7 @@ run "without_certificate_and_internet" {
   }
 
   assert {
-    condition     = toset(keys(aws_vpc_endpoint.aws)) == toset(["ecr.api", "ecr.dkr", "logs", "secretsmanager"])
-    error_message = "Tasks need the registry, the log and the secrets."
+    condition     = toset(keys(aws_vpc_endpoint.aws)) == toset(["ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssmmessages"])
+    error_message = "Tasks need the registry, the log and the secrets, and ECS Exec its sessions."
   }
 }

@@ -28,6 +28,7 @@ def fake_aws() -> Iterator[dict[str, str]]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     with pytest.MonkeyPatch.context() as patched:
         _add_tags(patched)
+        _run_on_fargate(patched)
         server.start()
         try:
             host, port = server.get_host_and_port()
@@ -52,3 +53,13 @@ def _add_tags(patched: pytest.MonkeyPatch) -> None:
     answers = {"list_tags_for_resource": listed, "tag_resource": tag}
     for name, answer in answers.items():
         patched.setattr(ApplicationAutoScalingResponse, name, answer, raising=False)
+
+
+def _run_on_fargate(patched: pytest.MonkeyPatch) -> None:
+    """Tasks whose containers say nothing of memory, which only the task has on Fargate: moto
+    adds it up as for a machine of one's own."""
+    from moto.ecs.models import EC2ContainerServiceBackend
+
+    needed: dict[str, Any] = {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
+    name = "_calculate_task_resource_requirements"
+    patched.setattr(EC2ContainerServiceBackend, name, lambda self, definition: needed)

@@ -9,6 +9,7 @@ import pytest
 
 from orderapp.engine.embedded import jars
 from tests.deploy import known
+from tests.deploy.hcl import Configuration
 from tests.deploy.jail import Jail, why_not
 from tests.e2e.worker import eventually
 
@@ -67,6 +68,15 @@ def test_the_trace_runs_with_nothing_to_write_to_but_the_data_directory(ready):
     order = eventually(stored, "order 123 is paid and has its alert")
     assert order["payment"]["status"] == "PAID"
     assert order["amount"] == 350
+
+
+def test_a_command_runs_by_the_entry_point_that_terraform_gives_it(ready):
+    task = Configuration().resource("aws_ecs_task_definition", "command")
+    (container,) = task["container_definitions"]
+
+    listed = ready.run(*container["entryPoint"], "dlq", "list", "--json")
+
+    assert (listed.returncode, listed.stdout) == (0, ""), listed.stderr
 
 
 def test_the_worker_is_number_1_and_has_no_rights(ready):

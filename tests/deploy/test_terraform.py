@@ -43,6 +43,12 @@ def environment(config):
     return " ".join(container(config)["environment"].split())
 
 
+def dynamic(config, name):
+    """A block of the ECS services that not all of them have."""
+    blocks = config.resource("aws_ecs_service", "service")["dynamic"]
+    return next(block[name] for block in blocks if name in block)
+
+
 def statements(config):
     policies = config.resources("aws_iam_role_policy").values()
     return [statement for policy in policies for statement in policy["policy"]["Statement"]]
@@ -54,8 +60,9 @@ def statements(config):
 def check_one_service_for_each_of_orderapps(config):
     services = config.variables["services"]["default"]
     assert set(services) == set(SERVICES)
+    assert [*config.resources("aws_ecs_service")] == ["service"]
+    assert {*config.resources("aws_ecs_task_definition")} == {"service", "command"}
     for kind in ("aws_ecs_service", "aws_ecs_task_definition"):
-        assert [*config.resources(kind)] == ["service"]
         assert config.resource(kind, "service")["for_each"] == "${var.services}"
     given = "var.settings, {ORDERAPP_SERVICES = each.key}, local.settings, each.value.store ? "
     assert f"merge({given}local.store_settings : {{}})" in environment(config)
@@ -66,6 +73,7 @@ def check_one_service_for_each_of_orderapps(config):
 
 def check_no_service_can_have_more_tasks_than_partitions(config):
     assert config.variables["partitions"]["default"] == PARTITIONS
+    assert config.locals["settings"]["ORDERAPP_PARTITIONS"] == "${tostring(var.partitions)}"
     for service in config.variables["services"]["default"].values():
         assert service["desired_count"] <= service["max_count"]
         assert not service.get("consumes", True) or service["max_count"] <= PARTITIONS
@@ -82,6 +90,36 @@ def check_no_service_can_have_more_tasks_than_partitions(config):
 def check_a_failed_deployment_is_rolled_back(config):
     service = config.resource("aws_ecs_service", "service")
     assert service["deployment_circuit_breaker"] == [{"enable": True, "rollback": True}]
+
+
+def check_a_deployment_that_answers_with_errors_is_rolled_back(config):
+    found = dynamic(config, "alarms")
+    assert found["content"] == [
+        {"alarm_names": ["${alarms.value}"], "enable": True, "rollback": True}
+    ]
+    assert 'each.key == "web" && var.alarm_topic_arn != null' in found["for_each"]
+    assert 'aws_cloudwatch_metric_alarm.web["errors"].alarm_name' in found["for_each"]
+
+
+def check_commands_run_as_tasks_like_those_of_analytics(config):
+    task = config.resource("aws_ecs_task_definition", "command")
+    service = config.resource("aws_ecs_task_definition", "service")
+    (one,), other = task["container_definitions"], container(config)
+    for same in ("execution_role_arn", "task_role_arn", "volume", "runtime_platform"):
+        assert task[same] == service[same]
+    same = ("image", "user", "readonlyRootFilesystem", "linuxParameters", "mountPoints")
+    assert {name: one[name] for name in same} == {name: other[name] for name in same}
+    # What comes after it is said by who runs the task.
+    stages = parse(known.read("Dockerfile"))
+    worker = exec_form(last(stages, "production", "ENTRYPOINT"))
+    assert [*one["entryPoint"], "worker"] == worker
+    environment = " ".join(one["environment"].split())
+    given = 'var.settings, {ORDERAPP_SERVICES = "analytics"}, local.settings, '
+    assert f"merge({given}local.store_settings)" in environment
+    assert "merge(local.kafka_secrets, local.store_secrets)" in one["secrets"]
+    said = config.outputs["run_command"]["value"]
+    assert "${aws_ecs_task_definition.command.family}" in said
+    assert f'name = "{one["name"]}"' in said
 
 
 def check_tasks_keep_what_they_need(config):
@@ -161,7 +199,11 @@ def check_every_secret_has_its_key(config):
 
 def check_the_container_is_locked_in(config):
     one = container(config)
-    assert one["readonlyRootFilesystem"] is True
+    # ECS Exec can do without neither a file system to write to nor these rights.
+    assert one["readonlyRootFilesystem"] == "${!var.allow_exec}"
+    assert config.variables["allow_exec"]["default"] is False
+    service = config.resource("aws_ecs_service", "service")
+    assert service["enable_execute_command"] == "${var.allow_exec}"
     assert one["user"] == known.USER
     assert one["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}
     assert one["linuxParameters"]["initProcessEnabled"] is False  # the worker is process 1
@@ -184,7 +226,16 @@ def check_ports_and_paths_are_the_images(config):
 
 def check_the_image_is_named_by_repository_and_tag(config):
     image = "${aws_ecr_repository.orderapp.repository_url}:${var.image_tag}"
-    assert container(config)["image"] == image
+    (command,) = config.resource("aws_ecs_task_definition", "command")["container_definitions"]
+    assert container(config)["image"] == command["image"] == image
+    kept, expired = config.resource("aws_ecr_lifecycle_policy", "orderapp")["policy"]["rules"]
+    assert kept["rulePriority"] < expired["rulePriority"]
+    assert kept["selection"] == {
+        "tagStatus": "tagged",
+        "tagPatternList": ["${var.image_tag}"],
+        "countType": "imageCountMoreThan",
+        "countNumber": 1,
+    }
     repository = config.resource("aws_ecr_repository", "orderapp")
     assert repository["image_tag_mutability"] == "IMMUTABLE"
     assert repository["image_scanning_configuration"] == [{"scan_on_push": True}]
@@ -248,11 +299,15 @@ def check_the_execution_role_reads_exactly_these_secrets(config):
     assert secret["recovery_window_in_days"] == 0  # its name is free again at once
 
 
+def exec_(config):
+    return config.resource("aws_iam_role_policy", "exec")["policy"]["Statement"]
+
+
 def check_the_execution_role_has_no_wildcard(config):
     for statement in statements(config):
         assert statement["Effect"] == "Allow"
         assert not [action for action in statement["Action"] if "*" in action], statement
-        if statement["Action"] == ["ecr:GetAuthorizationToken"]:
+        if statement["Action"] == ["ecr:GetAuthorizationToken"] or statement in exec_(config):
             continue  # AWS knows no narrower resource for it
         for resource in statement["Resource"]:
             # Streams of one log group have names that only ECS knows.
@@ -264,9 +319,14 @@ def check_the_execution_role_has_no_wildcard(config):
 
 def check_the_program_has_no_rights_in_aws(config):
     assert set(config.resources("aws_iam_role")) == {"execution", "task"}
-    assert {policy["role"] for policy in config.resources("aws_iam_role_policy").values()} == {
+    policies = config.resources("aws_iam_role_policy")
+    assert {one["role"] for name, one in policies.items() if name != "exec"} == {
         "${aws_iam_role.execution.id}"
     }
+    # But to talk to Session Manager, where that is switched on.
+    assert policies["exec"]["count"] == "${var.allow_exec ? 1 : 0}"
+    for statement in exec_(config):
+        assert {action.split(":")[0] for action in statement["Action"]} == {"ssmmessages"}
     task = config.resource("aws_ecs_task_definition", "service")
     assert task["task_role_arn"] == "${aws_iam_role.task.arn}"
     assert task["execution_role_arn"] == "${aws_iam_role.execution.arn}"
@@ -304,15 +364,31 @@ def check_security_group_rules_stand_alone_and_name_their_ports(config):
     )
 
 
-def check_only_the_load_balancer_reaches_tasks(config):
-    into_tasks = [
-        rule
-        for rule in config.resources("aws_vpc_security_group_ingress_rule").values()
+def check_only_the_load_balancer_and_prometheus_reach_tasks(config):
+    into_tasks = {
+        name: rule
+        for name, rule in config.resources("aws_vpc_security_group_ingress_rule").items()
         if rule["security_group_id"] == "${aws_security_group.tasks.id}"
-    ]
-    assert [rule["referenced_security_group_id"] for rule in into_tasks] == [
+    }
+    prometheus = into_tasks.pop("tasks_from_prometheus")
+    assert prometheus["for_each"] == "${toset(var.metrics_cidrs)}"
+    assert prometheus["from_port"] == prometheus["to_port"] == "${local.web_port}"
+    assert config.variables["metrics_cidrs"]["default"] == []
+    assert [rule["referenced_security_group_id"] for rule in into_tasks.values()] == [
         "${aws_security_group.alb.id}"
     ]
+
+
+def check_every_task_has_a_name_for_prometheus(config):
+    assert config.locals["discovered"] == "${length(var.metrics_cidrs) > 0}"
+    entry = config.resource("aws_service_discovery_service", "tasks")
+    assert entry["for_each"] == "${local.discovered ? var.services : {}}"
+    assert entry["name"] == "${each.key}"
+    registry = dynamic(config, "service_registries")["for_each"]
+    assert "local.discovered ? [aws_service_discovery_service.tasks[each.key].arn]" in registry
+    docs = known.read("docs/deploy.md")
+    for name in SERVICES:
+        assert f"{name}.orderapp.internal" in docs
 
 
 def check_the_health_check_asks_healthz(config):
@@ -361,6 +437,10 @@ def check_the_load_balancer_is_protected_and_logs(config):
     balancer = config.resource("aws_lb", "web")
     assert balancer["enable_deletion_protection"] == "${var.deletion_protection}"
     assert config.variables["deletion_protection"]["default"] is True
+    # What its description names.
+    unprotected = "${!var.deletion_protection}"
+    assert config.resource("aws_ecr_repository", "orderapp")["force_delete"] == unprotected
+    assert config.resource("aws_s3_bucket", "access_logs")["force_destroy"] == unprotected
     assert balancer["access_logs"][0]["enabled"] is True
     assert balancer["drop_invalid_header_fields"] is True
     block = config.resource("aws_s3_bucket_public_access_block", "access_logs")
@@ -383,7 +463,7 @@ def check_versions_have_bounds(config):
 def check_variables_are_described_and_validated(config):
     # Nothing to be wrong about.
     free = {"tags", "allow_plain_http", "deletion_protection", "take_orders", "couchbase_tls"}
-    free |= {"compare_secrets"}
+    free |= {"compare_secrets", "allow_exec", "publish_lag"}
     for name, variable in config.variables.items():
         assert variable["description"], name
         assert variable["type"], name
@@ -427,6 +507,7 @@ def test_terraform(check, config):
 
 # -- Broken by hand ----------------------------------------------------------------------------
 
+IMAGE = '"${aws_ecr_repository.orderapp.repository_url}:${var.image_tag}"'
 BREAKS = {
     "a secret's key in the task": (
         (":api_secret:", ":secret:"),
@@ -522,7 +603,11 @@ BREAKS = {
         check_http_is_redirected_to_https,
     ),
     "an image that moves": (
-        (":${var.image_tag}", ":latest"),
+        (f"name                   = each.key\n    image                  = {IMAGE}", "x = 1"),
+        check_the_image_is_named_by_repository_and_tag,
+    ),
+    "an image of commands that moves": (
+        (f'"command"\n    image                  = {IMAGE}', '"command"\n image = "latest"'),
         check_the_image_is_named_by_repository_and_tag,
     ),
     "every port outwards": (
@@ -533,8 +618,44 @@ BREAKS = {
         check_security_group_rules_stand_alone_and_name_their_ports,
     ),
     "a file system that can be written": (
-        ("readonlyRootFilesystem = true", "readonlyRootFilesystem = false"),
+        ("readonlyRootFilesystem = !var.allow_exec #", "readonlyRootFilesystem = false #"),
         check_the_container_is_locked_in,
+    ),
+    "a command that can write": (
+        ("readonlyRootFilesystem = !var.allow_exec\n", "readonlyRootFilesystem = false\n"),
+        check_commands_run_as_tasks_like_those_of_analytics,
+    ),
+    "a command that the worker takes for an option": (
+        ('entryPoint = ["faust", "-A", "orderapp"]', 'entryPoint = ["faust"]'),
+        check_commands_run_as_tasks_like_those_of_analytics,
+    ),
+    "ECS Exec for everybody": (
+        ("_command             = var.allow_exec", "_command = true"),
+        check_the_container_is_locked_in,
+    ),
+    "rights of ECS Exec without it": (
+        ("count = var.allow_exec ? 1 : 0", "count = 1"),
+        check_the_program_has_no_rights_in_aws,
+    ),
+    "an image that expires while it runs": (
+        ("tagPatternList = [var.image_tag]", 'tagPatternList = ["release"]'),
+        check_the_image_is_named_by_repository_and_tag,
+    ),
+    "errors that a deployment gets away with": (
+        ("      rollback    = true", "      rollback    = false"),
+        check_a_deployment_that_answers_with_errors_is_rolled_back,
+    ),
+    "a task that Prometheus does not find": (
+        ("for_each = local.discovered ? var.services : {}", "for_each = {}"),
+        check_every_task_has_a_name_for_prometheus,
+    ),
+    "partitions that the program does not hear of": (
+        ("    ORDERAPP_PARTITIONS     = tostring(var.partitions)\n", ""),
+        check_no_service_can_have_more_tasks_than_partitions,
+    ),
+    "images that a teardown stops at": (
+        ("force_delete         = !var.deletion_protection", "force_delete = false"),
+        check_the_load_balancer_is_protected_and_logs,
     ),
     "no revision to go back to": (
         ("skip_destroy = true", "skip_destroy = false"),
@@ -592,8 +713,7 @@ def test_every_check_has_been_seen_to_fail():
     # These have nothing that is worth breaking one by one.
     plain = {
         check_logs_expire,
-        check_only_the_load_balancer_reaches_tasks,
-        check_the_load_balancer_is_protected_and_logs,
+        check_only_the_load_balancer_and_prometheus_reach_tasks,
         check_variables_are_described_and_validated,
     }
     assert set(CHECKS) == seen | plain

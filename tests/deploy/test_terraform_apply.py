@@ -2,10 +2,13 @@
 
 import json
 import re
+import shlex
 
 import boto3
 import pytest
 
+from orderapp.settings import SERVICES
+from tests import doc_commands
 from tests.deploy import known
 from tests.deploy.fake_aws import fake_aws
 from tests.deploy.test_terraform_run import GOOD
@@ -41,6 +44,8 @@ class Deployment:
             line for line in example.splitlines() if not line.startswith("certificate_arn")
         ]
         lines += ["allow_plain_http = true", "take_orders = true"]
+        lines += ['metrics_cidrs = ["10.42.0.0/16"]', "publish_lag = true"]
+        lines += [f'alarm_topic_arn = "arn:aws:sns:{REGION}:123456789012:orderapp"']
         self._file.write_text("\n".join(lines) + "\n")
         self._given = dict(VALUES)
         account = {
@@ -51,6 +56,8 @@ class Deployment:
         }
         self._ecs = boto3.client("ecs", **account)
         self._secrets = boto3.client("secretsmanager", **account)
+        self._ecr = boto3.client("ecr", **account)
+        self._discovery = boto3.client("servicediscovery", **account)
 
     def set(self, name, value):
         """Change a line of the one file, as the documentation says."""
@@ -75,9 +82,9 @@ class Deployment:
         state = (self._directory / "terraform.tfstate").read_text()
         assert "s3cr3t" not in state
 
-    def planned(self):
+    def planned(self, *options):
         """The type and the attributes of all that a plan would change."""
-        done = self.run("plan", "-input=false", "-out=planned")
+        done = self.run("plan", "-input=false", "-out=planned", *options)
         assert done.returncode == 0, done.stderr
         plan = self._terraform.json(self._directory, "show", "planned")
         return {
@@ -87,6 +94,51 @@ class Deployment:
             for name, value in (one["change"]["after"] or {"all of it": None}).items()
             if (one["change"]["before"] or {}).get(name) != value
         }
+
+    def output(self, *arguments):
+        done = self.run("output", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def run_command(self):
+        """Start a task as the output says it, and return its definition's container."""
+        said = self.output("-raw", "run_command").replace("\\\n", " ")
+        words = shlex.split(said)
+        assert words[:3] == ["aws", "ecs", "run-task"]
+        options = dict(zip(words[3::2], words[4::2], strict=True))
+        started = self._ecs.run_task(
+            cluster=options["--cluster"],
+            launchType=options["--launch-type"],
+            taskDefinition=options["--task-definition"],
+            networkConfiguration=json.loads(options["--network-configuration"]),
+            overrides=json.loads(options["--overrides"]),
+        )
+        (task,) = started["tasks"]
+        self._ecs.stop_task(cluster=options["--cluster"], task=task["taskArn"])
+        (override,) = task["overrides"]["containerOverrides"]
+        container = self.container(task["taskDefinitionArn"])
+        assert override == {"name": container["name"], "command": ["dlq", "list"]}
+        return container
+
+    def names(self):
+        """The registry that each service's tasks are entered in, by the service."""
+        arns = self._ecs.list_services(cluster="orderapp")["serviceArns"]
+        found = self._ecs.describe_services(cluster="orderapp", services=arns)["services"]
+        entries = self._discovery.list_services()["Services"]
+        assert {one["Id"] for one in entries} == {
+            registry["registryArn"].split("/")[-1]
+            for one in found
+            for registry in one.get("serviceRegistries", ())
+        }
+        return {one["Name"] for one in entries}
+
+    def kept_image(self):
+        """The tag that ECR does not let expire."""
+        policy = self._ecr.get_lifecycle_policy(repositoryName="orderapp")
+        (tag,) = json.loads(policy["lifecyclePolicyText"])["rules"][0]["selection"][
+            "tagPatternList"
+        ]
+        return tag
 
     def running(self, service):
         """The container that a service's tasks have."""
@@ -119,6 +171,13 @@ class Deployment:
         return self._ecs.list_services(cluster="orderapp")["serviceArns"]
 
 
+def documented(beginning):
+    """What follows it, in words, in each command of the page."""
+    found = [one.text for one in doc_commands.commands() if one.page == doc_commands.DEPLOY]
+    begun = [text for text in found if text.startswith(beginning)]
+    return [shlex.split(text.removeprefix(beginning)) for text in begun]
+
+
 @pytest.fixture
 def deployment(terraform, tmp_path):
     with fake_aws() as aws:
@@ -127,8 +186,17 @@ def deployment(terraform, tmp_path):
 
 @pytest.mark.timeout(900)
 def test_a_deployment_from_its_first_apply_to_its_end(deployment):
+    # The image's repository comes first.
+    made = deployment.planned("-target=aws_ecr_repository.orderapp")
+    assert {kind for kind, _ in made} == {"aws_ecr_repository"}
+
     deployment.apply()
     assert len(deployment.services()) == 5
+    for words in documented("terraform output"):
+        assert deployment.output(*words).strip(), words
+    assert "orderapp:0.1.0" in deployment.output("-raw", "push_image")
+    assert deployment.run_command()["entryPoint"] == ["faust", "-A", "orderapp"]
+    assert deployment.names() == set(SERVICES)
     first = deployment.running("fraud")
     assert first["image"].endswith("orderapp:0.1.0")
     assert deployment.secret(first, "CONFLUENT_API_SECRET") == VALUES["confluent_api_secret"]
@@ -141,6 +209,7 @@ def test_a_deployment_from_its_first_apply_to_its_end(deployment):
         deployment.set("image_tag", f'"{tag}"')
         deployment.apply("-refresh=false")
         assert deployment.running("fraud")["image"].endswith(f"orderapp:{tag}")
+        assert deployment.kept_image() == tag
 
     # A value is changed, at first without the next version.
     deployment.give("confluent_api_secret", "s3cr3t-that-is-wrong")
@@ -165,9 +234,11 @@ def test_a_deployment_from_its_first_apply_to_its_end(deployment):
     # The end.
     deployment.set("take_orders", "false")
     deployment.give("api_token", "")
+    deployment.set("metrics_cidrs", "[]")
     deployment.set("deletion_protection", "false")
     deployment.apply()
     assert deployment.names_of_secrets() == {"orderapp/confluent", "orderapp/couchbase"}
+    assert deployment.names() == set()
     destroyed = deployment.run("destroy", "-auto-approve", "-input=false")
     assert destroyed.returncode == 0, destroyed.stderr
     assert deployment.is_empty()

@@ -327,6 +327,17 @@ BAD = {
         "secrets_previous",
         "needs a secrets_version above 1",
     ),
+    "metrics for everybody": ({"metrics_cidrs": '["0.0.0.0/0"]'}, "metrics_cidrs", "your own"),
+    "metrics twice": (
+        {"metrics_cidrs": '["10.0.0.0/16","10.0.0.0/16"]'},
+        "metrics_cidrs",
+        "must not have a range twice",
+    ),
+    "partitions by a setting": (
+        {"settings": '{ORDERAPP_PARTITIONS="12"}'},
+        "settings",
+        "follows from other variables",
+    ),
     "one zone": ({"zone_count": "1"}, "zone_count", "must be 2, 3 or 4"),
     "a way out that is none": ({"outbound": "internet"}, "outbound", "must be nat"),
 }

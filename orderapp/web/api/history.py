@@ -12,7 +12,9 @@ import msgspec
 from aiohttp import web
 from mode import Service
 
-from orderapp.app import app
+from orderapp.app import app, settings
+from orderapp.engine.health.lag import Look
+from orderapp.engine.observe import cloudwatch
 from orderapp.engine.observe.metrics import END_TO_END
 from orderapp.engine.observe.times import Time, iso_at
 from orderapp.web.api import progress
@@ -20,6 +22,8 @@ from orderapp.web.api.routes import Answer, Route, json, serve
 
 #: Seconds from one sample to the next, and how many are kept: an hour's.
 EVERY, KEPT = 60.0, 61
+#: What CloudWatch calls the records that wait for a group.
+LAG_METRIC = "ConsumerLag"
 #: What is measured: a service's records of a topic, from their Kafka timestamp on.
 STORED, PAID = ("analytics", "orders"), ("payment", "orders")
 
@@ -94,7 +98,16 @@ class Samples(Service):
         if look is not None:
             found = look.services.items()
             lag = {name: None if at is None else at.lag for name, at in found}
+            if settings.web.lag_namespace:
+                publish(settings.web.lag_namespace, look)
         self.kept.append(Sample(time.time(), END_TO_END.counts(), lag))
+
+
+def publish(namespace: str, look: Look) -> None:
+    """Tell CloudWatch how many records wait for each group."""
+    for position in filter(None, look.services.values()):
+        group = position.group
+        cloudwatch.publish(namespace, LAG_METRIC, position.lag, look.at, group=group)
 
 
 samples = Samples()

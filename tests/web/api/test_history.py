@@ -1,5 +1,10 @@
 """`GET /api/history`: latency from counts of ages, and lag, minute by minute."""
 
+import json
+import sys
+from dataclasses import replace
+from io import StringIO
+
 import pytest
 
 from orderapp.engine.health.lag import Look, Position
@@ -70,3 +75,25 @@ async def test_samples_hold_an_hour_and_what_kafka_says_of_the_lag(client, kafka
 
     assert (status, len(answer["minutes"])) == (200, 60)
     assert answer["minutes"][-1]["lag"] == {"fraud": 7, "payment": None}
+
+
+@pytest.mark.parametrize("namespace", [None, "orderapp"])
+async def test_the_log_has_the_lag_for_cloudwatch_where_that_is_set(
+    client, kafka, monkeypatch, namespace
+):
+    web = replace(history.settings.web, lag_namespace=namespace)
+    monkeypatch.setattr(history, "settings", replace(history.settings, web=web))
+    written = StringIO()
+    monkeypatch.setattr(sys, "__stdout__", written)
+    position = Position("fraud-group", {}, 7, None)
+    kafka.look = Look({"fraud": position, "payment": None}, {}, {}, at=1.5)
+
+    await history.Samples().take()
+
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [(line["group"], line["ConsumerLag"]) for line in lines] == (
+        [("fraud-group", 7)] if namespace else []
+    )
+    for line in lines:
+        (metric,) = line["_aws"]["CloudWatchMetrics"]
+        assert (metric["Namespace"], metric["Dimensions"]) == ("orderapp", [["group"]])
