@@ -1,5 +1,6 @@
 """The documents of orders, alerts, payments and dead letters, made of their records."""
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from aiokafka import ConsumerRecord
@@ -7,7 +8,7 @@ from aiokafka import ConsumerRecord
 from orderapp.engine.dead_letters.headers import DamagedError, read_headers, sent_at
 from orderapp.engine.observe.trace_headers import trace_id
 from orderapp.letters.select import named_order
-from orderapp.models import FraudAlert, Order, Payment
+from orderapp.models import Attempt, FraudAlert, Order, Payment, known_time
 from orderapp.store import (
     AlertDocument,
     DeadLetterDocument,
@@ -70,6 +71,7 @@ def payment_document(
     payment: Payment, record: ConsumerRecord, stored_at: str
 ) -> PaymentDocument:
     """The document of a payment."""
+    attempts = payment.attempt_times
     return PaymentDocument(
         order_id=payment.order_id,
         kafka_partition=record.partition,
@@ -82,7 +84,25 @@ def payment_document(
         country=payment.country or "",
         created_at=payment.created_at or payment.paid_at,
         kafka_timestamp=_timestamp(record),
+        attempt_times=intervals(attempts) if attempts else "",
     )
+
+
+def intervals(attempts: Iterable[Attempt]) -> str:
+    """The times of attempts, as a document keeps them; nothing if one of them is no time."""
+    times = [(known_time(one.began), known_time(one.ended)) for one in attempts]
+    if not all(began and ended for began, ended in times):
+        return ""
+    return " ".join(f"{began}/{ended}" for began, ended in times)
+
+
+def attempts_in(text: str) -> list[Attempt]:
+    """The attempts that `intervals` has written; none for what it has not."""
+    found = []
+    for interval in text.split():
+        began, _, ended = interval.partition("/")
+        found.append(Attempt(known_time(began) or "", known_time(ended) or ""))
+    return found if all(one.began and one.ended for one in found) else []
 
 
 def _timestamp(record: ConsumerRecord) -> int:

@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from orderapp.engine.observe.times import Time, parse_time
 from orderapp.engine.record import Record
@@ -65,6 +65,17 @@ class FraudAlert(Record, include_metadata=False, serializer="json"):
     detail: Detail = ""
 
 
+class Attempt(Struct, frozen=True, gc=False):
+    """When the gateway was asked, and when it had answered or was waited for no longer."""
+
+    began: Time
+    ended: Time
+
+
+#: So many attempts of a payment have their times, the last ones.
+MOST_TIMED = 50
+
+
 class Payment(Record, include_metadata=False, serializer="json"):
     """What the gateway said to an order, on the topic `payments`."""
 
@@ -79,6 +90,9 @@ class Payment(Record, include_metadata=False, serializer="json"):
     #: Those of the order, so that payments can be listed and counted by them.
     country: Country | None = None
     created_at: Time | None = None
+    #: Not there when the first attempt was answered. Else when each of the attempts, or of the
+    #: last ones, began and ended, the oldest first; the last one ends with `paid_at`.
+    attempt_times: Annotated[list[Attempt], Meta(max_length=MOST_TIMED)] | UnsetType = UNSET
 
 
 class RuleChange(Record, include_metadata=False, serializer="json"):

@@ -52,6 +52,7 @@ def test_the_fields_are_those_of_the_contract():
         "attempts",
         "country",
         "created_at",
+        "attempt_times",
     ]
 
 
@@ -73,6 +74,9 @@ PAYMENT = {
         {"attempts": -1},
         {"amount": 1.1e12},
         {"amount": -0.01},
+        {"attempt_times": [{"began": "t", "ended": "t"}] * 51},
+        {"attempt_times": [{"began": "t"}]},
+        {"attempt_times": None},
     ],
     ids=str,
 )
@@ -82,6 +86,19 @@ def test_a_payment_that_nobody_could_count_is_refused(fields):
     assert decoder.one(record(json.dumps(PAYMENT).encode())).status == "PAID"
     with pytest.raises(msgspec.ValidationError, match=next(iter(fields))):
         decoder.one(record(json.dumps(PAYMENT | fields).encode()))
+
+
+def test_a_payment_without_times_of_attempts_is_written_without_them():
+    codec = Json(Payment)
+    timed = PAYMENT | {"attempt_times": [{"began": "t", "ended": "u"}]}
+
+    for sent in (PAYMENT, timed):
+        known = {"attempts": 1, "country": None, "created_at": None}
+        decoded = codec.decode(json.dumps(sent).encode())
+        assert json.loads(codec.encode(decoded)) == sent | known
+        # As the command line sends it.
+        loaded = Payment.loads(json.dumps(sent).encode())
+        assert json.loads(loaded.dumps()) == json.loads(codec.encode(loaded)) == sent | known
 
 
 FIXED = "2026-11-23T18:00:00.123456Z"

@@ -1,10 +1,12 @@
 """Faust's Record, as type checkers should see it.
 
-Faust's own class has an untyped base, so that a misspelt field passes every checker."""
+Faust's own class has an untyped base, so that a misspelt field passes every checker. A field
+whose value is msgspec's `UNSET` is not written, as msgspec itself does it."""
 
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
 import faust
+from msgspec import UNSET
 
 if TYPE_CHECKING:
 
@@ -16,4 +18,8 @@ if TYPE_CHECKING:
         def __init_subclass__(cls, **options: Any) -> None: ...
 
 else:
-    Record = faust.Record
+
+    class Record(faust.Record, abstract=True):
+        def to_representation(self) -> dict[str, Any]:
+            payload = super().to_representation()
+            return {name: value for name, value in payload.items() if value is not UNSET}

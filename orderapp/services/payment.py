@@ -1,16 +1,33 @@
 """Payment: every order is charged at the payment gateway."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
+
+from msgspec import UNSET, UnsetType
 
 from orderapp import topics
 from orderapp.app import app, gateway
 from orderapp.engine import Batch, PartlyFailedError
 from orderapp.gateways import payment_id
-from orderapp.models import Order, Payment, PaymentStatus, now
+from orderapp.models import (
+    MOST_TIMED,
+    Attempt,
+    Order,
+    Payment,
+    PaymentStatus,
+    format_time,
+    now,
+)
 
 
-def pay(order: Order, status: PaymentStatus, paid_at: str, attempts: int = 1) -> Payment:
+def pay(
+    order: Order,
+    status: PaymentStatus,
+    paid_at: str,
+    attempts: int = 1,
+    attempt_times: list[Attempt] | UnsetType = UNSET,
+) -> Payment:
     """The payment for an order that the gateway answered with `status`."""
     return topics.payments.message(
         order_id=order.order_id,
@@ -21,7 +38,21 @@ def pay(order: Order, status: PaymentStatus, paid_at: str, attempts: int = 1) ->
         attempts=attempts,
         country=order.country,
         created_at=order.created_at,
+        attempt_times=attempt_times,
     )
+
+
+def times_of(orders: Batch[Order], paid_at: str) -> list[Attempt] | UnsetType:
+    """When the attempts at these orders began and ended, of which the last was answered."""
+    if orders.began is None:
+        return UNSET
+    failed = [Attempt(*map(_time, span)) for span in orders.failures[1 - MOST_TIMED :]]
+    # `now` may be 0.1 ms old.
+    return [*failed, Attempt(min(_time(orders.began), paid_at), paid_at)]
+
+
+def _time(moment: float) -> str:
+    return format_time(datetime.fromtimestamp(moment, UTC))
 
 
 # Batches whose waits overlap: at 100 ms for each order this is what lets orders be paid as they
@@ -37,8 +68,9 @@ async def payment(orders: Batch[Order]) -> None:
 async def report(orders: Batch[Order], answers: Mapping[int, PaymentStatus]) -> None:
     """Send the payments of the orders (by their index) that were answered."""
     paid_at = now()
+    times = times_of(orders, paid_at)
     payments = [
-        pay(orders.values[index], status, paid_at, orders.attempt)
+        pay(orders.values[index], status, paid_at, orders.attempt, times)
         for index, status in answers.items()
     ]
     await topics.payments.send_all(payments, of=orders, at=answers)

@@ -88,6 +88,9 @@ class PaymentDocument(Document, tag="payment", frozen=True):
     country: str = ""
     created_at: str = ""
     kafka_timestamp: int = 0
+    #: When its attempts, or the last ones, began and ended, as intervals of ISO 8601 with a
+    #: space between; empty for a single attempt, and where it is not known.
+    attempt_times: str = ""
 
 
 class DeadLetterDocument(Document, tag="dead-letter", frozen=True):

@@ -4,6 +4,8 @@ import json
 import re
 import time
 from collections import Counter
+from datetime import datetime
+from itertools import pairwise
 
 from tests.e2e import records
 from tests.e2e.worker import eventually, faust
@@ -44,12 +46,39 @@ def test_with_everything_broken_on_purpose_every_order_is_charged_once_and_kept(
     assert len(answers) == len(ids)
     assert min(Counter(status for _, status in answers).values()) > 10
     assert max(p["attempts"] for p in payments) > 1
+    for payment in payments:
+        check_attempts(payment)
+    tried = {p["order_id"]: p for p in payments if p["attempts"] > 1}
+    stories = [mended.paid_order(order_id)["payment"] for order_id in tried]
+    # One that was sent several times may have been charged at once the last time.
+    shown = [found for found in stories if found["attempts"] > 1]
+    assert shown
+    for found in shown:
+        check_attempts(found)
+        assert found["attempt_times"] in [p.get("attempt_times") for p in payments]
     dead = records.read(kafka, "orders-dlq")
     assert {record.key for record in dead} == {b"poison"}
     assert len(dead) >= poison
     for name in ("GATEWAY_TIMEOUT", "STORE_REFUSE", "POISON"):
         assert f"BROKEN ON PURPOSE: ORDERAPP_FAULT_{name}=0.3" in worker.log
     assert mended.log.count("BROKEN ON PURPOSE") == 1
+
+
+def check_attempts(payment):
+    """Each attempt and each wait takes the time that it has to, one after the other, until the
+    last attempt, which is answered."""
+    times = [
+        datetime.fromisoformat(attempt[name])
+        for attempt in payment.get("attempt_times", ())
+        for name in ("began", "ended")
+    ]
+    assert len(times) == (2 * payment["attempts"] if payment["attempts"] > 1 else 0)
+    took = [(end - start).total_seconds() for start, end in pairwise(times)]
+    # Without an answer 0.1 s, the first wait is 0.075 s at least, and each answer takes 0.01 s.
+    assert [s for s in took[:-1:2] if s < 0.09] == []
+    assert [s for s in took[1::2] if s < 0.07] == []
+    assert took == [] or took[-1] >= 0.009
+    assert times == [] or times[-1] == datetime.fromisoformat(payment["paid_at"])
 
 
 def test_a_gateway_that_never_answers_ends_in_the_dead_letters_of_payment_alone(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 WORDS = (
     "order_id", "customer_id", "amount", "country", "created_at", "reason", "detected_at",
     "payment_id", "status", "paid_at", "attempts", "PAID", "DE", "2026-11-23T18:00:00Z",
+    "attempt_times", "began", "ended",
     "2026-11-23T18:00:00.123456Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00",
 )  # fmt: skip
 
@@ -50,6 +51,9 @@ def near(fields):
         "amount": st.floats(0, 1e6),
         "country": st.sampled_from(["US", "DE", "x" * 64, "é"]),
         "attempts": st.integers(0, 9),
+        "attempt_times": st.lists(
+            st.fixed_dictionaries({"began": texts, "ended": texts}), max_size=51
+        ),
         "status": st.sampled_from(["PAID", "DECLINED"]),
     }
     kinds = {

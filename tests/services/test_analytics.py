@@ -9,7 +9,7 @@ from orderapp import documents
 from orderapp.engine.batches.batch import Batch
 from orderapp.engine.batches.structs import struct_of
 from orderapp.engine.errors import TransientError
-from orderapp.models import FraudAlert, Order, Payment
+from orderapp.models import Attempt, FraudAlert, Order, Payment
 from orderapp.services import analytics
 from orderapp.store import (
     AlertDocument,
@@ -148,6 +148,19 @@ def document_of(topic, value, **fields):
 def test_each_message_becomes_a_document_of_its_own(topic, value, document_id, document):
     assert document == document_of(topic, value, timestamp=99)
     assert document.id == document_id
+
+
+def test_the_times_of_a_payments_attempts_are_kept_in_one_form():
+    attempts = [Attempt("2025-06-01T14:00:00+02:00", LATER), Attempt(LATER, LATER)]
+    document = document_of("payments", replace(PAYMENT, attempt_times=attempts))
+
+    assert document.attempt_times == f"{TIME}/{LATER} {LATER}/{LATER}"
+    kept = [Attempt(TIME, LATER), Attempt(LATER, LATER)]
+    assert documents.attempts_in(document.attempt_times) == kept
+    # A payment is stored, whatever its sender takes for a time.
+    for odd in ("", "soon", "x" * 9999, f"{LATER}/{LATER}", "0001-01-01T00:00:00+14:00"):
+        sent = replace(PAYMENT, attempt_times=[*attempts, Attempt(odd, LATER)])
+        assert document_of("payments", sent).attempt_times == ""
 
 
 @pytest.mark.parametrize(

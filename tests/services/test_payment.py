@@ -1,17 +1,21 @@
 """Payment: what the gateway answers, and what is reported."""
 
 import asyncio
+import json
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from unittest.mock import Mock
 
 import pytest
 
 from orderapp import topics
 from orderapp.engine.batches.batch import Batch
+from orderapp.engine.batches.topic import outbox
 from orderapp.engine.errors import PartlyFailedError, SendFailedError
 from orderapp.gateways import simulated
 from orderapp.gateways.simulated import SimulatedGateway
-from orderapp.models import Order
+from orderapp.models import MOST_TIMED, Order
 from orderapp.services import payment
 from orderapp.services.payment import pay, payment_id
 from orderapp.settings import Faults
@@ -77,6 +81,40 @@ def test_a_payment_has_the_fields_of_the_contract():
         b'"paid_at":"2026-11-23T18:00:00.000000Z","attempts":2,"country":"DE",'
         b'"created_at":"t"}'
     )
+
+
+async def test_a_payment_says_when_each_of_its_attempts_was(use, monkeypatch):
+    use(0.0)
+    monkeypatch.setattr(payment, "now", lambda: "2026-11-23T18:00:02.250000Z")
+    second = datetime(2026, 11, 23, 18, tzinfo=UTC).timestamp()
+
+    def attempt(failures, began):
+        return replace(batch(2, len(failures) + 1), failures=failures, began=began)
+
+    found = []
+    for one in (
+        batch(2),
+        attempt(((second, second + 1), (second + 1.5, second + 2)), second + 2.125),
+        attempt(tuple((second - n, second - n + 0.5) for n in range(99, 0, -1)), second + 9),
+    ):
+        token = outbox.set(sent := [])
+        await charge(one)
+        outbox.reset(token)
+        found.append([json.loads(message.value) for message in sent])
+
+    assert all("attempt_times" not in value for value in found[0])
+    for value in found[1]:
+        assert value["attempts"] == 3
+        assert value["attempt_times"] == [
+            {"began": "2026-11-23T18:00:00.000000Z", "ended": "2026-11-23T18:00:01.000000Z"},
+            {"began": "2026-11-23T18:00:01.500000Z", "ended": "2026-11-23T18:00:02.000000Z"},
+            {"began": "2026-11-23T18:00:02.125000Z", "ended": "2026-11-23T18:00:02.250000Z"},
+        ]
+    # The last ones, and none that ends before it begins, however old the clock's last look is.
+    times = found[2][0]["attempt_times"]
+    assert len(times) == MOST_TIMED
+    assert times[0]["began"] == "2026-11-23T17:59:11.000000Z"
+    assert times[-1] == dict.fromkeys(("began", "ended"), "2026-11-23T18:00:02.250000Z")
 
 
 async def test_the_waits_of_a_batch_overlap(sent, use):

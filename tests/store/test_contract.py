@@ -187,7 +187,14 @@ async def test_what_rules_in_the_shadow_have_found_is_no_alert(store, n):
 NEW_FIELDS = [
     order(7, kafka_timestamp=1_700_000_000_001, stored_at="s", trace_id="4bf92f35" * 4),
     alert(7, created_at="c", kafka_timestamp=1_700_000_000_002, rule_version=3, detail="d"),
-    payment(7, attempts=3, country="DE", created_at="c", kafka_timestamp=1_700_000_000_003),
+    payment(
+        7,
+        attempts=3,
+        country="DE",
+        created_at="c",
+        kafka_timestamp=1_700_000_000_003,
+        attempt_times="a/b c/d",
+    ),
     dead_letter(7, service="fraud,payment", kafka_timestamp=1_700_000_000_004),
     shadow(7, created_at="c", kafka_timestamp=1_700_000_000_005, rule_version=4, detail="e"),
 ]

@@ -6,6 +6,7 @@ back on its port, and heartbeats as fast as a test wants."""
 import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -177,10 +178,17 @@ class FakeWorker:
         self.orders[order_id]["alerts"].append(stored(found, "alert"))
         self.hear(alerts=[found])
 
-    def pay(self, order_id: int, status: str = "PAID", attempts: int = 1) -> None:
-        """Payment charges an order."""
+    def pay(
+        self,
+        order_id: int,
+        status: str = "PAID",
+        attempts: int = 1,
+        times: Sequence[Json] = (),
+    ) -> None:
+        """Payment charges an order; `times`: of its attempts, where they are known."""
         found = payment_of(self.orders[order_id], status, attempts)
-        self.orders[order_id]["payment"] = stored(found, "payment")
+        kept = stored(found, "payment") | {"attempt_times": [*times]}
+        self.orders[order_id]["payment"] = kept
         self.hear(payments=[found])
 
     def bury(

@@ -98,6 +98,9 @@ def status_of(order: Json) -> str:
 def listed(order: Json) -> Json:
     """An order as lists have it."""
     found = {name: value for name, value in order.items() if name not in _WHOLE}
+    if order["payment"]:
+        found["payment"] = {**order["payment"]}
+        found["payment"].pop("attempt_times", None)
     return {**found, "order_status": status_of(order)}
 
 

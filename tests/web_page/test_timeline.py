@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker
-from tests.web_page.fake_orders import FIRST_ID, alert_of, make_order, moment
+from tests.web_page.fake_orders import FIRST_ID, Json, alert_of, make_order, moment
 from tests.web_page.page import story, words
 
 ID = FIRST_ID + 1
@@ -98,6 +98,106 @@ async def test_attempts_that_led_to_a_payment_are_told_with_their_time(
     paid = story(page).locator("li", has_text="Paid")
     await expect(paid).to_contain_text("3 attempts and the waits between them: 104 ms")
     await expect(paid.locator(".tries")).to_have_count(1)
+
+
+def attempts(*spans: tuple[int, int]) -> list[Json]:
+    """What the API says of attempts from and to so many ms after the order was created."""
+    return [{"began": moment(1, began), "ended": moment(1, ended)} for began, ended in spans]
+
+
+def pay_at(worker: FakeWorker, tries: int, *spans: tuple[int, int]) -> None:
+    worker.put(make_order(1))
+    worker.pay(ID, attempts=tries, times=attempts(*spans))
+    worker.orders[ID]["payment"]["paid_at"] = moment(1, spans[-1][1])
+
+
+async def parts_of(step: Locator) -> list[tuple[str, float, float]]:
+    """The parts of a step's bar: their classes, and where they begin and end on the axis."""
+    found = await step.evaluate(
+        """(item) => {
+          const lane = item.querySelector(".lane").getBoundingClientRect();
+          const place = (x) => (x - lane.left) / lane.width;
+          return [...item.querySelectorAll(".lane span:not(.cut)")].map((part) => {
+            const { left, right } = part.getBoundingClientRect();
+            return [part.className, place(left), place(right)];
+          });
+        }"""
+    )
+    return [(name, begin, end) for name, begin, end in found]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_each_attempt_at_a_payment_is_drawn_to_scale_and_told_with_its_wait(
+    worker: FakeWorker, open_page: OpenPage, width: int
+) -> None:
+    pay_at(worker, 3, (20, 120), (220, 320), (420, 500))
+    page = await open_order(worker, open_page, width=width)
+
+    paid = story(page).locator("li", has_text="Paid")
+    await expect(paid).to_contain_text(
+        "3 attempts: failed after 100 ms, waited 100 ms, failed after 100 ms, "
+        "waited 100 ms, answered after 80 ms"
+    )
+    await expect(paid.locator(".lane")).to_have_attribute("aria-hidden", "true")
+    parts = await parts_of(paid)
+    expected = [("waits", 0, 20), ("tries", 20, 120), ("tries", 220, 320), ("", 420, 500)]
+    assert [name for name, *_ in parts] == [name for name, *_ in expected]
+    for (_, begin, end), (name, *times) in zip(parts, expected, strict=True):
+        assert (begin, end) == pytest.approx([time / 500 for time in times], abs=0.012), name
+    assert await words(page.locator("#story-axis")) == "0 +500 ms"
+    # It was stored before payment began.
+    await expect(story(page)).to_contain_text("Waited in Kafka at most 12 ms")
+
+
+async def test_an_attempt_ends_the_wait_in_kafka_although_it_failed(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    pay_at(worker, 2, (5, 105), (205, 300))
+    page = await open_order(worker, open_page)
+
+    await expect(story(page)).to_contain_text("Waited in Kafka at most 5 ms")
+
+
+@pytest.mark.parametrize(
+    ("tries", "earlier"), [(12, ""), (1012, "1,000 earlier ones failed, ")]
+)
+async def test_of_many_attempts_all_are_drawn_and_the_first_and_last_are_told(
+    worker: FakeWorker, open_page: OpenPage, tries: int, earlier: str
+) -> None:
+    spans = [(50 * n + 20, 50 * n + 30) for n in range(12)]
+    pay_at(worker, tries, *spans)
+    page = await open_order(worker, open_page)
+
+    paid = story(page).locator("li", has_text="Paid")
+    one = "waited 40 ms, failed after 10 ms, "
+    await expect(paid).to_contain_text(
+        f"{tries:,} attempts: {earlier}failed after 10 ms, {one * 3}5 more failed, {one * 2}"
+        "waited 40 ms, answered after 10 ms"
+    )
+    names = [name for name, *_ in await parts_of(paid)]
+    assert names == ["tries" if earlier else "waits", *["tries"] * 11, ""]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [],
+        attempts((20, 120)),
+        attempts((220, 320), (20, 120)),
+        attempts((20, 10), (20, 120)),
+        [{"began": "soon", "ended": "later"}] * 2,
+    ],
+)
+async def test_attempts_whose_times_are_not_known_are_told_in_one(
+    worker: FakeWorker, open_page: OpenPage, odd: list[Json]
+) -> None:
+    worker.put(make_order(1))
+    worker.pay(ID, attempts=3, times=odd)
+    page = await open_order(worker, open_page)
+
+    paid = story(page).locator("li", has_text="Paid")
+    await expect(paid).to_contain_text("3 attempts and the waits between them: 104 ms")
+    assert [name for name, *_ in await parts_of(paid)] == ["tries"]
 
 
 async def test_times_of_clocks_that_differ_or_that_are_not_known_are_drawn_as_they_are(

@@ -10,6 +10,10 @@ from aiokafka import ConsumerRecord
 from orderapp.engine.batches.records import is_for, is_replay
 
 V = TypeVar("V")
+W = TypeVar("W")
+
+#: A record may be tried without end, while something that it needs is away.
+MOST_FAILURES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,11 @@ class Batch(Generic[V]):
     records: list[ConsumerRecord]
     #: Which attempt this is, from 1.
     attempt: int = 1
+    #: When each of the earlier attempts began and when it had failed (Unix time, s), the oldest
+    #: first; the last `MOST_FAILURES` of them.
+    failures: tuple[tuple[float, float], ...] = field(default=(), compare=False, kw_only=True)
+    #: When this attempt began (Unix time, s); None: it is the first.
+    began: float | None = field(default=None, compare=False, kw_only=True)
     #: The services that are through with it.
     done_by: set[str] = field(default_factory=set, compare=False)
     #: Records that came with these and met a bug of the app's while they were decoded; each
@@ -47,16 +56,12 @@ class Batch(Generic[V]):
 
     def part(self, start: int, stop: int) -> "Batch[V]":
         """The records from `start` up to and without `stop`."""
-        return Batch(
-            self.topic,
-            self.partition,
-            self.values[start:stop],
-            self.records[start:stop],
-            self.attempt,
-        )
+        return self._with(self.values[start:stop], self.records[start:stop])
 
-    def again(self, indices: Iterable[int]) -> "Batch[V]":
-        """The records with these indices, for the next try."""
+    def again(
+        self, indices: Iterable[int], failures: tuple[tuple[float, float], ...], began: float
+    ) -> "Batch[V]":
+        """The records with these indices, for the next try, which begins at `began`."""
         chosen = list(indices)
         return Batch(
             self.topic,
@@ -64,12 +69,24 @@ class Batch(Generic[V]):
             [self.values[index] for index in chosen],
             [self.records[index] for index in chosen],
             self.attempt + 1,
+            failures=failures[-MOST_FAILURES:],
+            began=began,
         )
 
     def decoded(self: "Batch[Callable[[], V]]") -> "Batch[V]":
         """What `bugs` holds, decoded anew; raises what that raises."""
-        values = [decode() for decode in self.values]
-        return Batch(self.topic, self.partition, values, self.records, self.attempt)
+        return self._with([decode() for decode in self.values], self.records)
+
+    def _with(self, values: list[W], records: list[ConsumerRecord]) -> "Batch[W]":
+        return Batch(
+            self.topic,
+            self.partition,
+            values,
+            records,
+            self.attempt,
+            failures=self.failures,
+            began=self.began,
+        )
 
     def addressed_to(self, service: str) -> "Batch[V]":
         """The records that `service` has to process: all but replays for others."""

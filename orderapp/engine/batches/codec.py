@@ -54,7 +54,8 @@ class Json(Codec[V]):
 
 def _fields(value: Any) -> Any:
     if isinstance(value, faust.Record):
-        return value.asdict()
+        fields = value.asdict().items()
+        return {name: field for name, field in fields if field is not msgspec.UNSET}
     raise TypeError(f"a {type(value).__name__} can't be written as JSON")
 
 

@@ -56,6 +56,8 @@ class Settling:
         self._errand = errand
         self._check_wanted = errand.check_wanted
         self.service = policy.service
+        # When each attempt at what is being settled began, and when it had failed.
+        self._failures: tuple[tuple[float, float], ...] = ()
 
     async def settle(self, batch: Batch[Any]) -> None:
         """Return when each record is done or a dead letter."""
@@ -68,11 +70,16 @@ class Settling:
             errors = await self._try(batch)
             if was_reached:
                 limit.look(_failed(errors.values()), len(batch))
-            dead_letters = await self._try_again(batch, errors) if errors else 0
+            dead_letters = await self._try_again(batch, errors, began) if errors else 0
         meter(self.service, batch.topic).settled(batch.records, began, dead_letters)
 
-    async def _try_again(self, batch: Batch[Any], errors: Mapping[int, Exception]) -> int:
-        """Settle what failed; how many records became dead letters."""
+    async def _try_again(
+        self, batch: Batch[Any], errors: Mapping[int, Exception], began: float
+    ) -> int:
+        """Settle what failed, tried first at `began` (`time.perf_counter`); how many records
+        became dead letters."""
+        now = time.time()
+        self._failures = ((now - (time.perf_counter() - began), now),)
         first, dead_letters, retry = moment(), 0, self._policy.retry
         pauses, most = retry.waits(), retry.attempts
         while errors:
@@ -91,14 +98,24 @@ class Settling:
                 break
             # What failed for want of our own infrastructure has not used up an attempt.
             most += not any(isinstance(error, RetryableError) for error in errors.values())
-            batch, wait = batch.again(sorted(errors.keys() - lost)), next(pauses)
-            meter(self.service, batch.topic).retried()
+            rest, wait = sorted(errors.keys() - lost), next(pauses)
             if self._policy.few.room():
-                self._say(batch, next(iter(errors.values())), wait)
+                self._say(batch, rest, errors[rest[0]], wait)
             with held_up.waiting((batch.topic, batch.partition)):
                 await asyncio.sleep(wait)
-                errors = await self._try(batch)
+                batch, errors = await self._again(batch, rest)
         return dead_letters
+
+    async def _again(
+        self, batch: Batch[Any], indices: list[int]
+    ) -> tuple[Batch[Any], Mapping[int, Exception]]:
+        """Try these records once more; they, and what still fails of them."""
+        meter(self.service, batch.topic).retried()
+        began = time.time()
+        batch = batch.again(indices, self._failures, began)
+        errors = await self._try(batch)
+        self._failures = (*batch.failures, (began, time.time()))
+        return batch, errors
 
     def _allows(
         self, batch: Batch[Any], errors: Mapping[int, Exception], lost: list[int]
@@ -115,9 +132,7 @@ class Settling:
 
         async def attempt() -> tuple[int, int]:
             nonlocal batch, errors
-            batch = batch.again(sorted(errors))
-            meter(self.service, batch.topic).retried()
-            errors = await self._try(batch)
+            batch, errors = await self._again(batch, sorted(errors))
             return _failed(errors.values()), len(batch)
 
         limit, before = self._policy.limit, batch
@@ -132,28 +147,31 @@ class Settling:
         with held_up.waiting((batch.topic, batch.partition)), self._errand.aside():
             yield
 
-    def _say(self, batch: Batch[Any], error: Exception, wait: float) -> None:
+    def _say(
+        self, batch: Batch[Any], indices: list[int], error: Exception, wait: float
+    ) -> None:
         logger.warning(
             "%s: %d from %s[%d] failed at attempt %d: %s: %s (next attempt in %.1f s)",
             self.service,
-            len(batch),
+            len(indices),
             batch.topic,
             batch.partition,
-            batch.attempt - 1,
+            batch.attempt,
             type(error).__name__,
             one_line(error),
             wait,
-            extra=self._about(batch),
+            extra=self._about(batch, indices),
         )
 
-    def _about(self, batch: Batch[Any]) -> dict[str, Any]:
-        if len(batch) == 1:
-            return about(batch.records[0], service=self.service, attempt=batch.attempt - 1)
+    def _about(self, batch: Batch[Any], indices: list[int]) -> dict[str, Any]:
+        if len(indices) == 1:
+            record = batch.records[indices[0]]
+            return about(record, service=self.service, attempt=batch.attempt)
         return {
             "service": self.service,
             "topic": batch.topic,
             "partition": batch.partition,
-            "attempt": batch.attempt - 1,
+            "attempt": batch.attempt,
         }
 
     async def _give_up(

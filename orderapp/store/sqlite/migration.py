@@ -2,7 +2,7 @@
 
 Version 2 has more fields, dead letters and totals, version 3 several alerts of an order,
 version 4 a table of what rules in the shadow have found, version 5 customers and traces in the
-index of time.
+index of time, version 6 the times of a payment's attempts.
 """
 
 _COLUMNS = (
@@ -16,6 +16,8 @@ _COLUMNS = (
     "ALTER TABLE payments ADD COLUMN created_at TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE payments ADD COLUMN kafka_timestamp INTEGER NOT NULL DEFAULT 0",
 )
+
+_TIMES = ("ALTER TABLE payments ADD COLUMN attempt_times TEXT NOT NULL DEFAULT ''",)
 
 # Its columns are others now.
 _INDEX = ("DROP INDEX IF EXISTS orders_by_time",)
@@ -67,10 +69,11 @@ _ALERTS_BACK = (
 #: By version: before the tables and indexes are made that are missing. 0 is a new file.
 BEFORE: dict[int, tuple[str, ...]] = {
     0: (),
-    1: (*_COLUMNS, *_INDEX, *_ALERTS_ASIDE),
-    2: (*_INDEX, *_ALERTS_ASIDE),
-    3: _INDEX,
-    4: _INDEX,
+    1: (*_COLUMNS, *_TIMES, *_INDEX, *_ALERTS_ASIDE),
+    2: (*_TIMES, *_INDEX, *_ALERTS_ASIDE),
+    3: (*_TIMES, *_INDEX),
+    4: (*_TIMES, *_INDEX),
+    5: _TIMES,
 }
 #: After the tables are made.
 AFTER: dict[int, tuple[str, ...]] = {
@@ -79,4 +82,5 @@ AFTER: dict[int, tuple[str, ...]] = {
     2: _ALERTS_BACK,
     3: (),
     4: (),
+    5: (),
 }

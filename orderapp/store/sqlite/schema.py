@@ -25,7 +25,7 @@ from orderapp.store.sqlite.migration import AFTER, BEFORE
 
 log = logging.getLogger(__name__)
 
-VERSION = 5
+VERSION = 6
 
 TABLES: dict[type[Document], str] = {
     OrderDocument: "orders",
@@ -63,7 +63,8 @@ _TABLES = (
         kafka_offset INTEGER NOT NULL, payment_id TEXT NOT NULL, status TEXT NOT NULL,
         amount REAL NOT NULL, paid_at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 1,
         country TEXT NOT NULL DEFAULT '', created_at TEXT NOT NULL DEFAULT '',
-        kafka_timestamp INTEGER NOT NULL DEFAULT 0)""",
+        kafka_timestamp INTEGER NOT NULL DEFAULT 0,
+        attempt_times TEXT NOT NULL DEFAULT '')""",
     """CREATE TABLE IF NOT EXISTS dead_letters (
         order_id INTEGER PRIMARY KEY, kafka_partition INTEGER NOT NULL,
         kafka_offset INTEGER NOT NULL, service TEXT NOT NULL, error_class TEXT NOT NULL,

@@ -6,9 +6,17 @@ from typing import Literal
 import msgspec
 
 from orderapp.app import settings
+from orderapp.documents import attempts_in
 from orderapp.engine.observe.times import Time
+from orderapp.models import Attempt
 from orderapp.store import OrderStory
-from orderapp.web.api.listed import ListedOrder, ListedShadow, fields_of, shadow_of
+from orderapp.web.api.listed import (
+    ListedOrder,
+    ListedPayment,
+    ListedShadow,
+    fields_of,
+    shadow_of,
+)
 from orderapp.web.api.parameters import TRACE_ID
 from orderapp.web_settings import TRACE_PLACE
 
@@ -32,11 +40,20 @@ class Step(msgspec.Struct, frozen=True):
     shadow: bool = False
 
 
+class PaymentDetail(ListedPayment, tag="payment", frozen=True, kw_only=True):
+    """A payment with the times of its attempts. `attempt_times` has the last 50 of them, the
+    oldest first: the last one was answered, those before it failed. It is empty after a single
+    attempt, and for a payment of an older orderapp."""
+
+    attempt_times: Sequence[Attempt]
+
+
 class OrderDetail(ListedOrder, tag="order", frozen=True, kw_only=True):
     """An order with its whole story. `shadow` is what rules in the shadow have found: these are
     no alerts. `trace_url` is where its trace is shown (ORDERAPP_TRACE_URL); null where nobody
     says it, and without a trace."""
 
+    payment: PaymentDetail | None
     fraud: Fraud
     shadow: Sequence[ListedShadow]
     timeline: Sequence[Step]
@@ -68,8 +85,13 @@ class OneOrder(msgspec.Struct, frozen=True):
 
 def detailed(story: OrderStory, fraud: Fraud, timeline: Sequence[Step]) -> OrderDetail:
     """An order with its story."""
+    fields = fields_of(story)
+    if story.payment is not None:
+        times = attempts_in(story.payment.attempt_times)
+        listed = msgspec.structs.asdict(fields["payment"])
+        fields["payment"] = PaymentDetail(**listed, attempt_times=times)
     return OrderDetail(
-        **fields_of(story),
+        **fields,
         fraud=fraud,
         shadow=shadow_of(story),
         timeline=timeline,

@@ -9,7 +9,7 @@ from orderapp.engine.dead_letters.read import State
 from orderapp.engine.dead_letters.resolutions import Place
 from orderapp.engine.observe.times import Time
 from orderapp.models import PaymentStatus, known_time, normal_time
-from orderapp.store import DeadLetterDocument, Document, OrderStory
+from orderapp.store import DeadLetterDocument, Document, OrderStory, PaymentDocument
 from orderapp.web.api.known_letters import Told, told
 
 OrderStatus = Literal["stored", "paid", "declined", "dead_letter"]
@@ -123,10 +123,16 @@ def fields_of(story: OrderStory) -> dict[str, Any]:
     return {
         **order,
         "alerts": [_as(ListedAlert, alert) for alert in story.alerts],
-        "payment": story.payment and _as(ListedPayment, story.payment),
+        "payment": story.payment and _payment(story.payment),
         "dead_letter": letter and _dead_letter(letter, became),
         "order_status": _status(story, became),
     }
+
+
+def _payment(payment: PaymentDocument) -> ListedPayment:
+    fields = _fields(payment)
+    del fields["attempt_times"]
+    return ListedPayment(**fields)
 
 
 def _dead_letter(letter: DeadLetterDocument, became: Told | None) -> ListedDeadLetter:

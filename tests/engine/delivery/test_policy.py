@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -223,6 +224,46 @@ async def test_an_error_of_others_is_tried_again_until_it_has_passed():
     assert await run(work, event, max_attempts=3) == []
     assert tries == [([1, 2], 1), ([1, 2], 2), ([1, 2], 3)]
     assert event.acked
+
+
+async def test_each_attempt_knows_when_those_before_it_began_and_had_failed():
+    seen = []
+
+    async def work(batch):
+        seen.append((batch.failures, batch.began, batch.part(0, 1).failures))
+        await asyncio.sleep(0.01)
+        if batch.attempt < 4:
+            raise PartlyFailedError({0: RetryableError("no answer")})
+
+    before = time.time()
+    await run(work, Event([1]), max_attempts=4)
+
+    assert seen[0] == ((), None, ())
+    assert [len(failures) for failures, _, _ in seen] == [0, 1, 2, 3]
+    (first, second, third), began, of_a_part = seen[3]
+    assert (seen[1][0], seen[2][0], of_a_part) == ((first,), (first, second), seen[3][0])
+    times = [before, *first, *second, *third, began, time.time()]
+    assert times == sorted(times)
+    for start, end in (first, second, third):
+        assert end - start > 0.009
+    # Each has the beginning that it was told of itself.
+    assert [second[0], third[0]] == [seen[1][1], seen[2][1]]
+
+
+async def test_the_times_of_the_last_attempts_are_kept_however_many_there_were():
+    seen = []
+
+    async def work(batch):
+        seen.append(batch.failures)
+        if batch.attempt < 60:
+            raise RetryableError("no answer")
+
+    await run(work, Event([1]), Event([2]), max_attempts=60)
+
+    assert [len(failures) for failures in seen] == [*range(50), *[50] * 10] * 2
+    assert seen[59][-2] == seen[58][-1]
+    # The next record's attempts are its own.
+    assert seen[119][0][0] > seen[59][-1][1]
 
 
 async def test_an_error_of_others_that_does_not_pass_in_time_ends_in_the_dead_letters():

@@ -1,4 +1,4 @@
-"""Files of versions 1 to 4 (`version_1.sql` is a dump of one), opened by this orderapp."""
+"""Files of versions 1 to 5 (`version_1.sql` is a dump of one), opened by this orderapp."""
 
 import sqlite3
 from pathlib import Path
@@ -218,6 +218,30 @@ async def test_a_file_of_version_4_keeps_all_and_is_searched_by_customer_and_tra
     await store.close()
 
 
+async def test_a_file_of_version_5_keeps_all_and_takes_the_times_of_attempts(tmp_path):
+    path = dumped(tmp_path / "fifth.db", "version_5.sql")
+    store = SQLiteStore(path)
+    await store.open()
+    new = sqlite3.connect(":memory:", isolation_level=None)
+    schema.create(new)
+    assert layout(sqlite3.connect(path)) == layout(new)
+
+    story = await store.story(1)
+    assert (story.payment.attempts, story.payment.attempt_times) == (3, "")
+    assert len(story.alerts) == len(story.shadow) == 1
+    assert (await store.story(2)).dead_letter == dead_letter(2)
+    totals = [CountryStats("IN", 2, 1, 1, 0, 450.25)]
+    assert (await store.stats(0)).countries == totals
+
+    # Kafka delivers it once more, sent by a newer payment service.
+    again = replace(story.payment, attempt_times="a/b c/d", kafka_offset=99)
+    await store.upsert([again])
+
+    assert (await store.story(1)).payment == again
+    assert (await store.stats(0)).countries == totals
+    await store.close()
+
+
 OF_2 = [
     CountryStats("DE", 2, 1, 0, 0, 0.0),
     CountryStats("IN", 1, 1, 1, 0, 301.5),
@@ -257,7 +281,7 @@ async def test_an_older_file_is_not_changed_by_who_only_reads(second):
     store = SQLiteStore(second, read_only=True)
 
     with pytest.raises(
-        StoreRejected, match=r"schema version 2 is older than this orderapp's 5"
+        StoreRejected, match=r"schema version 2 is older than this orderapp's 6"
     ):
         await store.open()
     assert second.read_bytes() == before

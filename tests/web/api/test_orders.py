@@ -19,6 +19,7 @@ from tests.web.examples import alert, ask, dead_letter, look, order, payment, sh
 
 ONE = "/api/orders/{order_id}"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TIME, LATER = "2026-11-23T18:00:01.000000Z", "2026-11-23T18:00:03.000000Z"
 
 
 async def test_no_orders_are_an_empty_list(client, store):
@@ -254,6 +255,31 @@ async def test_an_order_tells_its_whole_story(client, store, kafka):
         "shadow": False,
     }
     assert story["timeline"][-1]["detail"] == "pay-7, 3 attempts"
+    assert story["payment"]["attempt_times"] == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [
+        (f"{TIME}/{LATER} {LATER}/{LATER}", [(TIME, LATER), (LATER, LATER)]),
+        ("2026-11-23T18:00:01Z/2026-11-23T18:00:03+00:00", [(TIME, LATER)]),
+        (f"{TIME}/{LATER} {TIME}", []),
+        (f"{TIME}/yesterday", []),
+        (f"{TIME}/{LATER}/{LATER}", []),
+        ("/", []),
+    ],
+)
+async def test_a_payments_attempts_have_their_times_where_they_are_known(
+    client, store, kept, shown
+):
+    await store.upsert([order(7), payment(7, attempts=2, attempt_times=kept)])
+
+    _, answer = await ask(client, "/api/orders/7", route=ONE)
+
+    found = answer["order"]["payment"]["attempt_times"]
+    assert found == [{"began": began, "ended": ended} for began, ended in shown]
+    _, page = await ask(client, "/api/orders")
+    assert "attempt_times" not in page["orders"][0]["payment"]
 
 
 @pytest.mark.parametrize(

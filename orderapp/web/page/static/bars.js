@@ -1,17 +1,30 @@
 /* A story's spans as bars on one axis: for the eye alone, since its list says the same in words. */
 
-import { durationText } from "./spans.js";
-import { byId, make, setText } from "./text.js";
+import { byId, durationText, make, setText } from "./text.js";
 
-/** The bar of a span; the part in which it was tried again and again is hatched. */
-export function bar({ step, from, to, tries, failed }, scale) {
+/** The bar of a span; an attempt that failed is hatched, and so is the part in which it was tried
+    again and again without that it is known when. */
+export function bar(span, scale) {
   const lane = make("span", "lane");
   lane.setAttribute("aria-hidden", "true");
-  const begin = failed ?? from;
-  if (failed) lane.append(part("waits", from, failed, scale));
-  lane.append(part(step === "waited" ? "waits" : tries > 1 ? "tries" : "", begin, to, scale));
+  for (const [name, from, to] of partsOf(span)) lane.append(part(name, from, to, scale));
   for (const cut of scale.cuts) lane.append(mark(cut, scale));
   return lane;
+}
+
+function partsOf({ step, from, to, tries, failed, attempts }) {
+  if (attempts) return attemptParts(attempts, from, tries);
+  const last = [step === "waited" ? "waits" : tries > 1 ? "tries" : "", failed ?? from, to];
+  return failed ? [["waits", from, failed], last] : [last];
+}
+
+/** Each attempt, with gaps while it was waited for the next; and what was before the first. */
+function attemptParts(attempts, from, tries) {
+  const last = attempts.length - 1;
+  const parts = attempts.map((one, at) => [at < last ? "tries" : "", one.from, one.to]);
+  const begin = attempts[0].from;
+  const before = tries > attempts.length ? "tries" : "waits";
+  return begin > from ? [[before, from, begin], ...parts] : parts;
 }
 
 function part(name, from, to, scale) {

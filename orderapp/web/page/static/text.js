@@ -83,6 +83,8 @@ export function secondsText(seconds) {
   return `${Math.floor(seconds / 3600)} h`;
 }
 
+export const durationText = (ms) => (ms < 1 ? "under 1 ms" : secondsText(ms / 1000));
+
 /** `HIGH_AMOUNT` as words; anything else as it is. */
 export function words(code) {
   const text = String(code);
