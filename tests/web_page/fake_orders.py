@@ -137,6 +137,7 @@ def story_of(order: Json, fraud: Json | None = None) -> Json:
         timeline.append({"step": "judged", "at": at, "detail": text, "shadow": True})
     return {
         **order,
+        "payment": payment and {"attempt_times": [], **payment},
         "order_status": status_of(order),
         "fraud": fraud or {"verdict": verdict, "reason": reason},
         "timeline": timeline,
