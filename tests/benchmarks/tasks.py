@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from playwright.async_api import Browser, Page
@@ -30,9 +31,17 @@ def tasks_of(events: Sequence[Mapping[str, Any]]) -> list[Task]:
     return max(found.values(), key=lambda tasks: sum(cpu for _, cpu in tasks), default=[])
 
 
-async def trace(browser: Browser, page: Page, seconds: float) -> list[Task]:
-    """The tasks of the next seconds."""
-    await browser.start_tracing(page=page, categories=["toplevel"])
+async def trace(
+    browser: Browser,
+    page: Page,
+    seconds: float,
+    busy: Callable[[], AbstractAsyncContextManager[None]],
+) -> list[Task]:
+    """The tasks of the next seconds; `busy` is entered for what tracing itself does."""
+    async with busy():
+        await browser.start_tracing(page=page, categories=["toplevel"])
     await asyncio.sleep(seconds)
-    events = json.loads(await browser.stop_tracing())["traceEvents"]
+    async with busy():
+        traced = await browser.stop_tracing()
+    events = json.loads(traced)["traceEvents"]
     return await asyncio.to_thread(tasks_of, events)

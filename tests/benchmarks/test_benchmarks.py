@@ -401,6 +401,20 @@ def test_tasks_are_those_of_the_page_that_works_most_with_their_processor_time()
     assert tasks.tasks_of([]) == []
 
 
+async def test_what_the_measurement_does_to_the_page_does_not_count():
+    class Page:
+        times = iter([100.0, 160.0])
+
+        async def evaluate(self, _):
+            return next(self.times)
+
+    ours = console.Ours(Page())
+    async with ours.busy():
+        """The page collects its garbage."""
+    tasks = [(30.0, 60.0), (80.0, 55.0), (110.0, 51.0), (155.0, 70.0), (160.0, 52.0)]
+    assert ours.without(tasks) == [60.0, 52.0]
+
+
 def test_the_slope_is_that_of_the_line_which_fits_best():
     assert console.slope([(0, 1), (10, 2), (20, 3)]) == pytest.approx(0.1)
     assert console.slope([(0, 1)]) == 0
