@@ -7,7 +7,8 @@ order is chosen and reached, and a moment later the button is pressed.
 
 Who looks at the page has another machine than the worker; here the worker and all that it is
 sent yield to the browser (nice). What the measurement itself does to the page's thread, such as
-a collection of garbage, does not count.
+a collection of garbage, does not count, nor the time in which the whole machine stood still
+(`standstill`).
 """
 
 import asyncio
@@ -42,16 +43,19 @@ LOOK, AIM = 15.0, (0.2, 0.6)
 PATIENCE = 5.0
 #: Seconds of each trace, in which tasks have their processor time.
 TRACE = 10.0
+NOW = "performance.timeOrigin + performance.now()"
 #: Before a command whose processes let others go first.
 YIELDING = ("nice", "-n", "10")
 
-#: From and to, in ms of the page's clock.
+#: From and to (Unix time in ms).
 Span = tuple[float, float]
 
 WATCH = """() => {
   window.tasks = [];
   new PerformanceObserver((list) => {
-    for (const task of list.getEntries()) window.tasks.push([task.startTime, task.duration]);
+    for (const { startTime, duration } of list.getEntries()) {
+      window.tasks.push([performance.timeOrigin + startTime, duration]);
+    }
   }).observe({ type: "longtask" });
 }"""
 #: The middle of a row's order id that is in view, and which one it is.
@@ -77,6 +81,8 @@ class Console:
     longest_task: float
     tasks_above_50: int
     tasks_above_100: int
+    #: How often the machine stood still, for more than 30 ms.
+    stood_still: int
     #: Processor time of the longest one in the traces.
     longest_cpu: float
     heap_begin: float
@@ -108,17 +114,41 @@ class Ours:
     @asynccontextmanager
     async def busy(self) -> AsyncIterator[None]:
         """While it does."""
-        began = await self._page.evaluate("performance.now()")
+        began = await self._page.evaluate(NOW)
         yield
-        self._spans.append((began, await self._page.evaluate("performance.now()")))
+        self._spans.append((began, await self._page.evaluate(NOW)))
 
-    def without(self, tasks: list[Span]) -> list[float]:
-        """How long the others took, of tasks (begin, duration)."""
+    def without(self, tasks: list[Span]) -> list[Span]:
+        """The others of tasks (begin, duration)."""
         return [
-            duration
+            (began, duration)
             for began, duration in tasks
             if not any(from_ < began + duration and began < to for from_, to in self._spans)
         ]
+
+
+def running(tasks: list[Span], stood: list[Span]) -> list[float]:
+    """How long tasks (begin, duration) took, but for the spans in which the machine stood."""
+    return [
+        duration
+        - sum(max(0.0, min(began + duration, to) - max(began, from_)) for from_, to in stood)
+        for began, duration in tasks
+    ]
+
+
+@asynccontextmanager
+async def _standing() -> AsyncIterator[list[Span]]:
+    """When the machine stood still meanwhile; filled in at the end."""
+    found: list[Span] = []
+    watching = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.benchmarks.standstill",
+        cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield found
+    finally:
+        output, _ = await watching.communicate(b"\n")
+        found += [(from_, to) for from_, to in json.loads(output)]
 
 
 async def _heap(session: CDPSession, ours: Ours) -> tuple[float, int]:
@@ -188,17 +218,19 @@ async def _watch(browser: Browser, page: Page, seconds: float) -> dict[str, Any]
     await asyncio.sleep(WARM_UP)
     await page.evaluate(WATCH)
     ours = Ours(page)
-    clicked, looks, traced = await asyncio.gather(
-        _clicks(page, seconds),
-        _looks(page, seconds, ours),
-        _traces(browser, page, seconds, ours),
-    )
-    durations = ours.without(await page.evaluate("tasks"))
+    async with _standing() as stood:
+        clicked, looks, traced = await asyncio.gather(
+            _clicks(page, seconds),
+            _looks(page, seconds, ours),
+            _traces(browser, page, seconds, ours),
+        )
+    durations = running(ours.without(await page.evaluate("tasks")), stood)
     heaps = [heap for _, heap, _ in looks]
     return {
         "longest_task": max(durations, default=0.0),
-        "tasks_above_50": len(durations),
+        "tasks_above_50": sum(duration > 50 for duration in durations),
         "tasks_above_100": sum(duration > 100 for duration in durations),
+        "stood_still": len(stood),
         "longest_cpu": max((cpu for _, cpu in traced), default=0.0),
         "heap_begin": heaps[0],
         "heap_end": heaps[-1],

@@ -412,7 +412,13 @@ async def test_what_the_measurement_does_to_the_page_does_not_count():
     async with ours.busy():
         """The page collects its garbage."""
     tasks = [(30.0, 60.0), (80.0, 55.0), (110.0, 51.0), (155.0, 70.0), (160.0, 52.0)]
-    assert ours.without(tasks) == [60.0, 52.0]
+    assert ours.without(tasks) == [(30.0, 60.0), (160.0, 52.0)]
+
+
+def test_the_time_in_which_the_machine_stood_still_is_no_tasks():
+    tasks = [(100.0, 60.0), (200.0, 120.0), (400.0, 70.0)]
+    stood = [(50.0, 110.0), (210.0, 260.0), (300.0, 330.0)]
+    assert console.running(tasks, stood) == [50.0, 50.0, 70.0]
 
 
 def test_the_slope_is_that_of_the_line_which_fits_best():

@@ -451,8 +451,8 @@ async def test_sixty_updates_a_second_are_drawn_a_few_times_a_second(
     await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 3 * batches - 1))
 
     draws = await page.evaluate("window.draws")
-    assert 5 < len(draws) <= (draws[-1] - draws[0]) / 100 + 1
-    assert len(draws) < batches / 3
+    # Each draw has new rows only, which somebody may want to read.
+    assert 5 < len(draws) <= (draws[-1] - draws[0]) / 250
     assert await page.locator("#rows tr").count() == 25
 
 

@@ -27,6 +27,8 @@ const STARTING_EVERY_MS = 1000;
 const SETTLE_MS = 2500;
 /** Rows of the filter before stay so long at most while the answer is on its way. */
 const EMPTY_AFTER_MS = 300;
+/** From one drawing to the next while most rows are others in each: so long that one can be read. */
+const RUSHING_GAP_MS = 500;
 
 const connection = new Connection((live) => {
   painter.ask();
@@ -61,7 +63,7 @@ let readinessTimer = 0;
 function take(ids) {
   if (!held.paused) {
     list.take(ids);
-    painter.ask();
+    painter.ask(list.isRushing ? RUSHING_GAP_MS : undefined);
   }
   orders.prune([...list.ids, story.id]);
 }

@@ -5,25 +5,31 @@ const LEAST_GAP_MS = 100;
 
 export class Painter {
   #draw;
-  #asked = false;
+  #timer = 0;
+  /** When it is to be drawn next: Infinity while nobody asks, -Infinity in the next frame. */
+  #due = Infinity;
   #last = -Infinity;
 
   constructor(draw) {
     this.#draw = draw;
   }
 
-  ask() {
-    if (this.#asked) return;
-    this.#asked = true;
-    const wait = this.#last + LEAST_GAP_MS - performance.now();
-    if (wait > 0) setTimeout(() => this.#frame(), wait);
+  /** `gap`: how long after the last time (ms); who asks for less is not kept waiting by others. */
+  ask(gap = LEAST_GAP_MS) {
+    const due = this.#last + gap;
+    if (due >= this.#due) return;
+    this.#due = due;
+    clearTimeout(this.#timer);
+    const wait = due - performance.now();
+    if (wait > 0) this.#timer = setTimeout(() => this.#frame(), wait);
     else this.#frame();
   }
 
   #frame() {
+    this.#due = -Infinity;
     // Browsers hold frames back while the page is hidden.
     requestAnimationFrame(() => {
-      this.#asked = false;
+      this.#due = Infinity;
       this.#last = performance.now();
       this.#draw();
     });

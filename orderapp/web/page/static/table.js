@@ -58,10 +58,12 @@ export class OrderTable {
     this.#refuge = refuge;
   }
 
-  /** `openId`: the order whose story is open. `held`: the rows have to stay where they are. */
+  /** `openId`: the order whose story is open. `held`: the rows have to stay where they are. Gives
+      how many rows are new. */
   show(orders, openId, held) {
     const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
     this.#drop(new Set(orders.map((order) => order.id)));
+    const before = this.#rows.size;
     const added = [];
     let next = this.#body.firstElementChild;
     for (const order of orders) {
@@ -76,6 +78,7 @@ export class OrderTable {
     if (focused && document.activeElement !== focused) {
       (focused.isConnected ? focused : this.#refuge).focus({ preventScroll: true });
     }
+    return this.#rows.size - before;
   }
 
   #add(id, added, next) {
