@@ -456,6 +456,29 @@ async def test_sixty_updates_a_second_are_drawn_a_few_times_a_second(
     assert await page.locator("#rows tr").count() == 25
 
 
+async def test_rows_stay_while_their_orders_are_others(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.put(*(make_order(n) for n in range(25)))
+    worker.alert(FIRST_ID + 24)
+    page = (await open_page(f"{worker.url}#/orders/{FIRST_ID + 24}")).page
+    await expect(page.locator("#rows tr")).to_have_count(25)
+    await expect_state(page, "Live")
+    await expect(page.locator("#rows [aria-current]")).to_have_text(str(FIRST_ID + 24))
+    rows = await page.evaluate_handle("[...document.querySelectorAll('#rows tr')]")
+
+    worker.accept(*(make_order(n, country="DE") for n in range(25, 50)))
+    await expect(cell(page, "Order")).to_have_text(str(FIRST_ID + 49))
+    assert await shown_ids(page) == [FIRST_ID + n for n in range(49, 24, -1)]
+    await expect(page.locator("#rows [aria-current]")).to_have_count(0)
+    await expect(page.locator("#rows [data-cell=country]")).to_have_text(["DE"] * 25)
+    await expect(page.locator("#rows")).not_to_contain_text("alert")
+    still = (
+        "(rows) => rows.every((row, at) => row === document.querySelectorAll('#rows tr')[at])"
+    )
+    assert await rows.evaluate(still)
+
+
 async def test_a_new_order_appears_among_those_that_are_not_paid(
     worker: FakeWorker, open_page: OpenPage
 ) -> None:

@@ -1,5 +1,6 @@
 /* The rows, one for each order. A row is made once and then only changed where its order
-   changed, so that focus, selection and scroll position stay. */
+   changed, so that focus, selection and scroll position stay; unless most orders are others and
+   nobody is there: then the rows stay, and their orders change, which costs half. */
 
 import { showChips } from "./chips.js";
 import { amountText, momentText, setText, zonedText } from "./text.js";
@@ -13,12 +14,20 @@ class Row {
 
   constructor(template, id) {
     this.element = template.content.firstElementChild.cloneNode(true);
-    this.element.dataset.orderId = id;
     for (const field of this.element.querySelectorAll("[data-field]")) {
       this.#fields[field.dataset.field] = field;
     }
+    this.name(id);
+  }
+
+  /** Be the row of another order. */
+  name(id) {
+    if (this.element.dataset.orderId === id) return;
+    this.element.dataset.orderId = id;
+    this.element.classList.remove("fresh");
     this.#fields.id.textContent = id;
     this.#fields.id.href = `#/orders/${id}`;
+    this.#alerts = Infinity;
   }
 
   /** `held`: nothing may move, so that the line of an alert waits. */
@@ -62,8 +71,9 @@ export class OrderTable {
       how many rows are new. */
   show(orders, openId, held) {
     const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
+    const fresh = orders.filter(({ id }) => !this.#rows.has(id)).length;
+    if (!held && !focused && fresh > MOST_HIGHLIGHTS && this.#rows.size > 0) this.#rename(orders);
     this.#drop(new Set(orders.map((order) => order.id)));
-    const before = this.#rows.size;
     const added = [];
     let next = this.#body.firstElementChild;
     for (const order of orders) {
@@ -78,7 +88,7 @@ export class OrderTable {
     if (focused && document.activeElement !== focused) {
       (focused.isConnected ? focused : this.#refuge).focus({ preventScroll: true });
     }
-    return this.#rows.size - before;
+    return fresh;
   }
 
   #add(id, added, next) {
@@ -87,6 +97,21 @@ export class OrderTable {
     if (next !== null) added.push(row.element);
     this.#rows.set(id, row);
     return row;
+  }
+
+  /** Give the rows that there are to the orders, from the top. */
+  #rename(orders) {
+    const rows = [...this.#body.children].map((element) => this.#rows.get(element.dataset.orderId));
+    this.#rows.clear();
+    for (const [at, row] of rows.entries()) {
+      const order = orders[at];
+      if (order === undefined) {
+        row.element.remove();
+        continue;
+      }
+      row.name(order.id);
+      this.#rows.set(order.id, row);
+    }
   }
 
   #drop(kept) {
