@@ -1,7 +1,6 @@
 """Payment: every order is charged at the payment gateway."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import partial
 
 from msgspec import UNSET, UnsetType
@@ -10,15 +9,8 @@ from orderapp import topics
 from orderapp.app import app, gateway
 from orderapp.engine import Batch, PartlyFailedError
 from orderapp.gateways import payment_id
-from orderapp.models import (
-    MOST_TIMED,
-    Attempt,
-    Order,
-    Payment,
-    PaymentStatus,
-    format_time,
-    now,
-)
+from orderapp.gateways.attempts import times_of
+from orderapp.models import Attempt, Order, Payment, PaymentStatus, now
 
 
 def pay(
@@ -40,19 +32,6 @@ def pay(
         created_at=order.created_at,
         attempt_times=attempt_times,
     )
-
-
-def times_of(orders: Batch[Order], paid_at: str) -> list[Attempt] | UnsetType:
-    """When the attempts at these orders began and ended, of which the last was answered."""
-    if orders.began is None:
-        return UNSET
-    failed = [Attempt(*map(_time, span)) for span in orders.failures[1 - MOST_TIMED :]]
-    # `now` may be 0.1 ms old.
-    return [*failed, Attempt(min(_time(orders.began), paid_at), paid_at)]
-
-
-def _time(moment: float) -> str:
-    return format_time(datetime.fromtimestamp(moment, UTC))
 
 
 # Batches whose waits overlap: at 100 ms for each order this is what lets orders be paid as they

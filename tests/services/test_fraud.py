@@ -2,6 +2,8 @@
 
 import pytest
 
+from orderapp import alerts as sending
+from orderapp import fraud_windows as windows
 from orderapp.engine.observe.metrics import REGISTRY
 from orderapp.judging import Rules
 from orderapp.memory import Memory
@@ -21,7 +23,7 @@ def test_safe_order_raises_no_alert():
 
 
 def test_an_alert_says_what_was_risky(monkeypatch):
-    monkeypatch.setattr(service, "now", lambda: "2026-11-23T18:00:00.000000Z")
+    monkeypatch.setattr(sending, "now", lambda: "2026-11-23T18:00:00.000000Z")
 
     (sent,) = run(fraud, [order(10.0, "DE"), order(350.0, "DE")]).sent
 
@@ -56,8 +58,9 @@ def put(monkeypatch, state):
     """Let one rule be in force: more than two orders of a customer."""
     rules = Rules()
     rules.add(service.rules.declared["CUSTOMER_VELOCITY"].changed(state, 2, {"limit": 2}))
-    monkeypatch.setattr(service, "rules", rules)
-    monkeypatch.setattr(service, "memory", Memory("orders-by-customer", object, None))
+    for module in (service, windows):
+        monkeypatch.setattr(module, "rules", rules)
+    monkeypatch.setattr(windows, "memory", Memory("orders-by-customer", object, None))
 
 
 def by_customer(*times):

@@ -1,8 +1,10 @@
 """Services are found by their files and by other packages' entry points, not by importing."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -176,3 +178,11 @@ def _start(folder, **environ):
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("name", "most"), [("fraud", 40), ("payment", 70), ("analytics", 70)])
+def test_a_service_is_read_at_a_glance(name, most):
+    """And names nothing of how a record is read, written, counted and traced."""
+    text = (Path(services.__file__).with_name(f"{name}.py")).read_text("utf-8")
+    assert len(text.splitlines()) <= most
+    assert not re.search(r"encod|decod|header|counter|span", text, re.IGNORECASE)
