@@ -14,6 +14,7 @@ from tests.ports import free_port
 #: What is easily forgotten, since Python itself does not ask for it.
 NEEDED = {
     "orderapp/py.typed",
+    "orderapp/engine/embedded/bootstrap.checkpoint",
     "orderapp/engine/embedded/jars.lock",
     *(
         str(path.relative_to(known.ROOT))

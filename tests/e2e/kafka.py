@@ -1,14 +1,12 @@
 """A real Kafka of a test's own, which can be killed and started again on the same port."""
 
-import functools
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from orderapp.engine.embedded import aot, jars, server
+from orderapp.engine.embedded import aot, jars, server, storage
 from orderapp.engine.embedded.launcher import Java
 from orderapp.engine.embedded.ports import LOOPBACK, kafka_answers
 from tests.ports import free_port
@@ -36,10 +34,7 @@ class Kafka:
         """Write the settings (more than the embedded broker's, if given), make the logs."""
         properties = {**server.server_properties(self.listeners), **(settings or {})}
         (self.directory / "server.properties").write_text(server.render(properties))
-        for name, content in _new_cluster().items():
-            path = self.directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        storage.format_new(self.directory)
 
     def start(self) -> None:
         """Start the broker, or start it again, and wait until it works."""
@@ -66,21 +61,6 @@ class Kafka:
 
     def log_text(self) -> str:
         return (self.directory / "broker.log").read_text()
-
-
-@functools.cache
-def _new_cluster() -> dict[str, bytes]:
-    """The logs of a new cluster, the same for all brokers: Java takes seconds to make them."""
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        listeners = {"PLAINTEXT": 1, "CONTROLLER": 2}  # nobody listens
-        text = server.render(server.server_properties(listeners))
-        (directory / "server.properties").write_text(text)
-        formatting = _run(directory, server.format_command(directory))
-        assert formatting.process.wait(60) == 0, (directory / "broker.log").read_text()
-        formatting.exit_code()
-        files = [path for path in (directory / server.LOG_DIR).rglob("*") if path.is_file()]
-        return {str(path.relative_to(directory)): path.read_bytes() for path in files}
 
 
 def _run(directory: Path, command: list[str]) -> Java:

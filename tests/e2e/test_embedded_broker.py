@@ -1,6 +1,7 @@
 """The embedded broker with real processes: shared, ended, killed, started again."""
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -18,7 +19,13 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaConnectionError
 
-from orderapp.engine.embedded import EmbeddedBroker, EmbeddedBrokerError, server
+from orderapp.engine.embedded import (
+    EmbeddedBroker,
+    EmbeddedBrokerError,
+    jars,
+    lock_jars,
+    storage,
+)
 from orderapp.engine.embedded.ports import kafka_answers
 from tests.e2e.kafka import Kafka, plain_kafka
 from tests.e2e.secure_kafka import secure_kafka
@@ -222,9 +229,8 @@ def test_java_killed_at_each_step_of_the_start_is_started_again(data_dir, user):
                     killed.append(process.wait(60))
         return killed
 
-    eventually(kill_java)  # it makes the log directory
-    eventually(lambda: server.is_formatted(data_dir / "kafka"))
-    eventually(kill_java)  # the same, or already the broker
+    for _ in range(2):  # as it loads its storage, and once more
+        eventually(kill_java)
 
     assert answers(one.address())
 
@@ -487,6 +493,24 @@ async def delete_before(address: str, topic: str, offset: int) -> None:
         await admin.delete_records({first: RecordsToDelete(before_offset=offset)})
     finally:
         await admin.close()
+
+
+# The storage of a new cluster
+
+
+def features(checkpoint: bytes) -> dict[bytes, bytes]:
+    """Each feature, and its level (two bytes)."""
+    return dict(re.findall(rb"([a-z.]+\.version)(..)\x00", checkpoint, re.DOTALL))
+
+
+def test_a_new_cluster_has_the_features_that_kafkas_own_tool_gives_it(tmp_path):
+    made = lock_jars.checkpoint(jars.classpath(time.sleep), tmp_path)
+    pinned = storage.PINNED.read_bytes()
+
+    assert features(pinned) == features(made)
+    assert b"metadata.version" in features(pinned)
+    # What differs is times and checksums.
+    assert len(pinned) == len(made)
 
 
 # The cache of Kafka's classes

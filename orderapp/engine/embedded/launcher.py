@@ -201,15 +201,6 @@ class Launcher:
         say(f"something else holds a port of the broker ({ports})")
         return 1
 
-    def format(self, command: list[str]) -> int | None:
-        """Like `run_once`, and once more whenever somebody has killed it."""
-        while (code := self.run_once(command)) is not None and code < 0:
-            say(f"the formatting was ended by signal {-code}; starting it again")
-            command = without_cache(command, code)
-            if self.everybody_left_within(POLL_SECONDS):
-                return None
-        return code
-
     def run_once(self, command: list[str]) -> int | None:
         """Run Java to its end; its exit code, or None when it was stopped as nobody is left."""
         began = time.monotonic()
@@ -258,11 +249,8 @@ def main() -> int:
         say("another broker runs in this directory")
         return 1
     training = Training(task["training"])
-    launcher = Launcher(users, broker, training)
-    if task["format"] and (code := launcher.format(task["format"])) != 0:
-        return code or 0
     try:
-        return launcher.run(task["command"], task["ports"])
+        return Launcher(users, broker, training).run(task["command"], task["ports"])
     finally:
         training.end()
 

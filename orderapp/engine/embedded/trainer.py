@@ -70,7 +70,6 @@ def is_open(port: int) -> bool:
 def train(task: dict[str, Any], log: int) -> None:
     """Make the cache, and put it in its place when it is whole."""
     cache, made = Path(task["cache"]), Path(task["made"])
-    run(task["format"], log)
     run(task["record"], log, task["port"])
     run(task["create"], log)
     with made.open("rb") as file:

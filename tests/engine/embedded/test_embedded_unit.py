@@ -1,5 +1,6 @@
 """The parts of the embedded broker that need no broker."""
 
+import base64
 import os
 import signal
 import socket
@@ -7,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -17,6 +20,7 @@ from orderapp.engine.embedded import (
     aot,
     launcher,
     server,
+    storage,
 )
 from orderapp.engine.embedded.launcher import Java
 from orderapp.engine.embedded.locks import FileLock
@@ -73,10 +77,59 @@ def test_java_gets_nothing_of_our_environment(monkeypatch):
     assert environment.keys() == {"CLASSPATH", "LANG", "PATH", "MALLOC_ARENA_MAX"}
 
 
-def test_two_clusters_have_two_ids(tmp_path):
-    first, second = server.format_command(tmp_path), server.format_command(tmp_path)
+# The storage of a new cluster
 
-    assert first != second
+
+def properties(directory):
+    lines = (directory / "log" / "meta.properties").read_text().split()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_two_clusters_have_two_ids(tmp_path):
+    ids = []
+    for name in ("one", "other"):
+        storage.format_new(tmp_path / name)
+        found = properties(tmp_path / name)
+        ids += [found["cluster.id"], found["directory.id"]]
+
+    assert len(set(ids)) == 4
+    assert all(len(base64.urlsafe_b64decode(each + "==")) == 16 for each in ids)
+
+
+def test_no_id_begins_with_a_dash_which_is_an_option_for_kafkas_tools(tmp_path, monkeypatch):
+    dash, other = uuid.UUID(int=0xF8 << 120), uuid.UUID(int=1)
+    drawn = [dash, other, dash, dash, other]
+    monkeypatch.setattr(storage.uuid, "uuid4", lambda: drawn.pop(0))
+
+    storage.format_new(tmp_path)
+
+    assert properties(tmp_path)["cluster.id"] == "AAAAAAAAAAAAAAAAAAAAAQ"
+
+
+def test_a_cluster_that_is_there_keeps_its_storage(tmp_path):
+    storage.format_new(tmp_path)
+    before = properties(tmp_path)
+    (tmp_path / "log" / storage.CHECKPOINT).write_bytes(b"grown")
+
+    storage.format_new(tmp_path)
+
+    assert properties(tmp_path) == before
+    assert (tmp_path / "log" / storage.CHECKPOINT).read_bytes() == b"grown"
+
+
+def test_storage_that_was_left_half_made_is_made(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", Mock(side_effect=OSError(28, "No space left")))
+        with pytest.raises(OSError, match="No space"):
+            storage.format_new(tmp_path)
+    assert not storage.is_formatted(tmp_path)
+
+    storage.format_new(tmp_path)
+
+    assert storage.is_formatted(tmp_path)
+    found = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(found) == 2
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in found)
 
 
 # Ports
