@@ -10,15 +10,20 @@ from orderapp.rule import Rule
 
 
 async def send_alerts(
-    topic: Topic[FraudAlert], hits: Sequence[Hit], orders: Batch[Order], *, by_key: bool = False
+    topic: Topic[FraudAlert],
+    hits: Sequence[Hit],
+    orders: Batch[Order],
+    *,
+    by_key: bool = False,
+    **marks: bool,
 ) -> None:
     """One for each hit among the orders."""
-    alerts = [alert(orders.values[at], rule, detail) for at, rule, detail in hits]
+    alerts = [alert(orders.values[at], rule, detail, **marks) for at, rule, detail in hits]
     await topic.send_all(alerts, of=orders, at=[at for at, _, _ in hits], by_key=by_key)
 
 
-def alert(order: Order, rule: Rule, detail: str) -> FraudAlert:
-    """What is sent when a rule has found an order."""
+def alert(order: Order, rule: Rule, detail: str, **marks: bool) -> FraudAlert:
+    """What is sent when a rule has found an order, or could not judge it (`failed`)."""
     return topics.fraud_alerts.message(
         order_id=order.order_id,
         reason=rule.id,
@@ -29,4 +34,5 @@ def alert(order: Order, rule: Rule, detail: str) -> FraudAlert:
         created_at=order.created_at,
         rule_version=rule.version,
         detail=detail,
+        **marks,
     )

@@ -46,10 +46,10 @@ def shadow_document(
     alert: FraudAlert, record: ConsumerRecord, stored_at: str
 ) -> ShadowDocument:
     """The document of what a rule in the shadow has found."""
-    return _finding(ShadowDocument, alert, record)
+    return _finding(ShadowDocument, alert, record, failed=alert.failed is True)
 
 
-def _finding(kind: type[F], alert: FraudAlert, record: ConsumerRecord) -> F:
+def _finding(kind: type[F], alert: FraudAlert, record: ConsumerRecord, **more: bool) -> F:
     return kind(
         order_id=alert.order_id,
         kafka_partition=record.partition,
@@ -64,6 +64,7 @@ def _finding(kind: type[F], alert: FraudAlert, record: ConsumerRecord) -> F:
         kafka_timestamp=_timestamp(record),
         rule_version=alert.rule_version,
         detail=alert.detail,
+        **more,
     )
 
 

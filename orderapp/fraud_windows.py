@@ -28,10 +28,15 @@ async def fraud_windows(orders: Batch[Order]) -> None:
     hits = hits_with_windows(asked, orders.values, times, windows)
     if rules.are_later:
         rules.count_verdicts(orders.values, hits)
+    active = [one for one in asked if one.rule.state == "active"]
+    failed = [hit for one in active for hit in one.unjudged(orders.values)]
     for topic, state in ((topics.fraud_alerts, "active"), (topics.shadow_alerts, "shadow")):
         if found := [hit for hit in hits if hit[1].state == state]:
             # To where the order is, as far as Kafka's usual partitioner has put it there.
             await send_alerts(topic, found, orders, by_key=True)
+    # Such an order is not clear, which nobody else can tell.
+    if failed:
+        await send_alerts(topics.shadow_alerts, failed, orders, by_key=True, failed=True)
 
 
 @app.on_partitions_assigned.connect

@@ -120,9 +120,12 @@ class Asked:
         self._found = metrics.RULE_HITS.labels(*labels)
         self._failures = metrics.RULE_FAILURES.labels(*labels)
         self._seconds = metrics.RULE_SECONDS.labels(*labels)
+        #: Why it could not judge orders of those that it was asked about last, by their ids.
+        self._unjudged: dict[int, str] = {}
 
     def judge(self, orders: Sequence[Order], *windows: Sequence[Any]) -> list[Hit]:
         """The same, counted."""
+        self._unjudged = {}
         began = time.perf_counter()
         hits = self.hits(orders, *windows)
         self._seconds.inc(time.perf_counter() - began)
@@ -145,6 +148,15 @@ class Asked:
         at = compress(range(len(verdicts)), verdicts)
         return [(index, self.rule, _detail(verdicts[index])) for index in at]
 
+    def unjudged(self, orders: Sequence[Order]) -> list[Hit]:
+        """Those of the orders that it could not judge when it was asked last; why, for a
+        detail."""
+        return [
+            (at, self.rule, _detail(self._unjudged[order.order_id]))
+            for at, order in enumerate(orders if self._unjudged else ())
+            if order.order_id in self._unjudged
+        ]
+
     def finds(self, order: Order) -> bool:
         """Whether it finds an order; without a word when it fails."""
         try:
@@ -163,10 +175,11 @@ class Asked:
     def fail(self, order: Order, error: Exception) -> None:
         """Tell that an order has no verdict of this rule."""
         self._failures.inc()
+        text = text_or_class(error)
+        self._unjudged[order.order_id] = text
         if _few.room():
             line = "the rule %s could not judge order %d: %s"
             about = {"key": order.order_id, "service": "fraud", "error": type(error).__name__}
-            text = text_or_class(error)
             logger.error(line, self.rule.id, order.order_id, text, extra=about)
 
 

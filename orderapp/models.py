@@ -63,6 +63,9 @@ class FraudAlert(Record, include_metadata=False, serializer="json"):
     rule_version: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
     #: What the rule says of this order, for people.
     detail: Detail = ""
+    #: Only on `fraud-alerts-shadow`, and only where it is true: an active rule with a window
+    #: could not judge the order, `detail` says why.
+    failed: bool | UnsetType = UNSET
 
 
 class Attempt(Struct, frozen=True, gc=False):

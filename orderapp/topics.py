@@ -87,7 +87,8 @@ shadow_alerts = app.batched_topic(
     FraudAlert,
     partitions=PARTITIONS,
     key="order_id",
-    text="What rules in the shadow have found: alerts, if they were active.",
+    text="What rules in the shadow have found: alerts, if they were active. And, marked as "
+    "`failed`, what active rules with a window could not judge.",
 )
 
 payments = app.batched_topic(

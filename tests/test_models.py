@@ -42,6 +42,7 @@ def test_the_fields_are_those_of_the_contract():
         "created_at",
         "rule_version",
         "detail",
+        "failed",
     ]
     assert list(Payment._options.fields) == [
         "order_id",

@@ -74,6 +74,9 @@ class AlertDocument(Finding, tag="alert", frozen=True):
 class ShadowDocument(Finding, tag="shadow", frozen=True):
     """What a rule in the shadow has found: no alert."""
 
+    #: Instead: an active rule with a window could not judge the order, `detail` says why.
+    failed: bool = False
+
 
 class PaymentDocument(Document, tag="payment", frozen=True):
     """A payment; document id ``payment::<order id>``."""

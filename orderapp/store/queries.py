@@ -13,8 +13,8 @@ from orderapp.store.documents import (
 
 class OrderStory(msgspec.Struct, frozen=True):
     """An order with everything stored for it; `alerts` and `shadow` by their reasons, and
-    `payment` is None until it is made. `shadow`, what rules in the shadow have found, is in the
-    answer of `OrderStore.story` alone."""
+    `payment` is None until it is made. `shadow`, what rules in the shadow have found and
+    active ones could not judge, is in the answer of `OrderStore.story` alone."""
 
     order: OrderDocument
     alerts: list[AlertDocument]

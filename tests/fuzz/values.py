@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 WORDS = (
     "order_id", "customer_id", "amount", "country", "created_at", "reason", "detected_at",
     "payment_id", "status", "paid_at", "attempts", "PAID", "DE", "2026-11-23T18:00:00Z",
-    "attempt_times", "began", "ended",
+    "attempt_times", "began", "ended", "failed",
     "2026-11-23T18:00:00.123456Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00",
 )  # fmt: skip
 

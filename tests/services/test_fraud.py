@@ -12,6 +12,7 @@ from orderapp.rule import Rule
 from orderapp.services import fraud as service
 from orderapp.services.fraud import fraud, fraud_windows
 from orderapp.testing import record, run
+from orderapp.window import Seconds, Window
 
 
 def order(amount, country):
@@ -112,6 +113,29 @@ def test_an_order_that_is_found_by_its_window_is_told(monkeypatch, state, topic)
     alert = sent.message
     assert (alert.reason, alert.rule_version) == ("CUSTOMER_VELOCITY", 2)
     assert (alert.order_id, alert.detail) == (2, "3 orders in 60 s")
+
+
+@pytest.mark.parametrize("state", ["active", "shadow"])
+def test_an_order_that_an_active_rule_with_a_window_cannot_judge_is_marked(monkeypatch, state):
+    def gaps(order, window: Window, seconds: Seconds = 60):
+        """Two orders at the same time."""
+        before = window[0].at if len(window) > 1 else 0
+        return 1 / (window[-1].at - before) > 1
+
+    rules = Rules()
+    rules.add(Rule.of(gaps, state))
+    monkeypatch.setattr(windows, "rules", rules)
+    monkeypatch.setattr(windows, "memory", Memory("orders-by-customer", object, None))
+
+    first, second = by_customer(1000, 1000), by_customer(1000, 1000, 2000, 3000)[2:]
+    sent = run(fraud_windows, first).sent
+    # Said once: the next batch has no such order.
+    assert run(fraud_windows, second).sent == []
+
+    assert [one.topic for one in sent] == ["fraud-alerts-shadow"] * (state == "active")
+    for one in sent:
+        assert (one.key, one.timestamp, one.message.reason) == (b"1", 1000, "GAPS")
+        assert (one.message.failed, one.message.detail) == (True, "division by zero")
 
 
 def test_the_verdicts_count_what_is_found_by_windows(monkeypatch):

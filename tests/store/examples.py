@@ -38,9 +38,9 @@ def alert(order_id: int = 1, **fields: Any) -> AlertDocument:
     return AlertDocument(order_id=order_id, **(defaults | fields))
 
 
-def shadow(order_id: int = 1, **fields: Any) -> ShadowDocument:
+def shadow(order_id: int = 1, *, failed: bool = False, **fields: Any) -> ShadowDocument:
     found = alert(order_id, **({"reason": "CUSTOMER_VELOCITY", "kafka_offset": 9} | fields))
-    return ShadowDocument(*astuple(found))
+    return ShadowDocument(*astuple(found), failed=failed)
 
 
 def payment(order_id: int = 1, **fields: Any) -> PaymentDocument:

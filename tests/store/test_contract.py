@@ -197,14 +197,15 @@ NEW_FIELDS = [
     ),
     dead_letter(7, service="fraud,payment", kafka_timestamp=1_700_000_000_004),
     shadow(7, created_at="c", kafka_timestamp=1_700_000_000_005, rule_version=4, detail="e"),
+    shadow(7, reason="ODD", detail="no number", failed=True),
 ]
 
 
 async def test_every_field_comes_back(store):
     await store.upsert(NEW_FIELDS)
 
-    one, *others, in_shadow = NEW_FIELDS
-    story = OrderStory(one, [others[0]], *others[1:], [in_shadow])
+    one, alerted, paid, letter, *in_shadow = NEW_FIELDS
+    story = OrderStory(one, [alerted], paid, letter, in_shadow)
     assert story == await store.story(7)
 
 

@@ -42,8 +42,8 @@ def alert(order_id, reason="HIGH_AMOUNT_RISKY_COUNTRY", **more):
     )
 
 
-def shadow(order_id, reason="CUSTOMER_VELOCITY", **more):
-    return ShadowDocument(*astuple(alert(order_id, reason, **more)))
+def shadow(order_id, reason="CUSTOMER_VELOCITY", failed=False, **more):
+    return ShadowDocument(*astuple(alert(order_id, reason, **more)), failed=failed)
 
 
 def payment(order_id, status="PAID", **more):

@@ -2,7 +2,8 @@
 
 Version 2 has more fields, dead letters and totals, version 3 several alerts of an order,
 version 4 a table of what rules in the shadow have found, version 5 customers and traces in the
-index of time, version 6 the times of a payment's attempts.
+index of time, version 6 the times of a payment's attempts, version 7 what active rules could
+not judge.
 """
 
 _COLUMNS = (
@@ -18,6 +19,9 @@ _COLUMNS = (
 )
 
 _TIMES = ("ALTER TABLE payments ADD COLUMN attempt_times TEXT NOT NULL DEFAULT ''",)
+
+# Before version 4 there is no such table: it is made as it has to be.
+_FAILED = ("ALTER TABLE shadows ADD COLUMN failed INTEGER NOT NULL DEFAULT 0",)
 
 # Its columns are others now.
 _INDEX = ("DROP INDEX IF EXISTS orders_by_time",)
@@ -72,8 +76,9 @@ BEFORE: dict[int, tuple[str, ...]] = {
     1: (*_COLUMNS, *_TIMES, *_INDEX, *_ALERTS_ASIDE),
     2: (*_TIMES, *_INDEX, *_ALERTS_ASIDE),
     3: (*_TIMES, *_INDEX),
-    4: (*_TIMES, *_INDEX),
-    5: _TIMES,
+    4: (*_FAILED, *_TIMES, *_INDEX),
+    5: (*_FAILED, *_TIMES),
+    6: _FAILED,
 }
 #: After the tables are made.
 AFTER: dict[int, tuple[str, ...]] = {
@@ -83,4 +88,5 @@ AFTER: dict[int, tuple[str, ...]] = {
     3: (),
     4: (),
     5: (),
+    6: (),
 }

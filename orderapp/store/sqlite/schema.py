@@ -25,7 +25,7 @@ from orderapp.store.sqlite.migration import AFTER, BEFORE
 
 log = logging.getLogger(__name__)
 
-VERSION = 6
+VERSION = 7
 
 TABLES: dict[type[Document], str] = {
     OrderDocument: "orders",
@@ -45,7 +45,7 @@ _FINDINGS = """CREATE TABLE IF NOT EXISTS {} (
         kafka_offset INTEGER NOT NULL, reason TEXT NOT NULL, amount REAL NOT NULL,
         country TEXT NOT NULL, customer_id INTEGER NOT NULL, detected_at TEXT NOT NULL,
         created_at TEXT NOT NULL DEFAULT '', kafka_timestamp INTEGER NOT NULL DEFAULT 0,
-        rule_version INTEGER NOT NULL DEFAULT 0, detail TEXT NOT NULL DEFAULT '',
+        rule_version INTEGER NOT NULL DEFAULT 0, detail TEXT NOT NULL DEFAULT '',{}
         PRIMARY KEY (order_id, reason)) WITHOUT ROWID"""
 
 # Fields that came with version 2 have defaults, since writers of version 1 do not name them.
@@ -56,8 +56,8 @@ _TABLES = (
         country TEXT NOT NULL, created_at TEXT NOT NULL,
         kafka_timestamp INTEGER NOT NULL DEFAULT 0, stored_at TEXT NOT NULL DEFAULT '',
         trace_id TEXT NOT NULL DEFAULT '')""",
-    _FINDINGS.format("alerts"),
-    _FINDINGS.format("shadows"),
+    _FINDINGS.format("alerts", ""),
+    _FINDINGS.format("shadows", " failed INTEGER NOT NULL DEFAULT 0,"),
     """CREATE TABLE IF NOT EXISTS payments (
         order_id INTEGER PRIMARY KEY, kafka_partition INTEGER NOT NULL,
         kafka_offset INTEGER NOT NULL, payment_id TEXT NOT NULL, status TEXT NOT NULL,

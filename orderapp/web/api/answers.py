@@ -23,8 +23,8 @@ from orderapp.web_settings import TRACE_PLACE
 
 class Fraud(msgspec.Struct, frozen=True):
     """What the fraud service found; `CLEAR`: all active rules have judged, those with a window
-    too. `UNKNOWN`: it gave the order up, an active rule could not judge it (which of those with
-    a window is not noticed), or Kafka can't be asked how far it is."""
+    too. `UNKNOWN`: it gave the order up, an active rule could not judge it, or Kafka can't be
+    asked how far it is."""
 
     verdict: Literal["ALERT", "CLEAR", "PENDING", "UNKNOWN"]
     reason: str | None = None

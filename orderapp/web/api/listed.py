@@ -9,7 +9,13 @@ from orderapp.engine.dead_letters.read import State
 from orderapp.engine.dead_letters.resolutions import Place
 from orderapp.engine.observe.times import Time
 from orderapp.models import PaymentStatus, known_time, normal_time
-from orderapp.store import DeadLetterDocument, Document, OrderStory, PaymentDocument
+from orderapp.store import (
+    DeadLetterDocument,
+    Document,
+    OrderStory,
+    PaymentDocument,
+    ShadowDocument,
+)
 from orderapp.web.api.known_letters import Told, told
 
 OrderStatus = Literal["stored", "paid", "declined", "dead_letter"]
@@ -111,7 +117,7 @@ def listed(story: OrderStory) -> ListedOrder:
 
 def shadow_of(story: OrderStory) -> list[ListedShadow]:
     """What rules in the shadow have found."""
-    return [_as(ListedShadow, found) for found in story.shadow]
+    return [_shadow(found) for found in story.shadow if not found.failed]
 
 
 def fields_of(story: OrderStory) -> dict[str, Any]:
@@ -127,6 +133,12 @@ def fields_of(story: OrderStory) -> dict[str, Any]:
         "dead_letter": letter and _dead_letter(letter, became),
         "order_status": _status(story, became),
     }
+
+
+def _shadow(found: ShadowDocument) -> ListedShadow:
+    fields = _fields(found)
+    del fields["failed"]
+    return ListedShadow(**fields)
 
 
 def _payment(payment: PaymentDocument) -> ListedPayment:

@@ -96,7 +96,7 @@ async def order(request: web.Request) -> web.Response:
             story = await store.story(order_id) or story
             fraud = await progress.fraud_of(story)
         await look_for(story)
-    failed = unjudged(story.order) if fraud.verdict in {"ALERT", "CLEAR"} else {}
+    failed = unjudged(story) if fraud.verdict in {"ALERT", "CLEAR"} else {}
     if failed and fraud.verdict == "CLEAR":
         fraud = Fraud("UNKNOWN", in_words(failed))
     steps = timeline(story, fraud, failed)

@@ -1,17 +1,18 @@
-"""Rules that could not judge an order. Fraud goes on without a rule that raises, and sends
-nothing about it; but a rule is pure, so it is asked again when somebody looks at the order."""
+"""Rules that could not judge an order. Fraud goes on without a rule that raises. Of one with a
+window it sends a mark; of the others nothing: they are pure, and so are asked again when
+somebody looks at the order."""
 
 from collections.abc import Mapping
 
 from orderapp import control, topics
 from orderapp.judging import failing, rules
-from orderapp.store import OrderDocument
+from orderapp.store import OrderStory
 
 
-def unjudged(order: OrderDocument) -> Mapping[str, str]:
-    """Why rules can't judge an order, by their ids: of those without a window that were active
-    when Kafka got it."""
-    at = order.kafka_timestamp
+def unjudged(story: OrderStory) -> Mapping[str, str]:
+    """Why rules can't judge an order, by their ids: those that were active when Kafka got
+    it."""
+    order, at = story.order, story.order.kafka_timestamp
     in_force = control.changes.at(at) if at > 0 else rules.all
     asked = topics.orders.message(
         order_id=order.order_id,
@@ -20,7 +21,8 @@ def unjudged(order: OrderDocument) -> Mapping[str, str]:
         country=order.country,
         created_at=order.created_at or None,
     )
-    return failing(in_force.values(), asked)
+    marked = {one.reason: one.detail for one in story.shadow if one.failed}
+    return {**failing(in_force.values(), asked), **marked}
 
 
 def in_words(failed: Mapping[str, str]) -> str:

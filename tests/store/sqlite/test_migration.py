@@ -1,4 +1,4 @@
-"""Files of versions 1 to 5 (`version_1.sql` is a dump of one), opened by this orderapp."""
+"""Files of versions 1 to 6 (`version_1.sql` is a dump of one), opened by this orderapp."""
 
 import sqlite3
 from pathlib import Path
@@ -242,6 +242,26 @@ async def test_a_file_of_version_5_keeps_all_and_takes_the_times_of_attempts(tmp
     await store.close()
 
 
+async def test_a_file_of_version_6_keeps_all_and_takes_what_could_not_be_judged(tmp_path):
+    path = dumped(tmp_path / "sixth.db", "version_6.sql")
+    store = SQLiteStore(path)
+    await store.open()
+    new = sqlite3.connect(":memory:", isolation_level=None)
+    schema.create(new)
+    assert layout(sqlite3.connect(path)) == layout(new)
+
+    story = await store.story(1)
+    (found,) = story.shadow
+    assert not found.failed
+    assert story.payment.attempt_times == "a/b c/d"
+
+    await store.upsert([replace(found, reason="ODD", failed=True, detail="no number")])
+
+    _, failed = (await store.story(1)).shadow
+    assert (failed.reason, bool(failed.failed), failed.detail) == ("ODD", True, "no number")
+    await store.close()
+
+
 OF_2 = [
     CountryStats("DE", 2, 1, 0, 0, 0.0),
     CountryStats("IN", 1, 1, 1, 0, 301.5),
@@ -281,7 +301,7 @@ async def test_an_older_file_is_not_changed_by_who_only_reads(second):
     store = SQLiteStore(second, read_only=True)
 
     with pytest.raises(
-        StoreRejected, match=r"schema version 2 is older than this orderapp's 6"
+        StoreRejected, match=r"schema version 2 is older than this orderapp's 7"
     ):
         await store.open()
     assert second.read_bytes() == before

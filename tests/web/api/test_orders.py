@@ -415,6 +415,28 @@ async def test_an_order_that_an_active_rule_can_not_judge_is_not_clear(
     ]
 
 
+async def test_an_order_that_a_rule_with_a_window_could_not_judge_is_not_clear(
+    client, store, kafka, broken
+):
+    text = "no <b>gap</b>"
+    mark = shadow(7, reason="GAPS", detail=text, failed=True)
+    await store.upsert([order(7), mark, shadow(7)])
+    kafka.look = look(fraud=8)
+
+    told = (await ask(client, "/api/orders/7", route=ONE))[1]["order"]
+
+    why = f"the rule GAPS could not judge it: {text}"
+    assert told["fraud"] == {"verdict": "UNKNOWN", "reason": why}
+    in_shadow = "in the shadow, no alert: CUSTOMER_VELOCITY"
+    assert judged(told) == [f"by fraud: {why}", in_shadow]
+    assert [found["reason"] for found in told["shadow"]] == ["CUSTOMER_VELOCITY"]
+    # Beside another that is asked again.
+    broken("active")
+    told = (await ask(client, "/api/orders/7", route=ONE))[1]["order"]
+    both = f"the rule FAILS could not judge it: division by zero; {why}"
+    assert told["fraud"]["reason"] == both
+
+
 @pytest.mark.parametrize(
     ("state", "fraud", "verdict"),
     [("shadow", 8, "CLEAR"), ("off", 8, "CLEAR"), ("active", 7, "PENDING")],
