@@ -39,7 +39,10 @@ TESTS = {
 
 #: The same for what docs/deploy.md shows, and the line of the test by which it does so.
 SHOWN = {
-    r"docker build -t orderapp:embedded": (CONTAINER, 'docker("build", f"--target='),
+    r"docker build -t orderapp:embedded": (
+        "tests/deploy/docker.py",
+        'command = ["build", "--network=host", *secret, f"--target={target}"',
+    ),
     r"docker run --rm -p 127.0.0.1:6066": (CONTAINER, 'start = ("run", "--detach"'),
     r"docker exec NAME faust -A orderapp send": (CONTAINER, '"exec", name, "faust", "-A"'),
     r"docker stop --time=10$": (CONTAINER, 'docker("stop", "--time='),

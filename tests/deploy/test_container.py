@@ -1,14 +1,13 @@
-"""The image itself, where there is Docker and the base image can be had."""
+"""The image itself, built and run, where a Docker engine answers."""
 
 import json
-import shutil
-import subprocess
 import time
 import uuid
 
 import pytest
 
 from tests.deploy import known
+from tests.deploy.docker import build, docker, need_engine
 from tests.e2e.worker import eventually
 
 ORDER = {"order_id": 123, "customer_id": 1234, "amount": 350, "country": "DE"}
@@ -17,33 +16,15 @@ LOCKED_IN = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges:
 pytestmark = pytest.mark.timeout(1500)
 
 
-def docker(*arguments, check=True, timeout=120):
-    done = subprocess.run(
-        ["docker", *arguments], capture_output=True, text=True, check=False, timeout=timeout
-    )
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
 @pytest.fixture(scope="module", autouse=True)
 def engine():
-    if shutil.which("docker") is None:
-        pytest.skip("no image is built here: docker is not installed")
-    if docker("version", "--format", "{{.Server.Version}}", check=False).returncode:
-        pytest.skip("no image is built here: no Docker engine answers")
-    base = known.read("Dockerfile").partition("FROM ")[2].split()[0]
-    if docker("image", "inspect", base, check=False).returncode and (
-        docker("pull", "--quiet", base, check=False, timeout=300).returncode
-    ):
-        pytest.skip(f"no image is built here: {base} cannot be pulled")
+    need_engine()
 
 
 @pytest.fixture(scope="module", params=["production", "embedded"])
 def built(request):
     """A target's image: its name and its tag."""
-    tag = f"orderapp:test-{request.param}"
-    docker("build", f"--target={request.param}", f"--tag={tag}", str(known.ROOT), timeout=1200)
-    return request.param, tag
+    return request.param, build(request.param)
 
 
 def test_the_image_is_what_its_recipe_says(built):
@@ -62,24 +43,19 @@ def test_the_image_is_what_its_recipe_says(built):
     assert bool(found.strip()) == (target == "embedded")
 
 
-def test_a_container_without_a_needed_setting_ends_with_one_clear_line(built):
-    target, tag = built
-    if target == "embedded":
-        pytest.skip("the embedded image needs no setting")
-    ended = docker("run", "--rm", *LOCKED_IN, tag, check=False)
+def test_a_container_without_a_needed_setting_ends_with_one_clear_line():
+    start = ("run", "--rm", "--network=none", *LOCKED_IN)
+    ended = docker(*start, build("production"), check=False)
     said = [line for line in (ended.stdout + ended.stderr).splitlines() if "CRITICAL" in line]
     assert ended.returncode != 0
     assert len(said) == 1
     assert "KAFKA_BOOTSTRAP_SERVERS" in said[0]
 
 
-def test_the_trace_runs_in_one_container(built):
-    target, tag = built
-    if target == "production":
-        pytest.skip("the production image needs a Kafka elsewhere: docker compose up")
+def test_the_trace_runs_in_one_container():
     name = f"orderapp-{uuid.uuid4().hex[:8]}"
     start = ("run", "--detach", f"--name={name}", "--network=none", *LOCKED_IN)
-    docker(*start, "--env=ORDERAPP_ORDER_INTERVAL=3600", tag)
+    docker(*start, "--env=ORDERAPP_ORDER_INTERVAL=3600", build("embedded"))
     try:
         inspect = ("inspect", "--format", "{{.State.Health.Status}}", name)
         eventually(lambda: docker(*inspect).stdout.strip() == "healthy", "healthy", 120)
