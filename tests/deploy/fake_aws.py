@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +35,19 @@ def fake_aws() -> Iterator[dict[str, str]]:
             yield {**ACCOUNT, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}
         finally:
             server.stop()
+
+
+def client(service: str, aws: Mapping[str, str], region: str) -> Any:
+    """A client of one of its services."""
+    import boto3
+
+    return boto3.client(
+        service,
+        endpoint_url=aws["AWS_ENDPOINT_URL"],
+        aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+        region_name=region,
+    )
 
 
 def _add_tags(patched: pytest.MonkeyPatch) -> None:

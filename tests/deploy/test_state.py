@@ -3,10 +3,8 @@
 import json
 import re
 
-import boto3
-
 from tests.deploy import known
-from tests.deploy.fake_aws import fake_aws
+from tests.deploy.fake_aws import client, fake_aws
 
 BUCKET, REGION = "states", "eu-central-1"
 STATE = {
@@ -31,13 +29,7 @@ def test_the_state_moves_to_the_bucket_and_is_read_from_there(terraform, tmp_pat
     (tmp_path / "terraform.tfstate").write_text(json.dumps(STATE))
     (tmp_path / "backend.tf").write_text(backend())
     with fake_aws() as aws:
-        s3 = boto3.client(
-            "s3",
-            endpoint_url=aws["AWS_ENDPOINT_URL"],
-            aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
+        s3 = client("s3", aws, REGION)
         here = {"LocationConstraint": REGION}
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=here)
         program = terraform.within(aws)

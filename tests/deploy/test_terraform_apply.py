@@ -4,13 +4,12 @@ import json
 import re
 import shlex
 
-import boto3
 import pytest
 
 from orderapp.settings import SERVICES
 from tests import doc_commands
 from tests.deploy import known
-from tests.deploy.fake_aws import fake_aws
+from tests.deploy.fake_aws import client, fake_aws
 from tests.deploy.test_terraform_run import GOOD
 
 REGION = "eu-central-1"
@@ -48,16 +47,10 @@ class Deployment:
         lines += [f'alarm_topic_arn = "arn:aws:sns:{REGION}:123456789012:orderapp"']
         self._file.write_text("\n".join(lines) + "\n")
         self._given = dict(VALUES)
-        account = {
-            "endpoint_url": aws["AWS_ENDPOINT_URL"],
-            "aws_access_key_id": aws["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": aws["AWS_SECRET_ACCESS_KEY"],
-            "region_name": REGION,
-        }
-        self._ecs = boto3.client("ecs", **account)
-        self._secrets = boto3.client("secretsmanager", **account)
-        self._ecr = boto3.client("ecr", **account)
-        self._discovery = boto3.client("servicediscovery", **account)
+        self._ecs = client("ecs", aws, REGION)
+        self._secrets = client("secretsmanager", aws, REGION)
+        self._ecr = client("ecr", aws, REGION)
+        self._discovery = client("servicediscovery", aws, REGION)
 
     def set(self, name, value):
         """Change a line of the one file, as the documentation says."""

@@ -10,8 +10,6 @@ const PAGE = 25;
 /** A search is bounded, so that a page may be empty although there are older ones. */
 const MOST_EMPTY_PAGES = 5;
 const MOST_COUNTED = 1000;
-/** More new rows at once than this nobody follows. */
-const MOST_FOLLOWED = 5;
 
 export class OrderList {
   #orders;
@@ -33,8 +31,8 @@ export class OrderList {
   #asked = false;
   #turn = 0;
   #filter = {};
-  /** How many rows were new when the list was drawn last. */
-  #added = 0;
+  /** Whether orders come faster than anybody reads. */
+  isRushing = false;
 
   constructor(orders, table) {
     this.#orders = orders;
@@ -47,11 +45,6 @@ export class OrderList {
 
   get filter() {
     return this.#filter;
-  }
-
-  /** Whether orders come faster than anybody reads. */
-  get isRushing() {
-    return this.#added > MOST_FOLLOWED;
   }
 
   /** Show a page of the orders that fit `wanted`'s filters; the newest one without a cursor. */
@@ -123,7 +116,7 @@ export class OrderList {
 
   /** `live`: new orders arrive by themselves. */
   draw(openId, live) {
-    this.#added = this.#table.show(this.#ids.map((id) => this.#orders.get(id)), openId, this.#held);
+    this.isRushing = this.#table.show(this.#ids.map((id) => this.#orders.get(id)), openId, this.#held);
     const empty = this.#ids.length === 0;
     byId("scroller").hidden = empty;
     byId("empty").hidden = !empty;

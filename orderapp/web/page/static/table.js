@@ -5,8 +5,8 @@
 import { showChips } from "./chips.js";
 import { amountText, momentText, setText, zonedText } from "./text.js";
 
-/** More new rows at once than this would only flicker. */
-const MOST_HIGHLIGHTS = 5;
+/** More new rows at once than this nobody follows, and to highlight them would only flicker. */
+const MOST_FOLLOWED = 5;
 
 class Row {
   #fields = {};
@@ -68,11 +68,12 @@ export class OrderTable {
   }
 
   /** `openId`: the order whose story is open. `held`: the rows have to stay where they are. Gives
-      how many rows are new. */
+      whether more rows are new than anybody follows; the first fill is not meant to be followed. */
   show(orders, openId, held) {
     const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
     const fresh = orders.filter(({ id }) => !this.#rows.has(id)).length;
-    if (!held && !focused && fresh > MOST_HIGHLIGHTS && this.#rows.size > 0) this.#rename(orders);
+    const rushing = fresh > MOST_FOLLOWED && this.#rows.size > 0;
+    if (rushing && !held && !focused) this.#rename(orders);
     this.#drop(new Set(orders.map((order) => order.id)));
     const added = [];
     let next = this.#body.firstElementChild;
@@ -82,13 +83,13 @@ export class OrderTable {
       if (row.element === next) next = next.nextElementSibling;
       else this.#body.insertBefore(row.element, next);
     }
-    for (const element of added.length <= MOST_HIGHLIGHTS ? added : []) {
+    for (const element of added.length <= MOST_FOLLOWED ? added : []) {
       element.classList.add("fresh");
     }
     if (focused && document.activeElement !== focused) {
       (focused.isConnected ? focused : this.#refuge).focus({ preventScroll: true });
     }
-    return fresh;
+    return rushing;
   }
 
   #add(id, added, next) {
