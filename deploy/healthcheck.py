@@ -1,4 +1,5 @@
-"""The image's health check: exit status 0 while /healthz of this container answers with 200.
+"""The image's health check: exit status 0 while /healthz of this container answers with 200, or
+the path that is its argument.
 
 Only the standard library, and not even that of `site`: it runs every few seconds.
 """
@@ -24,7 +25,7 @@ def port_of(command: list[str]) -> int:
     return int(chosen) if chosen.isdigit() else PORT
 
 
-def main() -> int:
+def main(path: str = "/healthz") -> int:
     """Ask once."""
     try:
         # Not pathlib, which takes as long to import as all else here.
@@ -35,14 +36,14 @@ def main() -> int:
     try:
         # Not urllib, which would ask a proxy of the environment.
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         sys.stdout.write(f"no answer on port {port}: {error}\n")
         return 1
-    sys.stdout.write(f"/healthz answers with {status}\n")
+    sys.stdout.write(f"{path} answers with {status}\n")
     return 0 if status == 200 else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -18,6 +18,7 @@ _IN_SENTENCES = re.compile(
 
 WALK = "tests/deploy/test_terraform_apply.py"
 CONTAINER = "tests/deploy/test_container.py"
+COMPOSE = "tests/deploy/test_compose_up.py"
 STATE = "tests/deploy/test_state.py"
 
 #: Which test runs what, by the beginning of `page: command`.
@@ -46,6 +47,11 @@ SHOWN = {
     r"docker run --rm -p 127.0.0.1:6066": (CONTAINER, 'start = ("run", "--detach"'),
     r"docker exec NAME faust -A orderapp send": (CONTAINER, '"exec", name, "faust", "-A"'),
     r"docker stop --time=10$": (CONTAINER, 'docker("stop", "--time='),
+    r"docker compose up( --build --wait)?$": (COMPOSE, 'stack("up", "--wait", "--no-build"'),
+    r"docker compose up -d --no-recreate": (COMPOSE, 'stack("up", "-d", "--no-recreate"'),
+    r"docker compose logs": (COMPOSE, 'stack("logs", "payment"'),
+    r"docker compose exec payment": (COMPOSE, 'sent = ("exec", "-T", "payment", "faust"'),
+    r"docker compose down": (COMPOSE, 'stack("down", "--volumes")'),
     r"terraform init$": ("tests/deploy/terraform.py", 'self(module, "init"'),
     r"terraform init -migrate-state$": (STATE, '"init", "-migrate-state"'),
     r"terraform apply$": (WALK, 'self.run("apply"'),

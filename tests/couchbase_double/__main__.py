@@ -140,6 +140,7 @@ class Double:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.couchbase_double", description=__doc__)
+    parser.add_argument("--host", default=HOST, help="its name for clients")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--control-port", type=int, default=0)
     parser.add_argument("--username", default="orderapp")
@@ -192,6 +193,7 @@ async def main() -> None:
     cluster.faults = Faults(fail_sets=failures, delay=options.delay)
     cluster.copies.replication_seconds = options.replication_seconds
     cluster.copies.persist_seconds = options.persist_seconds
+    cluster.host = options.host
     cluster.tls = _tls(options.tls)
     scope, _, collection = options.collection.partition(".")
     cluster.collection = (scope, collection)

@@ -10,6 +10,7 @@ from tests.couchbase_double.faults import Faults
 from tests.couchbase_double.query import Queries
 from tests.couchbase_double.replication import Copies
 
+#: Where nodes listen unless it is said.
 HOST = "127.0.0.1"
 
 
@@ -29,6 +30,8 @@ class Cluster:
         self, username: str, password: str, bucket: str, *, replicas: int = 0, nodes: int = 1
     ) -> None:
         self.username, self.password, self.bucket = username, password, bucket
+        #: By which name or address clients reach its nodes.
+        self.host = HOST
         self.faults = Faults()
         self.nodes = [Node(number) for number in range(nodes)]
         self.copies = Copies(replicas, nodes, lambda key: self.queries.rows.note(key))
@@ -89,7 +92,7 @@ class Cluster:
             "nodesExt": [
                 {
                     "services": {f"{name}{end}": n.port for name in ("kv", "n1ql", "mgmt")},
-                    "hostname": HOST,
+                    "hostname": self.host,
                     **({"thisNode": True} if n is node else {}),
                 }
                 for n in self.nodes
@@ -109,7 +112,7 @@ class Cluster:
                 "vBucketServerMap": {
                     "hashAlgorithm": "CRC",
                     "numReplicas": len(chain) - 1,
-                    "serverList": [f"{HOST}:{n.port}" for n in self.nodes],
+                    "serverList": [f"{self.host}:{n.port}" for n in self.nodes],
                     "vBucketMap": [chain] * 1024,
                 },
             }  # fmt: skip

@@ -7,7 +7,7 @@ import asyncio
 from functools import partial
 
 from tests.couchbase_double import http, kv
-from tests.couchbase_double.cluster import HOST, Cluster, Node
+from tests.couchbase_double.cluster import Cluster, Node
 
 
 class Connection(asyncio.Protocol):
@@ -65,7 +65,11 @@ class Listener:
             loop = asyncio.get_running_loop()
             made = partial(Connection, self._cluster, self._node)
             self._server = await loop.create_server(
-                made, HOST, self._node.port, backlog=512, ssl=self._cluster.tls
+                made,
+                self._cluster.host,
+                self._node.port,
+                backlog=512,
+                ssl=self._cluster.tls,
             )
             self._node.port = self._server.sockets[0].getsockname()[1]
 

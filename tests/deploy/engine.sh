@@ -24,7 +24,8 @@ apt-get install -y -qq --no-install-recommends iptables mmdebstrap runc >/dev/nu
 
 # The stand-in, and Docker from the same lists of packages. Debian's Python refuses pip, has
 # another name, and a sitecustomize.py that hides the image's.
-mmdebstrap --quiet --mode=root --variant=essential --include=python3-pip,python3-venv,passwd \
+mmdebstrap --quiet --mode=root --variant=essential \
+    --include=libstdc++6,passwd,python3-pip,python3-venv \
     --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --customize-hook='cd "$1"/usr/lib/python3.*/ && rm EXTERNALLY-MANAGED sitecustomize.py' \

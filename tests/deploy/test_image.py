@@ -315,7 +315,7 @@ def server():
     httpd.server_close()
 
 
-def check_health(tmp_path, port):
+def check_health(tmp_path, port, *arguments):
     """Run the script as the image does, with another port and more time."""
     script = tmp_path / "healthcheck.py"
     text = known.read("deploy/healthcheck.py")
@@ -323,7 +323,7 @@ def check_health(tmp_path, port):
     assert count == 1
     script.write_text(changed)
     return subprocess.run(
-        [sys.executable, "-IS", str(script)],
+        [sys.executable, "-IS", str(script), *arguments],
         env={"http_proxy": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
@@ -337,6 +337,12 @@ def test_the_health_check_says_what_healthz_says(server, tmp_path, status, expec
     server.status = status
     assert check_health(tmp_path, server.server_port).returncode == expected
     assert server.asked == ["/healthz"]
+
+
+def test_the_health_check_asks_for_another_path_if_it_is_told_to(server, tmp_path):
+    server.status = 200
+    assert check_health(tmp_path, server.server_port, "/readyz").returncode == 0
+    assert server.asked == ["/readyz"]
 
 
 @pytest.mark.parametrize(

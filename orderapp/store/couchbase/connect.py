@@ -140,6 +140,9 @@ def _options(couchbase: Couchbase, ca_file: str | None) -> ClusterOptions:
         tracing_options=ClusterTracingOptions(enable_tracing=False),
         enable_metrics=False,
         enable_mutation_tokens=False,
+        # Where DNS does not answer, the SDK gives up after it has asked for SRV records, also
+        # for a host with a port.
+        enable_dns_srv=couchbase.may_have_srv,
         transcoder=_RawJSON(),
     )
     if ca_file is not None:

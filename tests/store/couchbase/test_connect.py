@@ -314,6 +314,15 @@ async def test_a_host_that_only_srv_records_may_know_is_left_to_the_sdk(double, 
     assert "Capella has to allow this machine's address" in text
 
 
+@pytest.mark.parametrize(
+    ("host", "asked"), [("db1", True), ("db1:11210", False), ("db1,db2", False)]
+)
+def test_a_host_with_a_port_is_not_looked_up_as_srv(double, host, asked):
+    # Where DNS is silent, the SDK would not go on to the host.
+    options = connect._options(replace(double.settings, host=host), None)
+    assert options["enable_dns_srv"] is asked
+
+
 async def test_one_host_of_several_is_enough(double):
     settings = replace(double.settings, host=f"127.0.0.1:{free_port()},{double.host}")
     await opened(settings)
