@@ -288,7 +288,6 @@ def test_what_a_worker_does_not_run_is_known_and_not_started(readings, warnings)
     app = BatchApp("sensors", cluster=lambda: cluster, runs={"here"}.__contains__)
     readings = app.batched_topic("readings", Reading, partitions=1, key="sensor")
     warnings = app.batched_topic("warnings", Warned, partitions=1, key="sensor")
-    tasks = len(app._app_tasks)
 
     for name in ("here", "elsewhere"):
         with app.services.declaring(name):
@@ -314,7 +313,7 @@ def test_what_a_worker_does_not_run_is_known_and_not_started(readings, warnings)
 
     assert {*app.agents} == {"watch", "here-plain"}
     assert {*app.tables} == {"here-table"}
-    assert len(app._app_tasks) == tasks + 4
+    assert len(app.at_start) == 4
     for name, runs in (("here", True), ("elsewhere", False)):
         service = app.services.all[name]
         assert (service.reads, service.sends) == (
@@ -323,6 +322,37 @@ def test_what_a_worker_does_not_run_is_known_and_not_started(readings, warnings)
         )
         assert service.runs is runs
     assert app.written == {"warnings", "readings"}
+
+
+async def test_tasks_begin_when_the_worker_has_started_and_some_only_on_the_leader(
+    app, monkeypatch
+):
+    begun = []
+    leader = {"here": False}
+
+    @app.task
+    async def plain():
+        begun.append("plain")
+
+    @app.task()
+    async def of_the_app(given):
+        begun.append(given)
+
+    @app.task(on_leader=True)
+    async def once():
+        begun.append("once")
+
+    monkeypatch.setattr(app, "is_leader", lambda: leader["here"])
+    monkeypatch.setattr(app, "add_future", begun.append)
+    await app.on_started_init_extra_tasks()
+    futures, begun[:] = begun[:], []
+    for future in futures:
+        await future
+    assert begun == ["plain", app]
+
+    leader["here"] = True
+    await once()
+    assert begun == ["plain", app, "once"]
 
 
 def test_what_is_declared_outside_of_a_services_module_runs():
