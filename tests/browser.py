@@ -89,7 +89,9 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
-    """`await open_page(url, width=1280, height=900, color_scheme="light")` gives a `Visit`."""
+    """`await open_page(url, width=1280, height=900, color_scheme="light")` gives a `Visit`.
+
+    What moves is drawn sixty times a second, so nothing does unless it is asked for."""
     contexts = []
 
     async def open_page(
@@ -98,7 +100,7 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
         width: int = 1280,
         height: int = 900,
         color_scheme: Literal["light", "dark"] = "light",
-        reduced_motion: Literal["reduce", "no-preference"] = "no-preference",
+        reduced_motion: Literal["reduce", "no-preference"] = "reduce",
         locale: str = "en-GB",
         scripts: bool = True,
     ) -> Visit:

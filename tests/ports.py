@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 # Neither the embedded broker's nor what the system hands to outgoing connections: a server that
-# comes back on its port must find it free.
-PORTS = range(10000, 20000)
+# comes back on its port must find it free. And no port that browsers refuse.
+PORTS = sorted({*range(10000, 20000)} - {10080})
 
 
 @functools.cache

@@ -148,7 +148,7 @@ async def test_faults_are_for_everybody_at_every_width(
 ) -> None:
     worker.token = "x"
     worker.switches.put("gateway_timeout", 0.3, "W" * 100)
-    page = await open_faults(worker, open_page, color_scheme=scheme, reduced_motion="reduce")
+    page = await open_faults(worker, open_page, color_scheme=scheme)
     await expect(page.locator("#faults-token input")).to_be_visible()
     assert "Break it" in await tab_until(page, "faults-off")
     assert "token" in await tab_until(page, "value")

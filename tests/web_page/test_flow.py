@@ -282,9 +282,7 @@ async def test_it_is_for_everybody_at_every_width(
     long = "w" * 249
     worker.flow.topics[long] = make_topic("orders", text=long) | {"name": long}
     worker.flow.messages[0] = make_message(20, value=shown("W" * 4000))
-    page = await open_flow(
-        worker, open_page, "/topic/orders", color_scheme=scheme, reduced_motion="reduce"
-    )
+    page = await open_flow(worker, open_page, "/topic/orders", color_scheme=scheme)
     await page.locator("#flow-messages summary").first.click()
     for width in (320, 390, 768, 1280, 2560):
         await page.set_viewport_size({"width": width, "height": 900})

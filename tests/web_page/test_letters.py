@@ -306,7 +306,7 @@ async def test_it_is_for_everybody_at_every_width(
 ) -> None:
     fill(worker)
     url = f"{worker.url}#/dead-letters/1:61?status=all"
-    page = (await open_page(url, color_scheme=scheme, reduced_motion="reduce")).page
+    page = (await open_page(url, color_scheme=scheme)).page
     await expect(page.locator("#letter-value")).to_contain_text("00 ff")
     await expect(page.locator("#letters-rows tr")).to_have_count(50)
     for width in (320, 390, 768, 1280, 2560):

@@ -303,9 +303,7 @@ async def test_rules_are_for_everybody_at_every_width(
     )
     worker.rules.put(RISKY, "W" * 100, "shadow", safe_countries=["W" * 64])
     worker.rules.count(RISKY, 2, "shadow", 400, 34, 2)
-    page = await open_rules(
-        worker, open_page, f"/{RISKY}", color_scheme=scheme, reduced_motion="reduce"
-    )
+    page = await open_rules(worker, open_page, f"/{RISKY}", color_scheme=scheme)
     limit = rule(page, RISKY).get_by_label("limit")
     await limit.fill("x")
     await limit.press("Enter")
