@@ -90,23 +90,37 @@ def test_arguments_are_right_or_named_in_one_line(command, arguments):
             assert lines == ["orderapp: Kafka is away"]
 
 
+WRONG = (
+    ["dlq", "show", "3;17"],
+    ["dlq", "list", "--since", "\udcff"],
+    ["reconcile", "--wait", "long"],
+    ["reconcile", "--wait", "nan"],
+    ["wörker"],
+    ["agents", "more"],
+    ["model", "Nope"],
+    ["send"],
+    ["send", "@nope", "1"],
+    ["send", "orders", "nojson", "--value-type", "Order"],
+    ["send", "orders", "1", "--value-type", "Nope"],
+    ["send", "orders", "\udcff"],
+    ["worker", "-p", "99999"],
+)
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_arguments_are_one_line_on_stderr_and_status_2(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli, ["-A", "orderapp", *arguments])
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("orderapp: ")
+    assert [*tmp_path.iterdir()] == []
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ["dlq", "show", "3;17"],
-        ["dlq", "list", "--since", "\udcff"],
-        ["reconcile", "--wait", "long"],
-        ["reconcile", "--wait", "nan"],
-        ["wörker"],
-        ["agents", "more"],
-        ["model", "Nope"],
-        ["send"],
-        ["send", "@nope", "1"],
-        ["send", "orders", "nojson", "--value-type", "Order"],
-        ["send", "orders", "1", "--value-type", "Nope"],
-        ["send", "orders", "\udcff"],
-        ["worker", "-p", "99999"],
-    ],
+    [["dlq", "list", "--since", "\udcff"], ["wörker"], ["send", "orders", "\udcff"]],
 )
 def test_a_process_with_wrong_arguments_ends_with_one_line_and_status_2(tmp_path, arguments):
     done = subprocess.run(
