@@ -16,10 +16,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orderapp.couchbase_settings import Couchbase
 from tests.ports import free_port
+
+if TYPE_CHECKING:
+    from orderapp.couchbase_settings import Couchbase
 
 ROOT = Path(__file__).parents[2]
 #: What orderapp notes for itself, and no test means by documents.
@@ -54,8 +56,11 @@ class CouchbaseDouble:
         return f"couchbase://{self.host}"
 
     @property
-    def settings(self) -> Couchbase:
+    def settings(self) -> "Couchbase":
         """For `CouchbaseStore`."""
+        # Not above: the double itself would make the whole app at its start.
+        from orderapp.couchbase_settings import Couchbase
+
         return Couchbase(self.host, self.username, self.password, self.bucket)
 
     @property
