@@ -35,7 +35,9 @@ class Terraform:
             check=False,
             timeout=seconds,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **self._environment},
+            # Terraform and its provider are Go, which by default looks for garbage so often
+            # that it is a sixth of their work.
+            env={**os.environ, "GOGC": "400", **self._environment},
         )
 
     def module(self, directory: Path) -> Path:
