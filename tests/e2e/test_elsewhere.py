@@ -203,8 +203,8 @@ def test_a_command_gives_up_on_a_broker_that_is_away_in_one_line(tmp_path):
     assert "127.0.0.1:1" in error_lines(ended)[0]
 
 
-def test_topics_with_fewer_partitions_work(own_kafka, start):
-    kafka = own_kafka
+def test_topics_with_fewer_partitions_work(empty_kafka, start):
+    kafka = empty_kafka
     _create_topics(kafka.bootstrap_servers, {"orders": 6, "payments": 2, "fraud-alerts": 1})
     worker = start(KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap_servers).wait_ready()
     assert "topic payments has 2 partitions instead of 6" in worker.log

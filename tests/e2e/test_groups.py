@@ -12,8 +12,8 @@ def said(worker):
     return [line for line in worker.log.splitlines() if "has read nothing here before" in line]
 
 
-def test_a_new_group_says_once_that_it_begins_with_the_oldest_records(start, own_kafka):
-    server = own_kafka.bootstrap_servers
+def test_a_new_group_says_once_that_it_begins_with_the_oldest_records(empty_kafka, start):
+    server = empty_kafka.bootstrap_servers
     settings = {"KAFKA_BOOTSTRAP_SERVERS": server, "ORDERAPP_PAYMENT_DELAY": "0"}
     first = start(**settings).wait_ready()
     records.send(server, [records.order(n) for n in range(1, 8)])

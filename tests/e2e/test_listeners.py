@@ -41,11 +41,11 @@ def test_worker_launcher_and_broker_listen_on_loopback_only(pipeline):
         assert loopback, (name, address, port)
 
 
-def test_an_address_is_opened_to_others_only_when_it_is_said(start, own_kafka):
+def test_an_address_is_opened_to_others_only_when_it_is_said(empty_kafka, start):
     worker = start(
         ORDERAPP_WEB_HOST="0.0.0.0",
         ORDERAPP_SERVICES="web",
-        KAFKA_BOOTSTRAP_SERVERS=own_kafka.bootstrap_servers,
+        KAFKA_BOOTSTRAP_SERVERS=empty_kafka.bootstrap_servers,
     ).wait_ready()
 
     assert [(address, port) for _, address, port in listeners(worker)] == [

@@ -179,14 +179,14 @@ def counts_of(server):
     return {json.loads(r.key): json.loads(r.value) for r in found}
 
 
-def test_a_table_beside_the_batches_survives_kill_9(start, own_kafka, tmp_path):
+def test_a_table_beside_the_batches_survives_kill_9(empty_kafka, start, tmp_path):
     tree = tmp_path / "tree"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "orderapp", tree / "orderapp", ignore=ignored)
     (tree / "orderapp/services/regulars.py").write_text(
         EXAMPLES["orderapp/services/regulars.py"]
     )
-    server = own_kafka.bootstrap_servers
+    server = empty_kafka.bootstrap_servers
     settings = {"PYTHONPATH": str(tree), "KAFKA_BOOTSTRAP_SERVERS": server}
 
     def send(*order_ids):

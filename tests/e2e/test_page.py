@@ -220,9 +220,9 @@ async def test_the_page_finds_a_restarted_worker(start, open_page):
 
 
 async def test_a_page_that_is_open_while_a_worker_starts_says_so_and_disturbs_nothing(
-    start, open_page
+    start_alone, open_page
 ):
-    worker = start()
+    worker = start_alone()
     alive = "the worker listens"
     await asyncio.to_thread(eventually, lambda: worker.get("/healthz")[0] == 200, alive)
     visit = await open_page(url(worker))

@@ -319,9 +319,9 @@ def test_a_broker_that_is_away_is_one_line(tmp_path):
     assert nobody in one_line(run)
 
 
-def test_missing_and_empty_topics_are_one_line(tmp_path, own_kafka):
+def test_missing_and_empty_topics_are_one_line(tmp_path, empty_kafka):
     data_dir = with_a_store(tmp_path)
-    server = {"KAFKA_BOOTSTRAP_SERVERS": own_kafka.bootstrap_servers}
+    server = {"KAFKA_BOOTSTRAP_SERVERS": empty_kafka.bootstrap_servers}
 
     missing = one_line(faust(data_dir, "reconcile", **server))
     assert "the topic 'fraud-alerts' does not exist" in missing

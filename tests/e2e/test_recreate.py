@@ -31,9 +31,9 @@ def manage(server, *steps):
 
 
 @pytest.fixture
-def worker(own_kafka, start):
+def worker(empty_kafka, start):
     # Slow enough that orders are in work when their topic goes.
-    server = own_kafka.bootstrap_servers
+    server = empty_kafka.bootstrap_servers
     return start(KAFKA_BOOTSTRAP_SERVERS=server, ORDERAPP_PAYMENT_DELAY="0.3").wait_ready()
 
 
@@ -68,8 +68,8 @@ def post(worker):
 ORDERS = NewTopic("orders", 6, 1)
 
 
-def test_topics_that_go_come_again_and_grow_are_seen(worker, own_kafka):
-    server = own_kafka.bootstrap_servers
+def test_topics_that_go_come_again_and_grow_are_seen(worker, empty_kafka):
+    server = empty_kafka.bootstrap_servers
     send(server, *range(1, 61))
     eventually(lambda: all(map(worker.order, range(1, 61))), "they are read")
 

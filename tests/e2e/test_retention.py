@@ -109,8 +109,8 @@ def test_what_was_deleted_while_nobody_ran_is_told_noted_and_counted(kafka, star
     assert (run.returncode, "no note" in run.stderr) == (0, False)
 
 
-def test_what_is_deleted_while_the_worker_is_behind_is_told(own_kafka, start, tmp_path):
-    server = own_kafka.bootstrap_servers
+def test_what_is_deleted_while_the_worker_is_behind_is_told(empty_kafka, start, tmp_path):
+    server = empty_kafka.bootstrap_servers
     # A gateway so slow that the rest waits in Kafka.
     slow = {
         "KAFKA_BOOTSTRAP_SERVERS": server,

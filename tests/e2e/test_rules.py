@@ -44,8 +44,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(own_kafka, tmp_path):
-    return Shop(own_kafka.bootstrap_servers, tmp_path / "data")
+def shop(empty_kafka, tmp_path):
+    return Shop(empty_kafka.bootstrap_servers, tmp_path / "data")
 
 
 def follow(workers, text):

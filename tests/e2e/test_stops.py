@@ -7,10 +7,18 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e import records
+from tests.e2e.kafka import plain_kafka
 from tests.e2e.test_metrics import Scrape
 from tests.e2e.worker import eventually
 
 NOBODY = "127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory):
+    """One that is killed and started again."""
+    with plain_kafka(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
 
 
 @contextmanager
@@ -81,8 +89,8 @@ def test_before_it_has_met_kafka_it_ends_at_once_and_well(start, kafka, how):
     assert took < 4, log
 
 
-def test_while_the_embedded_kafka_starts_it_ends_at_once_and_well(start):
-    worker = start()
+def test_while_the_embedded_kafka_starts_it_ends_at_once_and_well(start_alone):
+    worker = start_alone()
     eventually(lambda: "Starting the embedded Kafka" in worker.log, "it starts Kafka")
 
     status, took, log = stop(worker)

@@ -255,8 +255,8 @@ def test_every_line_is_json_where_that_is_asked_for(start):
     assert {"partition", "offset"} <= dead.keys()
 
 
-def test_a_worker_says_what_a_person_wants_to_see_and_no_more(start):
-    worker = a_short_life(start)
+def test_a_worker_says_what_a_person_wants_to_see_and_no_more(start_alone):
+    worker = a_short_life(start_alone)
 
     banner, *said = re.split(r"\n(?=\[)", worker.log.rstrip())
     assert re.match(r"\+orderapp [\d.]+, Faust [\d.]+", banner), banner

@@ -83,13 +83,13 @@ class Reader:
 
 # The page promises less than 15 minutes; a busy machine needs three.
 @pytest.mark.timeout(900)
-def test_each_step_shows_what_the_page_says(start, tmp_path):
+def test_each_step_shows_what_the_page_says(start_alone, tmp_path):
     clone = tmp_path / "clone"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "orderapp", clone / "orderapp", ignore=ignored)
     (clone / ".venv").mkdir()
     (clone / ".venv/bin").symlink_to(Path(sys.executable).parent)
-    reader = Reader(clone, start)
+    reader = Reader(clone, start_alone)
 
     for language, block in STEPS:
         getattr(reader, language)(block)

@@ -41,8 +41,8 @@ def disk_full(worker):
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
 
 
-def test_a_worker_is_ready_only_while_sqlite_takes_its_writes(start):
-    worker = start(ORDERAPP_PAYMENT_DELAY="0").wait_ready()
+def test_a_worker_is_ready_only_while_sqlite_takes_its_writes(start_alone):
+    worker = start_alone(ORDERAPP_PAYMENT_DELAY="0").wait_ready()
     # The log of writes is larger than any other file of the worker's then.
     records.send(worker.kafka, [records.order(n) for n in range(1000, 1500)])
     eventually(lambda: worker.paid_order(1499), "many orders are kept")
@@ -65,9 +65,9 @@ def test_a_worker_is_ready_only_while_sqlite_takes_its_writes(start):
         eventually(lambda n=order_id: worker.paid_order(n), "what waited is kept")
 
 
-def test_a_worker_is_ready_only_while_couchbase_takes_its_writes(start):
+def test_a_worker_is_ready_only_while_couchbase_takes_its_writes(start_alone):
     with couchbase_double() as double:
-        worker = start(**double.environment).wait_ready()
+        worker = start_alone(**double.environment).wait_ready()
         records.send(worker.kafka, [records.order(1)])
         eventually(lambda: worker.paid_order(1), "an order is kept")
 

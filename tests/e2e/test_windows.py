@@ -93,8 +93,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(own_kafka, tmp_path):
-    return Shop(own_kafka.bootstrap_servers, tmp_path / "data", seed=7)
+def shop(empty_kafka, tmp_path):
+    return Shop(empty_kafka.bootstrap_servers, tmp_path / "data", seed=7)
 
 
 def test_alerts_are_those_of_the_log_though_workers_are_killed(shop, start):

@@ -54,23 +54,23 @@ def test_two_workers_share_the_partitions_and_one_takes_over_from_a_killed_one(s
     assert wanted == set(paid_ids(server))
 
 
-def test_a_restart_loses_nothing_and_does_nothing_twice(start):
+def test_a_restart_loses_nothing_and_does_nothing_twice(start_alone):
     # No session ends where the machine pauses.
     generating = {"ORDERAPP_ORDER_INTERVAL": "0.02", "ORDERAPP_SESSION_TIMEOUT": "60"}
-    worker = start(**generating).wait_ready()
+    worker = start_alone(**generating).wait_ready()
     server = worker.kafka
     eventually(lambda: len(stored(worker)) > 50, "orders are generated")
 
     assert worker.terminate() == 0
     assert worker.took < 10
 
-    again = start(**generating).wait_ready()
+    again = start_alone(**generating).wait_ready()
     before = len(stored(again))
     eventually(lambda: len(stored(again)) > before + 50, "orders are generated again")
     assert again.terminate() == 0
 
     # A third one, to look at what the two have left; it generates nothing.
-    last = start(ORDERAPP_SESSION_TIMEOUT="60").wait_ready()
+    last = start_alone(ORDERAPP_SESSION_TIMEOUT="60").wait_ready()
     server = last.kafka
     records.wait_done(server)
     sent = [order["order_id"] for order in records.values(records.read(server, "orders"))]
@@ -80,13 +80,13 @@ def test_a_restart_loses_nothing_and_does_nothing_twice(start):
     assert set(sent) == stored(last, "payments")
 
 
-def test_a_killed_worker_is_restarted_and_every_order_is_paid(start):
-    worker = start().wait_ready()
+def test_a_killed_worker_is_restarted_and_every_order_is_paid(start_alone):
+    worker = start_alone().wait_ready()
     records.send(worker.kafka, orders_from(1, 2000))
     eventually(lambda: stored(worker, "payments"), "it is in the middle of them")
     worker.kill()
 
-    again = start().wait_ready()
+    again = start_alone().wait_ready()
 
     eventually(lambda: stored(again, "payments") == set(range(1, 2001)), "all are paid", 90)
     payments = records.values(records.read(again.kafka, "payments"))
@@ -132,22 +132,22 @@ def test_a_rebalance_while_reading_is_paused_loses_nothing(start):
     eventually(lambda: first.is_ready() and second.is_ready(), "both are ready")
 
 
-def test_tables_and_unbatched_agents_work_on_the_same_engine(own_kafka, start):
-    settings = {"KAFKA_BOOTSTRAP_SERVERS": own_kafka.bootstrap_servers}
+def test_tables_and_unbatched_agents_work_on_the_same_engine(empty_kafka, start):
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": empty_kafka.bootstrap_servers}
     app = "tests.e2e.counting_app"
     worker = start(app, **settings)
     eventually(lambda: "Worker ready" in worker.log, "it is ready")
     clicks = [(b"%d" % n, b'{"page": "p%d"}' % (n % 3)) for n in range(300)]
     counted = {"p0": 100, "p1": 100, "p2": 100}
 
-    records.send(own_kafka.bootstrap_servers, clicks, topic="clicks")
+    records.send(empty_kafka.bootstrap_servers, clicks, topic="clicks")
 
     eventually(lambda: worker.get("/counts")[1] == counted, "all are counted")
     assert worker.terminate() == 0
     again = start(app, **settings)
     eventually(lambda: "Worker ready" in again.log, "it is ready again")
     eventually(lambda: again.get("/counts")[1] == counted, "the table came back from Kafka")
-    records.send(own_kafka.bootstrap_servers, clicks[:3], topic="clicks")
+    records.send(empty_kafka.bootstrap_servers, clicks[:3], topic="clicks")
     more = {page: count + 1 for page, count in counted.items()}
     eventually(lambda: again.get("/counts")[1] == more, "only the new ones were counted")
 
@@ -215,8 +215,8 @@ def test_only_one_of_two_workers_generates(start):
     assert (len(times) - 1) / (times[-1] - times[0]) * 1000 <= 12
 
 
-def test_the_broker_comes_back_after_a_kill_and_nothing_is_lost(start):
-    worker = start().wait_ready()
+def test_the_broker_comes_back_after_a_kill_and_nothing_is_lost(start_alone):
+    worker = start_alone().wait_ready()
     records.send(worker.kafka, orders_from(1, 100))
     eventually(lambda: len(stored(worker, "payments")) == 100, "100 are paid")
 
@@ -236,8 +236,8 @@ def test_the_broker_comes_back_after_a_kill_and_nothing_is_lost(start):
     worker.wait_ready()
 
 
-def test_the_broker_comes_back_when_its_launcher_is_killed(start):
-    worker = start().wait_ready()
+def test_the_broker_comes_back_when_its_launcher_is_killed(start_alone):
+    worker = start_alone().wait_ready()
     records.send(worker.kafka, orders_from(1, 100))
     eventually(lambda: len(stored(worker, "payments")) == 100, "100 are paid")
 
@@ -255,8 +255,8 @@ def test_the_broker_comes_back_when_its_launcher_is_killed(start):
 
 
 @pytest.mark.parametrize("ending", ["terminate", "kill"])
-def test_nothing_is_left_when_the_last_worker_ends(start, ending):
-    worker = start().wait_ready()
+def test_nothing_is_left_when_the_last_worker_ends(start_alone, ending):
+    worker = start_alone().wait_ready()
     port = worker.kafka
 
     getattr(worker, ending)()
