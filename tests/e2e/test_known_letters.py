@@ -4,6 +4,7 @@ import asyncio
 from itertools import count
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from orderapp.engine.dead_letters import known as known_letters
 from orderapp.engine.dead_letters.headers import headers_for
@@ -31,6 +32,10 @@ class Counting(KnownDeadLetters):
 
     async def prepare(self):
         await self.cluster.prepare([TopicSpec(self.topic, 1), TopicSpec(self.notes, 1)])
+        # The broker itself may know of them a moment later than the controller that made them.
+        async with AIOKafkaProducer(bootstrap_servers=self.server) as producer:
+            for topic in (self.topic, self.notes):
+                await producer.partitions_for(topic)
 
     async def _read_on(self, reader):
         self.reads += 1
