@@ -14,8 +14,10 @@ import pytest
 from playwright.async_api import (
     Browser,
     ConsoleMessage,
+    Error,
     Page,
     Playwright,
+    Request,
     async_playwright,
     expect,
 )
@@ -34,6 +36,9 @@ ARGS = [
 #: Milliseconds until what a page has to show, or to let be done, is given up: none of it is a
 #: matter of time, and a loaded machine may pause for many seconds.
 PATIENCE = 60_000
+NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
+#: What a page is made of; it asks again for data by itself.
+PARTS = {"document", "script", "stylesheet"}
 expect.set_options(timeout=PATIENCE)
 
 
@@ -45,6 +50,33 @@ class Visit:
     origin: str
     errors: list[str] = field(default_factory=list)
     foreign_requests: list[str] = field(default_factory=list)
+    #: Whether a part of the page was lost on the way, so that none of it runs.
+    cut_off: bool = False
+
+    async def open(self, url: str) -> None:
+        """Load the page; again when the machine's network changed meanwhile.
+
+        A browser then drops what is on its way, from loopback too, and any container that
+        starts or ends beside the tests is such a change."""
+        while True:
+            self.cut_off = False
+            self.errors.clear()
+            self.foreign_requests.clear()
+            try:
+                await self.page.goto(url)
+            except Error as error:
+                if NETWORK_CHANGED not in error.message:
+                    raise
+            else:
+                if not self.cut_off:
+                    return
+            # Else an address with a # would be gone to within the page that there is.
+            await self.page.goto("about:blank")
+
+    def note_failed(self, request: Request) -> None:
+        """Keep that a part of the page is missing because the network changed."""
+        if request.failure == NETWORK_CHANGED and request.resource_type in PARTS:
+            self.cut_off = True
 
     def note_console(self, message: ConsoleMessage) -> None:
         """Keep errors and warnings; a violated content security policy is one of them."""
@@ -120,7 +152,8 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
         page.on("console", visit.note_console)
         page.on("pageerror", lambda error: visit.errors.append(str(error)))
         page.on("request", lambda request: visit.note_request(request.url))
-        await page.goto(url)
+        page.on("requestfailed", visit.note_failed)
+        await visit.open(url)
         return visit
 
     yield open_page
