@@ -33,6 +33,13 @@ def bring_images(services):
             )
 
 
+def filled_in(text, name, value):
+    """`.env.example` as a person fills it in: passwords go between the quotes that it has."""
+    (line,) = (x for x in text.splitlines() if x.lstrip("#").startswith(f"{name}="))
+    quote = "'" if line.endswith("''") else ""
+    return text.replace(line, f"{name}={quote}{value}{quote}")
+
+
 class Stack:
     """A project of Compose's: its name and its settings."""
 
@@ -40,11 +47,9 @@ class Stack:
         self.project = f"orderapp-{uuid.uuid4().hex[:8]}"
         self.port = free_port()
         self.settings = directory / "env"
-        # `.env` as a person fills it in.
         text = known.read(".env.example")
-        for name, value in {**settings, "ORDERAPP_PORT": str(self.port)}.items():
-            (line,) = (x for x in text.splitlines() if x.lstrip("#").startswith(f"{name}="))
-            text = text.replace(line, f"{name}='{value}'")
+        for name, value in {**settings, "ORDERAPP_PORT": self.port}.items():
+            text = filled_in(text, name, value)
         self.settings.write_text(text)
 
     def __call__(self, *command, check=True, timeout=300):

@@ -57,8 +57,14 @@ def test_the_trace_runs_in_one_container():
     start = ("run", "--detach", f"--name={name}", "--network=none", *LOCKED_IN)
     docker(*start, "--env=ORDERAPP_ORDER_INTERVAL=3600", build("embedded"))
     try:
-        inspect = ("inspect", "--format", "{{.State.Health.Status}}", name)
-        eventually(lambda: docker(*inspect).stdout.strip() == "healthy", "healthy", 120)
+        inspect = ("inspect", "--format={{.State.Status}} {{.State.Health.Status}}", name)
+
+        def healthy():
+            status, health = docker(*inspect).stdout.split()
+            assert (status, health != "unhealthy") == ("running", True), docker("logs", name)
+            return health == "healthy"
+
+        eventually(healthy, "healthy", 120)
         sent = ("exec", name, "faust", "-A", "orderapp", "send", "orders", json.dumps(ORDER))
         docker(*sent, "--key", "123", "--value-type", "Order")
         fetch = (
