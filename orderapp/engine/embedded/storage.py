@@ -27,7 +27,11 @@ def format_new(directory: Path) -> None:
     if is_formatted(directory):
         return
     logs = directory / LOG_DIR
-    write(logs / CHECKPOINT, PINNED.read_bytes())
+    checkpoint = logs / CHECKPOINT
+    # Each by itself: `mkdir` would make parents for everybody.
+    for each in (directory, logs, checkpoint.parent):
+        each.mkdir(DIRECTORY, exist_ok=True)
+    write(checkpoint, PINNED.read_bytes())
     # Last, and whole: it tells that the rest is there.
     properties = logs / "meta.properties"
     fresh = properties.with_suffix(".new")
@@ -36,8 +40,7 @@ def format_new(directory: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """A file for its owner alone, in a directory that may be missing."""
-    path.parent.mkdir(DIRECTORY, parents=True, exist_ok=True)
+    """Write a file for its owner alone."""
     with open(path, "wb", opener=opener) as file:
         file.write(content)
 

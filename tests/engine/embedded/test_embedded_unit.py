@@ -127,9 +127,10 @@ def test_storage_that_was_left_half_made_is_made(tmp_path, monkeypatch):
     storage.format_new(tmp_path)
 
     assert storage.is_formatted(tmp_path)
-    found = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(found) == 2
-    assert all(path.stat().st_mode & 0o777 == 0o600 for path in found)
+    found = [*tmp_path.rglob("*")]
+    files = {path.name for path in found if path.is_file()}
+    assert files == {"meta.properties", storage.CHECKPOINT.name}
+    assert not [path for path in found if path.stat().st_mode & 0o077]
 
 
 # Ports
