@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from orderapp.engine.embedded import EmbeddedBroker
-from orderapp.engine.embedded.ports import kafka_answers
+from orderapp.engine.embedded.ports import cluster_at
 from tests.chaos import properties
 
 END_SECONDS = 15.0
@@ -27,7 +27,7 @@ class Broker:
         self.server = self._broker.join()
 
     def answers(self) -> bool:
-        return kafka_answers(int(self.server.rpartition(":")[2]))
+        return cluster_at(int(self.server.rpartition(":")[2])) is not None
 
     def kill(self, which: str) -> bool:
         """SIGKILL the `broker` (Java) or its `launcher`; False when there is none now."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orderapp.engine.embedded import aot, jars, server, storage
 from orderapp.engine.embedded.launcher import Java
-from orderapp.engine.embedded.ports import LOOPBACK, kafka_answers
+from orderapp.engine.embedded.ports import LOOPBACK, cluster_at
 from tests.ports import free_port
 
 START_SECONDS = 90
@@ -40,7 +40,7 @@ class Kafka:
         """Start the broker, or start it again, and wait until it works."""
         self.java = _run(self.directory, server.server_command(self.directory))
         deadline = time.monotonic() + START_SECONDS
-        while not kafka_answers(self.port):
+        while not cluster_at(self.port):
             assert self.java.exit_code() is None, self.log_text()
             assert time.monotonic() < deadline, self.log_text()
             time.sleep(0.05)

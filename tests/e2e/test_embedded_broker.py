@@ -1,5 +1,6 @@
 """The embedded broker with real processes: shared, ended, killed, started again."""
 
+import itertools
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +28,7 @@ from orderapp.engine.embedded import (
     lock_jars,
     storage,
 )
-from orderapp.engine.embedded.ports import kafka_answers
+from orderapp.engine.embedded.ports import FIRST, LAST, cluster_at
 from tests.e2e.kafka import Kafka, plain_kafka
 from tests.e2e.secure_kafka import secure_kafka
 
@@ -128,7 +130,7 @@ def runs(pid: int) -> bool:
 
 def answers(address: str) -> bool:
     """Whether a Kafka does, at the second or third time where the machine has paused."""
-    return any(kafka_answers(port_of(address), 5) for _ in range(3))
+    return any(cluster_at(port_of(address), 5) for _ in range(3))
 
 
 def port_of(address: str) -> int:
@@ -205,7 +207,7 @@ def test_the_broker_ends_when_all_users_are_killed(data_dir, user):
         one.kill()
 
     eventually(lambda: not broker_processes(data_dir))
-    assert not kafka_answers(port)
+    assert not cluster_at(port)
 
 
 def test_a_user_killed_during_the_start_leaves_nothing_behind(data_dir, user):
@@ -270,7 +272,7 @@ async def test_a_killed_broker_comes_back_with_its_records_and_offsets(data_dir,
     java = pid_of(data_dir, "broker")
     os.kill(java, signal.SIGKILL)
     eventually(lambda: pid_of(data_dir, "broker") != java)
-    eventually(lambda: kafka_answers(port_of(address)))
+    eventually(lambda: cluster_at(port_of(address)))
 
     assert await read(address, "orders", 2) == [b"3", b"4"]
     assert address == broker.join()
@@ -355,7 +357,7 @@ def test_a_broker_that_finds_its_port_taken_gives_up_and_a_join_moves_it(data_di
     launcher = psutil.Process(pid_of(data_dir, "launcher"))
     launcher.suspend()  # or it would be faster than we are
     os.kill(pid_of(data_dir, "broker"), signal.SIGKILL)
-    eventually(lambda: not kafka_answers(port))
+    eventually(lambda: not cluster_at(port))
 
     with socket.create_server(("127.0.0.1", port)):
         launcher.resume()
@@ -372,6 +374,35 @@ def test_two_data_directories_have_two_brokers(data_dir, broker, tmp_path):
     finally:
         other.leave()
     eventually(lambda: not broker_processes(tmp_path / "other"))
+
+
+def same_start(tmp_path: Path) -> list[Path]:
+    """Two directories whose brokers look for their ports from the same one on."""
+    seen: dict[int, Path] = {}
+    directory, first = tmp_path, -1
+    for number in itertools.count():
+        directory = tmp_path / str(number)
+        first = zlib.crc32(os.fsencode(directory / "kafka")) % (LAST - FIRST + 1)
+        if first in seen:
+            break
+        seen[first] = directory
+    return [seen[first], directory]
+
+
+def test_two_that_want_the_same_port_at_once_have_two_brokers(tmp_path):
+    directories = same_start(tmp_path)
+    users = [User(directory) for directory in directories]
+    try:
+        addresses = [one.address() for one in users]
+        clusters = [cluster_at(port_of(address), 60) for address in addresses]
+        assert len({*addresses}) == 2
+        assert clusters == [
+            storage.cluster_id(directory / "kafka") for directory in directories
+        ]
+    finally:
+        for one in users:
+            one.kill()
+    eventually(lambda: not any(map(broker_processes, directories)))
 
 
 def test_leave_interrupts_a_join_and_waits_for_nothing(data_dir):
@@ -457,10 +488,10 @@ async def test_the_plain_kafka_keeps_its_port_and_records_through_a_kill(tmp_pat
         await create_topic(kafka.bootstrap_servers, "orders")
         await send(kafka.bootstrap_servers, "orders", [b"1"])
         kafka.kill()
-        assert not kafka_answers(kafka.port)
+        assert not cluster_at(kafka.port)
         kafka.restart()
         assert await read(kafka.bootstrap_servers, "orders", 1) == [b"1"]
-    assert not kafka_answers(kafka.port)
+    assert not cluster_at(kafka.port)
 
 
 async def test_deleted_records_do_not_come_back_after_a_kill(tmp_path):

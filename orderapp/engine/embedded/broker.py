@@ -8,11 +8,11 @@ import time
 from functools import cached_property
 from pathlib import Path
 
-from orderapp.engine.embedded import start
+from orderapp.engine.embedded import start, storage
 from orderapp.engine.embedded.errors import OR_OWN_KAFKA, EmbeddedBrokerError, unusable
 from orderapp.engine.embedded.locks import POLL_SECONDS, FileLock
 from orderapp.engine.embedded.log import last_words
-from orderapp.engine.embedded.ports import LOOPBACK, is_free, kafka_answers
+from orderapp.engine.embedded.ports import LOOPBACK, cluster_at, is_free
 from orderapp.engine.private import DIRECTORY
 
 logger = logging.getLogger(__name__)
@@ -101,21 +101,22 @@ class EmbeddedBroker:
             return self._find_or_start()
 
     def _find_or_start(self) -> int:
-        port = 0
+        ports: tuple[int, ...]
         for _ in range(ATTEMPTS):
             with FileLock(self._directory / "launcher.lock") as launcher:
                 started = launcher.try_lock()
                 if started:
-                    port = start.start(self._directory, launcher, self._pause)
+                    ports = start.start(self._directory, launcher, self._pause)
                 else:
-                    port = start.recorded_port(self._directory)
+                    ports = (start.recorded_port(self._directory),)
+            port = ports[0]
             if self._comes_up(port):
                 logger.info(
                     "%s the embedded Kafka at port %d", "Started" if started else "Found", port
                 )
                 return port
-            if started and is_free(port):
-                break  # nothing took our port from us, so trying again would not help
+            if started and all(map(is_free, ports)):
+                break  # nothing took a port from us, so trying again would not help
         raise self._failed("did not start")
 
     def _comes_up(self, port: int) -> bool:
@@ -124,7 +125,8 @@ class EmbeddedBroker:
         while time.monotonic() < deadline:
             if not self._launcher_lives():
                 return False
-            if kafka_answers(port):
+            # Another directory's broker may have been quicker at a port that was free for both.
+            if cluster_at(port) == storage.cluster_id(self._directory):
                 # Asked last: a Java that has just lost its launcher still answers.
                 return self._launcher_lives()
             self._pause(POLL_SECONDS)

@@ -1,5 +1,6 @@
 """Loopback ports: a free one that stays the same, and whether a Kafka answers there."""
 
+import io
 import socket
 import struct
 import zlib
@@ -12,9 +13,10 @@ LOOPBACK = "127.0.0.1"
 # connect to itself, and so keep the broker from starting again.
 FIRST, LAST = 20000, 29999
 
-# Kafka's Metadata request, version 0, for no topic: api key, version, correlation id, no
+# Kafka's Metadata request, version 2, for no topic: api key, version, correlation id, no
 # client id, then an empty list.
-_METADATA = struct.pack(">hhihi", 3, 0, 1, -1, 0)
+_METADATA = struct.pack(">hhihi", 3, 2, 1, -1, 0)
+_LONGEST_ANSWER = 65_536  # bytes; one of a few hundred is expected
 
 
 def is_free(port: int) -> bool:
@@ -43,16 +45,43 @@ def free_ports(seed: str, preferred: Iterable[int] = ()) -> Iterator[int]:
             yield port
 
 
-def kafka_answers(port: int, timeout: float = 1.0) -> bool:
-    """Whether a Kafka on this port says that its broker is open for work.
+def cluster_at(port: int, timeout: float = 1.0) -> str | None:
+    """The id of the Kafka cluster on this port; None while none says that it is open for work.
 
     An open port alone is not enough: Kafka opens it long before it serves requests.
     """
     try:
-        with socket.create_connection((LOOPBACK, port), timeout) as connection:
+        with (
+            socket.create_connection((LOOPBACK, port), timeout) as connection,
+            connection.makefile("rb") as answer,
+        ):
             connection.sendall(struct.pack(">i", len(_METADATA)) + _METADATA)
-            # Size of the answer, correlation id, number of brokers that are open for work.
-            answer = connection.recv(12, socket.MSG_WAITALL)
-    except OSError:
-        return False
-    return len(answer) == 12 and struct.unpack(">iii", answer)[2] > 0
+            size = int.from_bytes(answer.read(4))
+            return _cluster_in(io.BytesIO(answer.read(min(size, _LONGEST_ANSWER))))
+    except (OSError, ValueError):
+        return None
+
+
+def _cluster_in(answer: io.BytesIO) -> str | None:
+    """What a Metadata response says; ValueError when it is none."""
+    brokers = _number(answer, 8) & 0xFFFFFFFF  # behind the correlation id
+    if not brokers:
+        return None
+    for _ in range(brokers):
+        _number(answer, 4)  # its id
+        _text(answer)  # its host
+        _number(answer, 4)  # its port
+        _text(answer)  # its rack
+    return _text(answer)
+
+
+def _number(answer: io.BytesIO, size: int) -> int:
+    data = answer.read(size)
+    if len(data) < size:
+        raise ValueError("the answer ends early")
+    return int.from_bytes(data)
+
+
+def _text(answer: io.BytesIO) -> str | None:
+    size = _number(answer, 2)
+    return None if size == 0xFFFF else _number(answer, size).to_bytes(size).decode()

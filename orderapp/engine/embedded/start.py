@@ -34,8 +34,9 @@ def recorded_port(directory: Path) -> int:
         return 0
 
 
-def start(directory: Path, lock: FileLock, pause: Callable[[float], object]) -> int:
-    """Start the launcher, which takes `lock` over, and return the port that Kafka will have."""
+def start(directory: Path, lock: FileLock, pause: Callable[[float], object]) -> tuple[int, int]:
+    """Start the launcher, which takes `lock` over, and return the ports that Kafka will have:
+    the clients', and its own."""
     classpath = jars.classpath(pause)
     preferred = [port] if (port := recorded_port(directory)) else []
     ports = free_ports(str(directory), preferred)
@@ -50,7 +51,7 @@ def start(directory: Path, lock: FileLock, pause: Callable[[float], object]) -> 
     }
     logger.info("Starting the embedded Kafka in %s", directory)
     _launch(directory, task, lock, server.environment(classpath))
-    return port
+    return port, controller_port
 
 
 def _training(

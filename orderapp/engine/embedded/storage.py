@@ -22,6 +22,12 @@ def is_formatted(directory: Path) -> bool:
     return (directory / LOG_DIR / "meta.properties").exists()
 
 
+def cluster_id(directory: Path) -> str:
+    """That of the cluster whose storage is there. Raises `OSError`."""
+    lines = (directory / LOG_DIR / "meta.properties").read_text("ascii").splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
+
+
 def format_new(directory: Path) -> None:
     """Make the storage of a new cluster, unless there is one. Raises `OSError`."""
     if is_formatted(directory):

@@ -25,7 +25,7 @@ from orderapp.engine.embedded import (
 from orderapp.engine.embedded.launcher import Java
 from orderapp.engine.embedded.locks import FileLock
 from orderapp.engine.embedded.log import last_words
-from orderapp.engine.embedded.ports import FIRST, LAST, free_ports, is_free, kafka_answers
+from orderapp.engine.embedded.ports import FIRST, LAST, cluster_at, free_ports, is_free
 from orderapp.engine.embedded.service import EmbeddedKafka
 from orderapp.engine.private import PrivateDirectory
 
@@ -166,22 +166,37 @@ def answer_once(reply: bytes) -> int:
     return server_socket.getsockname()[1]
 
 
+def metadata(brokers, *rest):
+    """An answer of Kafka's: a number of brokers, and what comes behind that."""
+    body = b"".join([b"\0\0\0\1", brokers.to_bytes(4), *rest])
+    return len(body).to_bytes(4) + body
+
+
+ONE = b"\0\0\0\1" + b"\0\x09127.0.0.1" + b"\0\0\x4e\x21" + b"\xff\xff"
+IN_RACK = b"\0\0\0\2" + b"\0\x09127.0.0.1" + b"\0\0\x4e\x22" + b"\0\1r"
+CLUSTER = b"\0\x16AAAAAAAAQACAAAAAAAAAAg" + b"\0\0\0\1" + b"\0\0\0\0"
+
+
 @pytest.mark.parametrize(
-    ("reply", "answers"),
+    ("reply", "cluster"),
     [
-        pytest.param(b"", False, id="closes"),
-        pytest.param(b"short", False, id="too short"),
-        pytest.param(b"\0\0\0\x0c" + b"\0\0\0\1" + b"\0\0\0\0", False, id="no broker open yet"),
-        pytest.param(b"\0\0\0\x20" + b"\0\0\0\1" + b"\0\0\0\1", True, id="one broker"),
+        pytest.param(b"", None, id="closes"),
+        pytest.param(b"short", None, id="too short"),
+        pytest.param(b"HTTP/1.1 400 Bad Request\r\n\r\n", None, id="no Kafka"),
+        pytest.param(metadata(0, CLUSTER), None, id="no broker open yet"),
+        pytest.param(metadata(1, ONE), None, id="it ends early"),
+        pytest.param(metadata(1, ONE, b"\xff\xff"), None, id="no id yet"),
+        pytest.param(metadata(1, ONE, CLUSTER), "AAAAAAAAQACAAAAAAAAAAg", id="one broker"),
+        pytest.param(metadata(2, ONE, IN_RACK, CLUSTER), "AAAAAAAAQACAAAAAAAAAAg", id="two"),
     ],
 )
-def test_kafka_answers_when_a_broker_is_open_for_work(reply, answers):
-    assert answers == kafka_answers(answer_once(reply), timeout=60)
+def test_a_kafka_that_is_open_for_work_says_which_cluster_it_is(reply, cluster):
+    assert cluster == cluster_at(answer_once(reply), timeout=60)
 
 
 def test_a_port_that_accepts_and_says_nothing_is_no_kafka():
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert not kafka_answers(silent.getsockname()[1], timeout=0.1)
+        assert not cluster_at(silent.getsockname()[1], timeout=0.1)
 
 
 # Locks
