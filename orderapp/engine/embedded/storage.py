@@ -23,9 +23,11 @@ def is_formatted(directory: Path) -> bool:
 
 
 def cluster_id(directory: Path) -> str:
-    """That of the cluster whose storage is there. Raises `OSError`."""
-    lines = (directory / LOG_DIR / "meta.properties").read_text("ascii").splitlines()
-    return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
+    """That of the cluster whose storage is there; empty where the file is damaged, of which
+    Kafka itself says what is wrong. Raises `OSError`."""
+    lines = (directory / LOG_DIR / "meta.properties").read_text("latin-1").splitlines()
+    ids = (line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
+    return next(ids, "")
 
 
 def format_new(directory: Path) -> None:

@@ -133,6 +133,17 @@ def test_storage_that_was_left_half_made_is_made(tmp_path, monkeypatch):
     assert not [path for path in found if path.stat().st_mode & 0o077]
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [(b"", ""), (b"\xff\n", ""), (b"#\nversion=1\ncluster.id=a-b_c\nnode.id=1\n", "a-b_c")],
+)
+def test_the_id_of_a_cluster_is_in_its_storage_or_that_is_damaged(tmp_path, content, found):
+    storage.format_new(tmp_path)
+    (tmp_path / "log" / "meta.properties").write_bytes(content)
+
+    assert storage.cluster_id(tmp_path) == found
+
+
 # Ports
 
 
