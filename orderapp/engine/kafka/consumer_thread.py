@@ -32,6 +32,7 @@ from orderapp.engine.delivery.stopping import CLOSING_SECONDS, stopping
 from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.beginnings import name_topics
 from orderapp.engine.kafka.cluster import ISOLATION, connect, let_go
+from orderapp.engine.kafka.gathering import Gathering
 from orderapp.engine.kafka.membership import Membership, place
 from orderapp.engine.kafka.readable import Readable
 from orderapp.engine.kafka.rights import RETRY_SECONDS
@@ -59,6 +60,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     #: Seconds that the worker waits for it: longer than it waits itself.
     shutdown_timeout = 2 * CLOSING_SECONDS
 
+    _gathering: Gathering
     _membership: Membership
     _readable: Readable
 
@@ -70,6 +72,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._create_consumer(self.thread_loop)
         await connect(consumer)
         self._consumer, self.time_started = consumer, time.monotonic()
+        self._gathering = Gathering(consumer)
         self._membership = Membership(consumer, self._fail)
         self._readable = Readable(consumer)
 
@@ -103,6 +106,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         if records:  # without an `await` since aiokafka's position is behind them
             self.consumer.fetches += 1  # type: ignore[attr-defined]
+            self._gathering.came(len(records))
         return records
 
     @Service.task
