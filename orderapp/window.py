@@ -8,6 +8,7 @@ latest time of all minus the length. So the last window's records are enough to 
 from bisect import insort
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
+from operator import attrgetter
 from sys import intern
 from typing import Annotated
 
@@ -38,9 +39,9 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 
 class Window(tuple[Seen, ...]):
     """What a rule knows of a customer: the orders that are younger than the latest time seen
-    minus the rule's `seconds`, each once, the one that is judged among them. Each has
-    `order_id`, `at` (its Kafka timestamp in ms), `amount` and `country`. There are 1,000 at
-    most, the latest ones; an order that comes when its time is over is alone."""
+    minus the rule's `seconds`, each once, the oldest first, the one that is judged among them.
+    Each has `order_id`, `at` (its Kafka timestamp in ms), `amount` and `country`. There are
+    1,000 at most, the latest ones; an order that comes when its time is over is alone."""
 
     __slots__ = ()
 
@@ -55,6 +56,7 @@ class Windows:
         self.dropped = 0
         self._latest = 0
         self._count = 0
+        # Of each customer by the id of the order, the oldest first.
         self._customers: dict[int, dict[int, Seen]] = {}
         # By the second, and the seconds as a heap. They are dropped a second at a time; what is
         # not kept any more is in there until then.
@@ -93,6 +95,8 @@ class Windows:
                     put(None)
                 elif len(kept) < 2 or at <= since or order_id not in kept:
                     put(Window((seen,)))
+                elif next(iter(kept.values())).at > since:  # the oldest
+                    put(Window(kept.values()))
                 else:
                     put(Window([one for one in kept.values() if one.at > since]))
         if self._in_seconds > 2 * self._count + MOST_OF_ONE:
@@ -104,7 +108,11 @@ class Windows:
             self._count += 1
         else:
             del kept[seen.order_id]  # it is now the last one
+        is_late = seen.at < self._latest and kept and kept[next(reversed(kept))].at > seen.at
         kept[seen.order_id] = seen
+        if is_late:
+            for one in sorted(kept.values(), key=attrgetter("at")):
+                kept[one.order_id] = kept.pop(one.order_id)
         if len(kept) > MOST_OF_ONE:
             self._remove(kept, max(kept.values(), key=_age))
         noted = self._by_second.get(seen.at // 1000)

@@ -64,6 +64,8 @@ def test_a_window_is_what_its_definition_says(log):
 
     for of_a_length, seconds in zip(found, (SECONDS, 3), strict=True):
         assert ids(of_a_length) == [expected(log, at, seconds) for at in range(len(log))]
+        for one in filter(None, of_a_length):
+            assert [seen.at for seen in one] == sorted(seen.at for seen in one)
 
 
 @given(logs, st.integers(0, 40), st.integers(1, 12), st.integers(1, 12))
