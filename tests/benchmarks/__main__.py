@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.benchmarks import (
     console,
     durability,
     endurance,
+    growth,
     health,
     latency,
     page,
@@ -86,13 +87,17 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     memory.add_argument("--orders", type=int, default=endurance.DAY)
     busy = modes.add_parser("health")
     busy.add_argument("--orders", type=int, default=300_000, help="that wait")
+    grown = modes.add_parser("growth")
+    grown.add_argument("--stored", action="append", type=int, help="before (repeatable)")
+    grown.add_argument("--orders", type=int, default=100_000, help="that wait")
+    grown.add_argument("--rounds", type=int, default=1, help="of each")
     used = modes.add_parser("console")
     used.add_argument("--seconds", type=float, default=600.0, help="measured")
     used.add_argument("--rate", type=int, default=200, help="orders/s")
     changed = modes.add_parser("rules")
     changed.add_argument("--changes", type=int, default=50)
     changed.add_argument("--rate", type=int, default=20, help="orders/s")
-    for mode in (used, changed, reads, busy, outage, memory, safe, throughput, slow, seen):
+    for mode in modes.choices.values():
         mode.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(arguments)
 
@@ -158,28 +163,22 @@ async def throughput(options: argparse.Namespace) -> list[dict[str, Any]]:
     return figures
 
 
-async def _run(options: argparse.Namespace) -> list[dict[str, Any]]:
-    if options.mode == "latency":
-        rates = options.rate or latency.RATES
-        return await latency.series(rates, options.warm_up, options.seconds)
-    if options.mode == "api":
-        return await api.series(options.orders, options.rounds, options.seconds)
-    if options.mode == "health":
-        return await health.measure(options.orders)
-    if options.mode == "page":
-        return await page.measure(options.orders)
-    if options.mode == "console":
-        return await console.measure(options.seconds, options.rate)
-    if options.mode == "rules":
-        return await rule_changes.measure(options.changes, options.rate)
-    if options.mode == "outage":
-        limits = (options.seconds, options.rate, options.limit)
-        return [await asyncio.to_thread(endurance.outage, *limits)]
-    if options.mode == "memory":
-        return [await asyncio.to_thread(endurance.memory, options.orders)]
-    if options.mode == "durability":
-        return await durability.measure(options.orders, options.rounds)
-    return await throughput(options)
+def _run(options: argparse.Namespace) -> Coroutine[Any, Any, list[dict[str, Any]]]:
+    o = options
+    modes: dict[str, Callable[[], Coroutine[Any, Any, list[dict[str, Any]]]]] = {
+        "throughput": lambda: throughput(o),
+        "latency": lambda: latency.series(o.rate or latency.RATES, o.warm_up, o.seconds),
+        "growth": lambda: growth.series(o.stored or growth.SIZES, o.orders, o.rounds),
+        "api": lambda: api.series(o.orders, o.rounds, o.seconds),
+        "health": lambda: health.measure(o.orders),
+        "page": lambda: page.measure(o.orders),
+        "console": lambda: console.measure(o.seconds, o.rate),
+        "rules": lambda: rule_changes.measure(o.changes, o.rate),
+        "outage": lambda: asyncio.to_thread(endurance.outage, o.seconds, o.rate, o.limit),
+        "memory": lambda: asyncio.to_thread(endurance.memory, o.orders),
+        "durability": lambda: durability.measure(o.orders, o.rounds),
+    }
+    return modes[options.mode]()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

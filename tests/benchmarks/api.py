@@ -27,10 +27,9 @@ from tests.benchmarks.http_load import NextPath, most, paced
 from tests.benchmarks.latency import TIMED, percentile
 from tests.benchmarks.orders import BEGINNING, SEED, Workload
 from tests.benchmarks.report import render
+from tests.benchmarks.stores import FIRST
 from tests.benchmarks.throughput import ContenderError, Limits, Setting, warm
 
-#: Orders that were there before: ids from here on.
-FIRST = 10_000_000
 BATCH = 5_000
 #: Requests/s at which the latency is measured, and the seconds of each measurement.
 RATE, READ_SECONDS = 200, 10.0
@@ -75,13 +74,13 @@ def _documents(start: int, count: int) -> Iterator[Document]:
             )  # fmt: skip
 
 
-async def fill(path: Path, orders: int) -> None:
-    """Write so many orders, with payments and alerts, as analytics would."""
+async def fill(path: Path, orders: int, begin: int = 0) -> None:
+    """Write so many orders, with payments and alerts, as analytics would; `begin` are there."""
     store = SQLiteStore(path)
     await store.open()
     try:
-        for start in range(0, orders, BATCH):
-            await store.upsert(list(_documents(start, min(BATCH, orders - start))))
+        for start in range(begin, begin + orders, BATCH):
+            await store.upsert(list(_documents(start, min(BATCH, begin + orders - start))))
     finally:
         await store.close()
 

@@ -57,7 +57,7 @@ def _wait(is_done: Any, seconds: float, worker: Worker) -> tuple[float, float]:
     return time.monotonic() - began, max(peak, resident(worker))
 
 
-def outage(seconds: float, rate: int, limit: float) -> dict[str, Any]:
+def outage(seconds: float, rate: int, limit: float) -> list[dict[str, Any]]:
     """One outage of the store of `seconds`, with `rate` orders/s."""
     with couchbase_double() as double, _worker(**double.environment) as worker:
         before = resident(worker)
@@ -76,7 +76,7 @@ def outage(seconds: float, rate: int, limit: float) -> dict[str, Any]:
             "caught_up_after_seconds": took,
         }
     print(render(figures, [[_shown(value) for value in figures.values()]]))
-    return figures
+    return [figures]
 
 
 def _send_while_away(worker: Worker, rate: int, seconds: float) -> tuple[Any, float]:
@@ -100,7 +100,7 @@ def _check(double: CouchbaseDouble, wanted: int) -> None:
         raise ContenderError(f"{found} documents instead of {wanted}")
 
 
-def memory(orders: int) -> dict[str, Any]:
+def memory(orders: int) -> list[dict[str, Any]]:
     """`orders` in ten parts, each sent and worked off as fast as it goes."""
     rng, created_at = random.Random(1), now()
     with _worker(ORDERAPP_PAYMENT_DELAY="0") as worker:
@@ -114,7 +114,7 @@ def memory(orders: int) -> dict[str, Any]:
     growth = after[-1] / after[0] - 1
     print(render(["part", "MB"], [[str(n), f"{mb:.1f}"] for n, mb in enumerate(after, 1)]))
     print(f"\n{orders:,} orders; from the first tenth to the end: {growth:+.1%}")
-    return {"orders": orders, "mb": after, "growth": growth}
+    return [{"orders": orders, "mb": after, "growth": growth}]
 
 
 def _committed(worker: Worker) -> int:

@@ -1,11 +1,12 @@
 """The stores that contenders write to, and whether everything is in them."""
 
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from orderapp.store.sqlite import schema
 from tests.benchmarks.orders import Workload
@@ -41,17 +42,39 @@ class NoStore:
         return []
 
 
+#: Orders that were there before: ids from here on.
+FIRST = 10_000_000
+
+
+class Filled(NamedTuple):
+    """A closed file that has so many orders, from `FIRST` on."""
+
+    path: Path
+    orders: int
+
+    @property
+    def bytes(self) -> int:
+        """On disk."""
+        return self.path.stat().st_size
+
+
 class Sqlite:
     """One file with orderapp's tables, made before the contender starts, unless it is the
-    orderapp of another checkout, which may have others."""
+    orderapp of another checkout, which may have others. What a file was filled with is not
+    counted."""
 
     kind = "sqlite"
 
-    def __init__(self, data_dir: Path, makes_tables: bool) -> None:
+    def __init__(self, data_dir: Path, makes_tables: bool, filled: Filled | None) -> None:
         data_dir.mkdir()
         self._path = data_dir / "orders.db"
         self.environment = {"BENCH_DATABASE": str(self._path)}
-        if makes_tables:
+        # By the key, which is quick beside millions of others.
+        others = (FIRST, FIRST + filled.orders) if filled else (0, 0)
+        self._ours = "WHERE order_id < {} OR order_id >= {}".format(*others)
+        if filled:
+            shutil.copyfile(filled.path, self._path)
+        if filled or makes_tables:
             return
         with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -63,19 +86,21 @@ class Sqlite:
 
     def count(self) -> int:
         tables = ("orders", "alerts", "payments")
-        return sum(self._ask(f"SELECT count(*) FROM {table}")[0][0] for table in tables)
+        ask = "SELECT count(*) FROM {} " + self._ours
+        return sum(self._ask(ask.format(table))[0][0] for table in tables)
 
     def problems(self, work: Workload, direct: bool) -> list[str]:
         found = []
         expected = {"orders": work.ids, "alerts": work.risky_ids, "payments": work.ids}
         for table, ids in expected.items():
-            rows = {order_id for (order_id,) in self._ask(f"SELECT order_id FROM {table}")}
+            ask = f"SELECT order_id FROM {table} {self._ours}"
+            rows = {order_id for (order_id,) in self._ask(ask)}
             if rows != ids:
                 found.append(f"{len(rows & ids):,} of {len(ids):,} rows in {table}")
         # Every document says where its record is, and no two records are in one place.
         tables = ("orders",) if direct else tuple(expected)
         for table in tables:
-            places = f"SELECT DISTINCT kafka_partition, kafka_offset FROM {table}"
+            places = f"SELECT DISTINCT kafka_partition, kafka_offset FROM {table} {self._ours}"
             ((count,),) = self._ask(f"SELECT count(*) FROM ({places})")
             if count < len(expected[table]):
                 found.append(f"only {count:,} different places in Kafka in {table}")
@@ -107,10 +132,13 @@ class Couchbase:
 
 
 @contextmanager
-def open_store(kind: str, data_dir: Path, tree: Path | None = None) -> Iterator[Store]:
-    """A fresh store of this kind, for the orderapp of a checkout when one is named."""
+def open_store(
+    kind: str, data_dir: Path, tree: Path | None = None, filled: Filled | None = None
+) -> Iterator[Store]:
+    """A fresh store of this kind, for the orderapp of a checkout when one is named; that of
+    SQLite may be a copy of a file that was filled."""
     if kind == "couchbase":
         with couchbase_double() as double:
             yield Couchbase(double)
     else:
-        yield Sqlite(data_dir, makes_tables=bool(tree)) if kind == "sqlite" else NoStore()
+        yield Sqlite(data_dir, bool(tree), filled) if kind == "sqlite" else NoStore()

@@ -14,6 +14,7 @@ from tests.benchmarks import (
     __main__,
     api,
     console,
+    growth,
     health,
     latency,
     listener,
@@ -146,6 +147,16 @@ async def test_reads_of_the_api_have_figures():
         "/api/analytics", "/api/orders/{order_id}", "/api/orders", "/api/stats",
     ]  # fmt: skip
     assert all(one.per_second > 0 and 0 < one.p50 <= one.p99 <= one.max for one in found)
+
+
+async def test_an_order_is_measured_beside_those_that_were_stored_before(monkeypatch):
+    monkeypatch.setattr(growth, "IDS", ("random",))
+    figures = await growth.series([1_000, 500], 300, 1)
+
+    expected = [(500, "random", 300), (1_000, "random", 300)]
+    assert [(each["stored"], each["ids"], each["orders"]) for each in figures] == expected
+    assert all(each["cpu_us_per_order"] > 0 < each["peak_mb"] for each in figures)
+    assert all(100 < each["bytes_per_order"] < 2_000 for each in figures)
 
 
 async def test_streams_of_events_have_figures(monkeypatch, capsys):

@@ -25,7 +25,7 @@ from tests.benchmarks.orders import Message, Workload
 from tests.benchmarks.processes import Processes
 from tests.benchmarks.profiler import Profiler
 from tests.benchmarks.stages import told, worker_metrics
-from tests.benchmarks.stores import Store, open_store
+from tests.benchmarks.stores import Filled, Store, open_store
 
 #: Seconds between two looks at the topics and the processes.
 LOOK = 0.05
@@ -160,11 +160,12 @@ async def measure(
     work: Workload,
     limits: Limits = Limits(),
     profiler: Profiler | None = None,
+    filled: Filled | None = None,
 ) -> Result:
     """Run one contender on `work`; a failure is part of the result."""
     result = Result(who.name, store, work.count, work.kind)
     try:
-        async with warm(who, store, work.warm_up, limits) as setting:
+        async with warm(who, store, work.warm_up, limits, filled=filled) as setting:
             await _run(setting, work, result, who, profiler)
             result.problem = await _check(setting, work, who)
     except ContenderError as error:
@@ -207,13 +208,14 @@ async def warm(
     orders: Sequence[Message],
     limits: Limits,
     environment: dict[str, str] | None = None,
+    filled: Filled | None = None,
 ) -> AsyncIterator[Setting]:
     """A contender that has processed `orders`, with a broker and a store of its own."""
     with temporary_directory() as directory:
         data_dir = directory / "data"
         async with running_kafka(directory / "broker") as kafka:
             with (
-                open_store(store_kind, data_dir, who.tree) as store,
+                open_store(store_kind, data_dir, who.tree, filled) as store,
                 Processes(
                     who.commands(store_kind),
                     {
