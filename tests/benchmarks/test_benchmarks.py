@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import json
 import shutil
 import sys
@@ -29,6 +30,7 @@ from tests.benchmarks.contenders import ORDERAPP, VARIANTS, WITH_WEB, Contender,
 from tests.benchmarks.http_load import AnswerError, most
 from tests.benchmarks.orders import IDS, WARM_UP, Workload
 from tests.benchmarks.processes import ROOT
+from tests.benchmarks.stores import Sqlite
 from tests.benchmarks.throughput import ContenderError, Limits, Result, measure, warm
 
 #: How fast it is on a loaded machine is no matter here.
@@ -147,6 +149,26 @@ async def test_reads_of_the_api_have_figures():
         "/api/analytics", "/api/orders/{order_id}", "/api/orders", "/api/stats",
     ]  # fmt: skip
     assert all(one.per_second > 0 and 0 < one.p50 <= one.p99 <= one.max for one in found)
+
+
+def test_what_the_others_write_fits_into_the_tables(monkeypatch, tmp_path):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    store = Sqlite(tmp_path / "data", False, None)
+    monkeypatch.setenv("BENCH_DATABASE", store.environment["BENCH_DATABASE"])
+    others = importlib.reload(importlib.import_module("tests.benchmarks.contenders.common"))
+    order = {"order_id": 1, "customer_id": 7, "amount": 350.0, "country": "DE"}
+    values = {
+        "orders": {**order, "created_at": others.now()},
+        "alerts": others.alert_for(order, others.now()),
+        "payments": others.payment_for(order, others.now()),
+    }
+
+    database = others.Database()
+    for table, value in values.items():
+        database.save(table, others.row(table, value, 0, 5))
+    database.save_all({t: [others.row(t, value, 0, 5)] for t, value in values.items()})
+
+    assert store.count() == len(values)
 
 
 async def test_an_order_is_measured_beside_those_that_were_stored_before(monkeypatch):

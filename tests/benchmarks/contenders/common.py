@@ -66,9 +66,10 @@ def row(table: str, value: dict[str, Any], partition: int, offset: int) -> Row:
 def _upsert(table: str, columns: tuple[str, ...]) -> str:
     places = ", ".join("?" * len(columns))
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns[1:])
+    key = "order_id, reason" if table == "alerts" else "order_id"
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) "
-        f"ON CONFLICT (order_id) DO UPDATE SET {changes}"
+        f"ON CONFLICT ({key}) DO UPDATE SET {changes}"
     )
 
 
@@ -78,7 +79,7 @@ _UPSERT = {table: _upsert(table, columns) for table, columns in COLUMNS.items()}
 class Database:
     """The SQLite file, with tables and write-ahead log made before."""
 
-    def __init__(self, synchronous: str) -> None:
+    def __init__(self, synchronous: str = "NORMAL") -> None:
         assert DATABASE is not None
         self._connection = sqlite3.connect(
             DATABASE, timeout=30, isolation_level=None, check_same_thread=False
