@@ -433,3 +433,18 @@ async def test_every_commit_is_synced(sqlite):
     pragma = sqlite._writer._thread.submit(lambda c: c.execute("PRAGMA synchronous").fetchone())
 
     assert pragma.result() == (2,)  # FULL
+
+
+async def test_partitions_side_by_side_fill_pages_as_one_of_rising_ids_does(tmp_path):
+    documents = [order(n, kafka_partition=n % 6) for n in range(1, 3_001)]
+    by_partition = sorted(documents, key=lambda one: one.kafka_partition)
+    pages = set()
+    for name, batch in (("rising", documents), ("side by side", by_partition)):
+        store = SQLiteStore(tmp_path / name)
+        await store.open()
+        await store.upsert(batch)
+        await store.close()
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            pages.add(connection.execute("PRAGMA page_count").fetchone())
+
+    assert len(pages) == 1
