@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 
 # Neither the embedded broker's nor what the system hands to outgoing connections: a server that
-# comes back on its port must find it free. And no port that browsers refuse.
-PORTS = sorted({*range(10000, 20000)} - {10080})
+# comes back on its port must find it free. And no port that browsers refuse, or that
+# COUCHBASE_HOST refuses as one for HTTP.
+PORTS = sorted({*range(10000, 20000)} - {10080, *range(18091, 18098)})
 
 
 @functools.cache
