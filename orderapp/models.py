@@ -13,13 +13,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from orderapp.engine.observe.times import Time, parse_time
 from orderapp.engine.record import Record
 
-Id = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in JavaScript too
+#: The largest whole number up to which JavaScript is exact; every store holds it.
+LARGEST = 2**53 - 1
+Id = Annotated[int, Meta(ge=0, le=LARGEST)]
 CustomerId = Annotated[int, Meta(ge=1000, le=9999)]
 #: Far above any order. A sum of floats without a bound ends at infinity, and the difference of
 #: two of those is no number: no store could keep the revenue.
 Amount = Annotated[float, Meta(ge=0, le=1e12)]
-#: As many as every store holds.
-Attempts = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Attempts = Annotated[int, Meta(ge=0, le=LARGEST)]
 PaymentStatus = Literal["PAID", "DECLINED"]
 #: `off`: not asked; `shadow`: what it finds goes to `fraud-alerts-shadow`; `active`: alerts.
 RuleState = Literal["off", "shadow", "active"]
@@ -60,7 +61,7 @@ class FraudAlert(Record, include_metadata=False, serializer="json"):
     #: That of the order.
     created_at: Time | None = None
     #: Which version of the rule it was, from 1; 0: an older sender does not say.
-    rule_version: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
+    rule_version: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
     #: What the rule says of this order, for people.
     detail: Detail = ""
     #: Only on `fraud-alerts-shadow`, and only where it is true: an active rule with a window
@@ -105,7 +106,7 @@ class RuleChange(Record, include_metadata=False, serializer="json"):
     rule: Reason
     state: RuleState
     #: One more than that of the change before; a rule is declared as version 1.
-    version: Annotated[int, Meta(ge=2, le=2**53 - 1)]
+    version: Annotated[int, Meta(ge=2, le=LARGEST)]
     #: All of the rule's.
     parameters: dict[str, Any]
     changed_at: Time
@@ -130,7 +131,7 @@ class FaultChange(Record, include_metadata=False, serializer="json"):
     #: A rate from 0 to 1, or seconds; 0: nothing.
     value: Annotated[float, Meta(ge=0, le=86_400)]
     #: One more than that of the change before; what the settings say is version 1.
-    version: Annotated[int, Meta(ge=2, le=2**53 - 1)]
+    version: Annotated[int, Meta(ge=2, le=LARGEST)]
     changed_at: Time
     #: Who has made the change, for people.
     author: Author = ""

@@ -14,7 +14,7 @@ from orderapp.engine.kafka.cluster import Cluster
 from orderapp.engine.kafka.following import Follower
 from orderapp.engine.kafka.sending import send_once
 from orderapp.engine.observe.texts import complaint
-from orderapp.models import LONGEST_AUTHOR
+from orderapp.models import LARGEST, LONGEST_AUTHOR
 
 JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 AUTHOR = click.option("--author", help="Who changes it, for people; default: your user name.")
@@ -25,7 +25,7 @@ def version_option(where: str) -> Callable[[Callable[..., None]], Callable[..., 
     """`--version`; `where` one finds it."""
     return click.option(
         "--version",
-        type=click.IntRange(1, 2**53 - 1),
+        type=click.IntRange(1, LARGEST),
         help=f"Only if this version is in force (`{where}`).",
     )
 

@@ -13,6 +13,7 @@ from orderapp.engine.batches.framing import plain_key, unframed
 from orderapp.engine.dead_letters.read import DeadLetter, Span, spans_of
 from orderapp.engine.dead_letters.resolutions import Place
 from orderapp.engine.dead_letters.resolve import Task
+from orderapp.models import LARGEST
 
 
 class Range(NamedTuple):
@@ -81,10 +82,6 @@ class Selection:
         )
 
 
-#: The largest order id: every store holds it, and JavaScript too.
-MOST = 2**53 - 1
-
-
 class _Order(msgspec.Struct):
     order_id: int
 
@@ -121,4 +118,4 @@ def _is_by_customer(record: ConsumerRecord) -> bool:
 
 def _possible(order_id: int) -> int | None:
     """The id, if it is one that every store holds."""
-    return order_id if 0 <= order_id <= MOST else None
+    return order_id if 0 <= order_id <= LARGEST else None

@@ -12,6 +12,7 @@ sums reach the index, while one that compares ids beside the keys has every entr
 
 from typing import NamedTuple
 
+from orderapp.models import LARGEST
 from orderapp.store.documents import KINDS
 from orderapp.store.queries import OrderQuery
 
@@ -124,10 +125,6 @@ SPANS = _select(
 )
 
 
-#: The largest order id that can be asked for.
-LARGEST_ID = 2**53 - 1
-
-
 def _keys(kind: str, index: str, where: str = "") -> Statement:
     # In this form the index finds exactly the entries of the page, also among many with equal
     # times. The type is no parameter, since an index with a WHERE serves only a query that
@@ -137,7 +134,7 @@ def _keys(kind: str, index: str, where: str = "") -> Statement:
         f"b.created_at, {own} AS order_id",
         index,
         f'b.type = "{kind}"{where} AND ((b.created_at = $at AND {own} >= 0 AND {own} < $id) '
-        f"OR (b.created_at < $at AND {own} BETWEEN 0 AND {LARGEST_ID})) "
+        f"OR (b.created_at < $at AND {own} BETWEEN 0 AND {LARGEST})) "
         f"ORDER BY b.created_at DESC, {own} DESC LIMIT $count",
     )
 

@@ -15,11 +15,11 @@ from orderapp.engine.errors import FatalError, TransientError
 from orderapp.engine.observe.times import Time, parse_time
 from orderapp.letters.resolve import Outcome, Resolve
 from orderapp.letters.select import Selection
+from orderapp.models import LARGEST
 from orderapp.web.api.access import check_writer
 from orderapp.web.api.body import BODY_SECONDS, parsed, read_json
 from orderapp.web.api.dead_letters import MAX_ERROR, cluster, kafka_asked
 from orderapp.web.api.known_letters import letters
-from orderapp.web.api.parameters import MAX_ID
 from orderapp.web.api.routes import Answer, Route, json, serve
 from orderapp.web.server.problems import FieldError, Problem, shown, unavailable
 
@@ -42,7 +42,7 @@ class LetterChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     places: Annotated[list[PlaceText], Meta(max_length=MOST)] = []
     service: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     error: Annotated[str, Meta(min_length=1, max_length=MAX_ERROR)] | None = None
-    order_id: Annotated[int, Meta(ge=0, le=MAX_ID)] | None = None
+    order_id: Annotated[int, Meta(ge=0, le=LARGEST)] | None = None
     since: Time | None = None
     until: Time | None = None
     everything: bool = False

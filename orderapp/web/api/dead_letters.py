@@ -15,6 +15,7 @@ from orderapp.engine.kafka.cluster import Cluster
 from orderapp.letters.opened import opened
 from orderapp.letters.resolve import addresses_of
 from orderapp.letters.select import Selection
+from orderapp.models import LARGEST
 from orderapp.web.api import parameters as read
 from orderapp.web.api.known_letters import letters, need
 from orderapp.web.api.letter_answers import (
@@ -52,7 +53,7 @@ _ERROR = Parameter(
 )
 _ORDER = Parameter(
     "order_id",
-    {"type": "integer", "minimum": 0, "maximum": read.MAX_ID},
+    {"type": "integer", "minimum": 0, "maximum": LARGEST},
     "only those of this order",
 )
 _AFTER = Parameter("after", {"type": "string", "pattern": f"^{MARK}$"}, _NEXT)
@@ -148,27 +149,17 @@ def kafka_asked(about: str = "dead letters") -> Iterator[None]:
         raise unavailable("Kafka did not answer as it should; the log says more") from error
 
 
-def read_service(name: str | None) -> str | None:
-    """A service that there is, None when none is named."""
-    if name is not None and name not in app.services.readers:
-        raise bad_parameter("service", name, f"one of {', '.join(app.services.readers)}")
-    return name
-
-
 def _read_query(request: web.Request) -> LetterQuery:
     query = request.query
-    state, after = query.get("status"), query.get("after")
-    if state is not None and state not in STATES:
-        raise bad_parameter("status", state, f"one of {', '.join(STATES)}")
+    after = query.get("after")
     mark = None if after is None else read_mark(after)
     if after is not None and mark is None:
         raise bad_parameter("after", after, _NEXT)
-    error, order = query.get("error"), query.get("order_id")
-    if error is not None and not 1 <= len(error) <= MAX_ERROR:
-        raise bad_parameter("error", error, f"1 to {MAX_ERROR} characters")
-    order_id = None if order is None else read.number(order, 0, read.MAX_ID)
-    if order is not None and order_id is None:
-        raise bad_parameter("order_id", order, f"a number from 0 to {read.MAX_ID}")
-    limit = read.read_limit(query, DEFAULT_LIMIT)
-    service = read_service(query.get("service"))
-    return LetterQuery(limit, mark, state, service, error, order_id)
+    return LetterQuery(
+        limit=read.read_limit(query, DEFAULT_LIMIT),
+        after=mark,
+        state=read.read_choice(query, "status", STATES),
+        service=read.read_choice(query, "service", app.services.readers),
+        error=read.read_text(query, "error", MAX_ERROR),
+        order_id=read.read_number(query, "order_id", 0, LARGEST),
+    )

@@ -11,6 +11,7 @@ from aiokafka import ConsumerRecord
 from orderapp.engine.kafka.peek import Wanted, peek
 from orderapp.engine.kafka.reading import TopicReader
 from orderapp.engine.observe.times import Time, iso, moment_of, parse_time
+from orderapp.models import LARGEST
 from orderapp.web.api import parameters as read
 from orderapp.web.api.dead_letters import KAFKA_PATIENCE, cluster, kafka_asked
 from orderapp.web.api.flow import topic_names
@@ -22,7 +23,7 @@ from orderapp.web.server.problems import FieldError, Problem, bad_parameter, sho
 DEFAULT_LIMIT = 20
 #: Headers of each message that are shown, and bytes of the value of one among many.
 HEADERS, BYTES = 20, 4 * 1024
-MAX_PARTITION, MAX_OFFSET = 2**31 - 1, 2**53 - 1
+MAX_PARTITION = 2**31 - 1
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -72,7 +73,7 @@ _PARTITION = Parameter(
 )
 _OFFSET = Parameter(
     "offset",
-    {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET},
+    {"type": "integer", "minimum": 0, "maximum": LARGEST},
     "those from this offset on; needs `partition`",
 )
 _SINCE = Parameter(
@@ -146,10 +147,11 @@ def _message(record: ConsumerRecord, most: int) -> Message:
 
 
 def _read_query(request: web.Request) -> Wanted:
-    limit = read.read_limit(request.query, DEFAULT_LIMIT)
-    partition = _number(request, "partition", MAX_PARTITION)
-    offset = _number(request, "offset", MAX_OFFSET)
-    since = _since(request.query.get("since"))
+    query = request.query
+    limit = read.read_limit(query, DEFAULT_LIMIT)
+    partition = read.read_number(query, "partition", 0, MAX_PARTITION)
+    offset = read.read_number(query, "offset", 0, LARGEST)
+    since = _since(query.get("since"))
     if offset is not None and partition is None:
         text = "needed, as `offset` is given: every partition has its own"
         raise Problem(400, f"partition is {text}", FieldError("partition", text))
@@ -157,14 +159,6 @@ def _read_query(request: web.Request) -> Wanted:
         text = "not allowed together with `offset`"
         raise Problem(400, f"since is {text}", FieldError("since", text))
     return Wanted(limit, partition, offset, since)
-
-
-def _number(request: web.Request, name: str, most: int) -> int | None:
-    text = request.query.get(name)
-    found = None if text is None else read.number(text, 0, most)
-    if text is not None and found is None:
-        raise bad_parameter(name, text, f"a number from 0 to {most}")
-    return found
 
 
 def _since(text: str | None) -> int | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from orderapp.app import store
-from orderapp.store import OrderQuery
+from orderapp.store import STATUSES, OrderQuery
 from orderapp.web.api import parameters as read
 from orderapp.web.api.answers import Page
 from orderapp.web.api.known_letters import letters, look_for, need, open_orders
@@ -20,8 +20,8 @@ def read_query(query: Mapping[str, str], limit: int) -> OrderQuery:
     return OrderQuery(
         limit=limit,
         after=read.read_after(query),
-        country=read.read_country(query),
-        status=read.read_status(query),
+        country=read.read_text(query, "country", read.MAX_COUNTRY),
+        status=read.read_choice(query, "status", STATUSES),
         since=read.read_time(query, "from"),
         until=read.read_time(query, "to"),
         customer_id=read.read_customer(query),

@@ -2,18 +2,17 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 from aiohttp import web
 
-from orderapp.models import one_form
+from orderapp.models import LARGEST, one_form
 from orderapp.store import STATUSES
 from orderapp.web.api.routes import Parameter
 from orderapp.web.server.problems import bad_parameter
 
 MAX_LIMIT = 100
-MAX_ID = 2**53 - 1
 MAX_COUNTRY = 64
 LEAST_CUSTOMER, MAX_CUSTOMER = 1000, 9999
 TRACE_ID = re.compile("^[0-9a-f]{32}$")
@@ -28,7 +27,7 @@ def limit(default: int, of: str = "orders") -> Parameter:
 
 ORDER_ID = Parameter(
     "order_id",
-    {"type": "integer", "minimum": 0, "maximum": MAX_ID},
+    {"type": "integer", "minimum": 0, "maximum": LARGEST},
     "the order's id",
     "path",
     example=1795975200000000,
@@ -72,73 +71,64 @@ STATUS = Parameter(
 _decode_cursor = msgspec.json.Decoder(tuple[str, int]).decode
 
 
-def number(text: str, least: int, most: int) -> int | None:
-    """`text` as a number from `least` to `most`, None if it is no such number."""
+# What is read from a query is None when it is not there.
+
+
+def _number(name: str, text: str, least: int, most: int) -> int:
     # Bounded before it is converted: Python refuses, in its own words, to convert what is huge.
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
-        return None
-    value = int(text)
-    return value if least <= value <= most else None
+    is_short = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    if not (is_short and least <= int(text) <= most):
+        raise bad_parameter(name, text, f"a number from {least} to {most}")
+    return int(text)
+
+
+def read_number(query: Mapping[str, str], name: str, least: int, most: int) -> int | None:
+    """A whole number from `least` to `most`."""
+    text = query.get(name)
+    return None if text is None else _number(name, text, least, most)
 
 
 def read_limit(query: Mapping[str, str], default: int) -> int:
-    """`limit`, or the default when it is not there."""
-    text = query.get("limit")
-    if text is None:
-        return default
-    found = number(text, 1, MAX_LIMIT)
-    if found is None:
-        raise bad_parameter("limit", text, f"a number from 1 to {MAX_LIMIT}")
-    return found
+    """`limit`, or the default."""
+    return read_number(query, "limit", 1, MAX_LIMIT) or default
 
 
 def read_order_id(request: web.Request) -> int:
     """The order id of the path."""
-    text = request.match_info["order_id"]
-    found = number(text, 0, MAX_ID)
-    if found is None:
-        raise bad_parameter("order_id", text, f"a number from 0 to {MAX_ID}")
-    return found
-
-
-def read_country(query: Mapping[str, str]) -> str | None:
-    """`country`, None when it is not there."""
-    text = query.get("country")
-    if text is not None and not 1 <= len(text) <= MAX_COUNTRY:
-        raise bad_parameter("country", text, f"1 to {MAX_COUNTRY} characters")
-    return text
+    return _number("order_id", request.match_info["order_id"], 0, LARGEST)
 
 
 def read_customer(query: Mapping[str, str]) -> int | None:
-    """`customer_id`, None when it is not there."""
-    text = query.get("customer_id")
-    if text is None:
-        return None
-    found = number(text, LEAST_CUSTOMER, MAX_CUSTOMER)
-    if found is None:
-        allowed = f"a number from {LEAST_CUSTOMER} to {MAX_CUSTOMER}"
-        raise bad_parameter("customer_id", text, allowed)
-    return found
+    """`customer_id`."""
+    return read_number(query, "customer_id", LEAST_CUSTOMER, MAX_CUSTOMER)
+
+
+def read_text(query: Mapping[str, str], name: str, most: int) -> str | None:
+    """Text of at most so many characters, and not empty."""
+    text = query.get(name)
+    if text is not None and not 1 <= len(text) <= most:
+        raise bad_parameter(name, text, f"1 to {most} characters")
+    return text
+
+
+def read_choice(query: Mapping[str, str], name: str, choices: Collection[str]) -> str | None:
+    """One of the choices."""
+    text = query.get(name)
+    if text is not None and text not in choices:
+        raise bad_parameter(name, text, f"one of {', '.join(choices)}")
+    return text
 
 
 def read_trace(query: Mapping[str, str]) -> str | None:
-    """`trace_id`, None when it is not there."""
+    """`trace_id`."""
     text = query.get("trace_id")
     if text is not None and not TRACE_ID.fullmatch(text):
         raise bad_parameter("trace_id", text, "32 digits from 0 to 9 and a to f")
     return text
 
 
-def read_status(query: Mapping[str, str]) -> str | None:
-    """`status`, None when it is not there."""
-    text = query.get("status")
-    if text is not None and text not in STATUSES:
-        raise bad_parameter("status", text, f"one of {', '.join(STATUSES)}")
-    return text
-
-
 def read_time(query: Mapping[str, str], name: str) -> str | None:
-    """A time, in the form that stored ones have; None when it is not there."""
+    """A time, in the form that stored ones have."""
     text = query.get(name)
     if text is None:
         return None
@@ -157,7 +147,7 @@ def cursor(place: tuple[str, int] | None) -> str | None:
 
 
 def read_after(query: Mapping[str, str]) -> tuple[str, int] | None:
-    """The place that `after` holds, None when it is not there."""
+    """The place that `after` holds."""
     text = query.get("after")
     if text is None:
         return None
@@ -166,6 +156,6 @@ def read_after(query: Mapping[str, str]) -> tuple[str, int] | None:
         moment, order_id = _decode_cursor(base64.b64decode(padded, b"-_", validate=True))
     except (ValueError, msgspec.MsgspecError, RecursionError):
         raise bad_parameter("after", text, _CURSOR) from None
-    if len(moment) > MAX_COUNTRY or not 0 <= order_id <= MAX_ID:
+    if len(moment) > MAX_COUNTRY or not 0 <= order_id <= LARGEST:
         raise bad_parameter("after", text, _CURSOR)
     return moment, order_id
