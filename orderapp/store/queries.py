@@ -22,6 +22,11 @@ class OrderStory(msgspec.Struct, frozen=True):
     dead_letter: DeadLetterDocument | None = None
     shadow: list[ShadowDocument] = []
 
+    @property
+    def in_shadow(self) -> list[ShadowDocument]:
+        """Of `shadow` what rules in the shadow have found."""
+        return [one for one in self.shadow if not one.failed]
+
 
 class OrderQuery(msgspec.Struct, frozen=True):
     """Which orders to list, by `created_at` and order id, newest first."""

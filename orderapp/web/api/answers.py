@@ -10,13 +10,7 @@ from orderapp.documents import attempts_in
 from orderapp.engine.observe.times import Time
 from orderapp.models import Attempt
 from orderapp.store import OrderStory
-from orderapp.web.api.listed import (
-    ListedOrder,
-    ListedPayment,
-    ListedShadow,
-    fields_of,
-    shadow_of,
-)
+from orderapp.web.api.listed import ListedOrder, ListedPayment, ListedShadow, fields_of, shown
 from orderapp.web.api.parameters import TRACE_ID
 from orderapp.web_settings import TRACE_PLACE
 
@@ -88,12 +82,11 @@ def detailed(story: OrderStory, fraud: Fraud, timeline: Sequence[Step]) -> Order
     fields = fields_of(story)
     if story.payment is not None:
         times = attempts_in(story.payment.attempt_times)
-        listed = msgspec.structs.asdict(fields["payment"])
-        fields["payment"] = PaymentDetail(**listed, attempt_times=times)
+        fields["payment"] = shown(PaymentDetail, story.payment, attempt_times=times)
     return OrderDetail(
         **fields,
         fraud=fraud,
-        shadow=shadow_of(story),
+        shadow=[shown(ListedShadow, found) for found in story.in_shadow],
         timeline=timeline,
         trace_url=trace_url(story.order.trace_id),
     )

@@ -10,22 +10,17 @@ from orderapp import topics
 from orderapp.app import app
 from orderapp.engine import Topic
 from orderapp.engine.batches.structs import struct_of
-from orderapp.engine.observe.times import Time
 from orderapp.letters.select import named_order
 from orderapp.models import FraudAlert, Order, Payment
+from orderapp.web.api.sent_order import SentOrder
 
 #: Makes an item of a record, or raises.
 Render = Callable[[ConsumerRecord], bytes]
 
 
-class LiveOrder(msgspec.Struct, frozen=True):
+class LiveOrder(SentOrder, frozen=True):
     """An order in the stream, and where it is in the topic."""
 
-    order_id: int
-    customer_id: int
-    amount: float
-    country: str
-    created_at: Time
     partition: int
     offset: int
 

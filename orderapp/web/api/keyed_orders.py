@@ -21,7 +21,7 @@ import hashlib
 import secrets
 import time
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, astuple, replace
 
 from orderapp.app import app, settings, store
 from orderapp.engine.errors import SendRefusedError, TransientError
@@ -80,7 +80,7 @@ class KeyedOrders:
     ) -> SentOrder:
         order = await new_order(wanted)
         expires = int(time.time()) + settings.idempotency_hours * 3600
-        mine = Reservation(key, *_fields(order), expires, self._holder)
+        mine = Reservation(key=key, expires=expires, holder=self._holder, **asdict(order))
         try:
             return await self._as_reserved(mine, wanted, trace)
         except StoreError as error:
@@ -187,26 +187,12 @@ async def _is_sent(order: SentOrder) -> bool:
 
 
 def _check_body(found: Reservation, wanted: NewOrder) -> None:
-    if (found.customer_id, found.amount, found.country) != (
-        wanted.customer_id,
-        wanted.amount,
-        wanted.country,
-    ):
+    if (found.customer_id, found.amount, found.country) != astuple(wanted):
         raise Problem(
             422,
             "this Idempotency-Key was used for another order: use a new key",
             FieldError("Idempotency-Key", "a key that was not used with another body"),
         )
-
-
-def _fields(order: SentOrder) -> tuple[int, int, float, str, str]:
-    return (
-        order.order_id,
-        order.customer_id,
-        order.amount,
-        order.country,
-        order.created_at,
-    )
 
 
 def _order(found: Reservation) -> SentOrder:

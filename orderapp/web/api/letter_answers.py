@@ -17,18 +17,21 @@ from orderapp.web.api.shown_bytes import ShownBytes, shown_bytes
 HEADERS, HEADER_BYTES = 100, 500
 
 
-class ListedLetter(msgspec.Struct, frozen=True):
-    """A dead letter in the list. It lies at `place`, PARTITION:OFFSET of the dead-letter topic.
-    `services` gave it up; for those in `open_for` nothing was done yet. The error's class is
-    null for one whose headers are damaged, and the text says how; it is cut after 200
-    characters."""
-
+class _Letter(msgspec.Struct, frozen=True):
     place: str
     order_id: int | None
     state: State
     services: Sequence[str]
     open_for: Sequence[str]
     error_class: str | None
+
+
+class ListedLetter(_Letter, frozen=True):
+    """A dead letter in the list. It lies at `place`, PARTITION:OFFSET of the dead-letter topic.
+    `services` gave it up; for those in `open_for` nothing was done yet. The error's class is
+    null for one whose headers are damaged, and the text says how; it is cut after 200
+    characters."""
+
     error_text: str
     attempts: int | None
     last_failure: Time
@@ -80,17 +83,11 @@ class LetterHeader(msgspec.Struct, frozen=True):
     value: ShownBytes | None
 
 
-class LetterDetail(msgspec.Struct, frozen=True):
+class LetterDetail(_Letter, frozen=True):
     """A dead letter with its headers (the first 100 of `header_count`), key and value. What its
     headers would say is null while they are damaged; `damage` says how. `objection` is why it
     can't be replayed. `original_timestamp` is in ms of Unix time."""
 
-    place: str
-    order_id: int | None
-    state: State
-    services: Sequence[str]
-    open_for: Sequence[str]
-    error_class: str | None
     error_text: str | None
     attempts: int | None
     original_topic: str | None

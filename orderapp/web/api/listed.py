@@ -9,13 +9,7 @@ from orderapp.engine.dead_letters.read import State
 from orderapp.engine.dead_letters.resolutions import Place
 from orderapp.engine.observe.times import Time
 from orderapp.models import PaymentStatus, known_time, normal_time
-from orderapp.store import (
-    DeadLetterDocument,
-    Document,
-    OrderStory,
-    PaymentDocument,
-    ShadowDocument,
-)
+from orderapp.store import DeadLetterDocument, Document, OrderStory
 from orderapp.web.api.known_letters import Told, told
 
 OrderStatus = Literal["stored", "paid", "declined", "dead_letter"]
@@ -115,11 +109,6 @@ def listed(story: OrderStory) -> ListedOrder:
     return ListedOrder(**fields_of(story))
 
 
-def shadow_of(story: OrderStory) -> list[ListedShadow]:
-    """What rules in the shadow have found."""
-    return [_shadow(found) for found in story.shadow if not found.failed]
-
-
 def fields_of(story: OrderStory) -> dict[str, Any]:
     """The fields of a `ListedOrder`."""
     order, letter = _fields(story.order), story.dead_letter
@@ -128,31 +117,18 @@ def fields_of(story: OrderStory) -> dict[str, Any]:
     order["created_at"] = order["created_at"] or normal_time(None, story.order.kafka_timestamp)
     return {
         **order,
-        "alerts": [_as(ListedAlert, alert) for alert in story.alerts],
-        "payment": story.payment and _payment(story.payment),
+        "alerts": [shown(ListedAlert, alert) for alert in story.alerts],
+        "payment": story.payment and shown(ListedPayment, story.payment),
         "dead_letter": letter and _dead_letter(letter, became),
         "order_status": _status(story, became),
     }
 
 
-def _shadow(found: ShadowDocument) -> ListedShadow:
-    fields = _fields(found)
-    del fields["failed"]
-    return ListedShadow(**fields)
-
-
-def _payment(payment: PaymentDocument) -> ListedPayment:
-    fields = _fields(payment)
-    del fields["attempt_times"]
-    return ListedPayment(**fields)
-
-
 def _dead_letter(letter: DeadLetterDocument, became: Told | None) -> ListedDeadLetter:
     place = str(Place(letter.kafka_partition, letter.kafka_offset))
     state, open_for, at = became or Told(None, ())
-    return ListedDeadLetter(
-        **_fields(letter), place=place, state=state, open_for=open_for, resolved_at=at
-    )
+    more = {"place": place, "state": state, "open_for": open_for, "resolved_at": at}
+    return shown(ListedDeadLetter, letter, **more)
 
 
 def _status(story: OrderStory, became: Told | None) -> str:
@@ -162,8 +138,10 @@ def _status(story: OrderStory, became: Told | None) -> str:
     return "dead_letter" if became and "payment" in became.open_for else "stored"
 
 
-def _as(kind: type[T], document: Document) -> T:
-    return kind(**_fields(document))
+def shown(kind: type[T], document: Document, **more: Any) -> T:
+    """A document as this type has it, with what there is besides."""
+    fields = _fields(document) | more
+    return kind(**{name: fields[name] for name in kind.__struct_fields__})
 
 
 def _fields(document: Document) -> dict[str, Any]:

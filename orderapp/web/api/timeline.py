@@ -45,11 +45,7 @@ def _judged(story: OrderStory, fraud: Fraud, failed: Mapping[str, str]) -> list[
     if failed:
         clear = [Step("judged", None, f"by fraud: {in_words(failed)}")]
     alerts = [_found(alert, "by fraud") for alert in story.alerts]
-    shadow = [
-        _found(one, "in the shadow, no alert", shadow=True)
-        for one in story.shadow
-        if not one.failed
-    ]
+    shadow = [_found(one, "in the shadow, no alert", shadow=True) for one in story.in_shadow]
     return [*clear, *alerts, *shadow]
 
 
