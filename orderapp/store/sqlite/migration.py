@@ -1,9 +1,8 @@
 """Brings a file of an older version up to date, in one transaction.
 
-Version 2 has more fields, dead letters and totals, version 3 several alerts of an order,
-version 4 a table of what rules in the shadow have found, version 5 customers and traces in the
-index of time, version 6 the times of a payment's attempts, version 7 what active rules could
-not judge.
+Version 2 has more fields, dead letters and totals, version 3 several alerts of an order, 4 a
+table of what rules in the shadow have found, 5 customers and traces in the index of time, 6 the
+times of a payment's attempts, 7 what active rules could not judge.
 """
 
 _COLUMNS = (
@@ -17,14 +16,6 @@ _COLUMNS = (
     "ALTER TABLE payments ADD COLUMN created_at TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE payments ADD COLUMN kafka_timestamp INTEGER NOT NULL DEFAULT 0",
 )
-
-_TIMES = ("ALTER TABLE payments ADD COLUMN attempt_times TEXT NOT NULL DEFAULT ''",)
-
-# Before version 4 there is no such table: it is made as it has to be.
-_FAILED = ("ALTER TABLE shadows ADD COLUMN failed INTEGER NOT NULL DEFAULT 0",)
-
-# Its columns are others now.
-_INDEX = ("DROP INDEX IF EXISTS orders_by_time",)
 
 _DAY_AGO = "strftime('%Y-%m-%dT%H:%M:%S', 'now', '-1 day')"
 
@@ -70,23 +61,20 @@ _ALERTS_BACK = (
     "DROP TABLE alerts_before",
 )
 
-#: By version: before the tables and indexes are made that are missing. 0 is a new file.
-BEFORE: dict[int, tuple[str, ...]] = {
-    0: (),
-    1: (*_COLUMNS, *_TIMES, *_INDEX, *_ALERTS_ASIDE),
-    2: (*_TIMES, *_INDEX, *_ALERTS_ASIDE),
-    3: (*_TIMES, *_INDEX),
-    4: (*_FAILED, *_TIMES, *_INDEX),
-    5: (*_FAILED, *_TIMES),
-    6: _FAILED,
-}
-#: After the tables are made.
-AFTER: dict[int, tuple[str, ...]] = {
-    0: (),
-    1: (*_ALERTS_BACK, *_CONTENTS),
-    2: _ALERTS_BACK,
-    3: (),
-    4: (),
-    5: (),
-    6: (),
-}
+#: By the versions of the files that need them. Before the tables are made that are missing:
+BEFORE = (
+    (range(1, 2), _COLUMNS),
+    (range(1, 3), _ALERTS_ASIDE),
+    # Its columns are others now.
+    (range(1, 5), ("DROP INDEX IF EXISTS orders_by_time",)),
+    (range(1, 6), ("ALTER TABLE payments ADD COLUMN attempt_times TEXT NOT NULL DEFAULT ''",)),
+    # Older ones have no such table: it is made as it has to be.
+    (range(4, 7), ("ALTER TABLE shadows ADD COLUMN failed INTEGER NOT NULL DEFAULT 0",)),
+)
+#: And after that.
+AFTER = ((range(1, 3), _ALERTS_BACK), (range(1, 2), _CONTENTS))
+
+
+def needed(steps: tuple[tuple[range, tuple[str, ...]], ...], version: int) -> list[str]:
+    """The statements that a file of this version needs."""
+    return [text for versions, found in steps if version in versions for text in found]

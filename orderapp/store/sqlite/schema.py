@@ -21,7 +21,7 @@ from orderapp.store.documents import (
     ShadowDocument,
 )
 from orderapp.store.sqlite import reservations
-from orderapp.store.sqlite.migration import AFTER, BEFORE
+from orderapp.store.sqlite.migration import AFTER, BEFORE, needed
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,8 @@ def create(connection: sqlite3.Connection) -> None:
             return
         if version:
             log.info("store: bringing the orders of an older orderapp up to date")
-        for statement in (*BEFORE[version], *_TABLES, *AFTER[version], *_INDEXES):
+        before, after = needed(BEFORE, version), needed(AFTER, version)
+        for statement in (*before, *_TABLES, *after, *_INDEXES):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
