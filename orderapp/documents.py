@@ -37,14 +37,12 @@ def order_document(order: Order, record: ConsumerRecord, stored_at: str) -> Orde
     )
 
 
-def alert_document(alert: FraudAlert, record: ConsumerRecord, stored_at: str) -> AlertDocument:
+def alert_document(alert: FraudAlert, record: ConsumerRecord) -> AlertDocument:
     """The document of an alert."""
     return _finding(AlertDocument, alert, record)
 
 
-def shadow_document(
-    alert: FraudAlert, record: ConsumerRecord, stored_at: str
-) -> ShadowDocument:
+def shadow_document(alert: FraudAlert, record: ConsumerRecord) -> ShadowDocument:
     """The document of what a rule in the shadow has found."""
     return _finding(ShadowDocument, alert, record, failed=alert.failed is True)
 
@@ -68,9 +66,7 @@ def _finding(kind: type[F], alert: FraudAlert, record: ConsumerRecord, **more: b
     )
 
 
-def payment_document(
-    payment: Payment, record: ConsumerRecord, stored_at: str
-) -> PaymentDocument:
+def payment_document(payment: Payment, record: ConsumerRecord) -> PaymentDocument:
     """The document of a payment."""
     attempts = payment.attempt_times
     return PaymentDocument(

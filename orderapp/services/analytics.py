@@ -1,7 +1,7 @@
 """Analytics: keeps every order, alert, payment and dead letter as a document."""
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Iterable
+from itertools import repeat
 
 from aiokafka import ConsumerRecord
 
@@ -18,45 +18,35 @@ from orderapp.engine import Batch, TransientError
 from orderapp.models import FraudAlert, Order, Payment, now
 from orderapp.store import Document, StoreError
 
-V = TypeVar("V")
-
 
 @app.batches(topics.orders)
 async def analytics(orders: Batch[Order]) -> None:
     """Keep each order."""
-    await keep(made(orders, order_document))
+    await keep(map(order_document, orders.values, orders.records, repeat(now())))
 
 
 @app.batches(topics.fraud_alerts)
 async def analytics_alerts(alerts: Batch[FraudAlert]) -> None:
     """Keep each fraud alert."""
-    await keep(made(alerts, alert_document))
+    await keep(map(alert_document, alerts.values, alerts.records))
 
 
 @app.batches(topics.shadow_alerts)
 async def analytics_shadow(alerts: Batch[FraudAlert]) -> None:
     """Keep what rules in the shadow have found."""
-    await keep(made(alerts, shadow_document))
+    await keep(map(shadow_document, alerts.values, alerts.records))
 
 
 @app.batches(topics.payments)
 async def analytics_payments(payments: Batch[Payment]) -> None:
     """Keep each payment."""
-    await keep(made(payments, payment_document))
+    await keep(map(payment_document, payments.values, payments.records))
 
 
 @app.batches(topics.dead_letters)
 async def analytics_dead_letters(letters: Batch[ConsumerRecord]) -> None:
     """Keep each dead letter of which it is known to what order it belongs."""
     await keep(filter(None, map(dead_letter_document, letters)))
-
-
-def made(
-    batch: Batch[V], document: Callable[[V, ConsumerRecord, str], Document]
-) -> Iterable[Document]:
-    """The documents of a batch."""
-    moment = now()
-    return map(document, batch.values, batch.records, [moment] * len(batch))
 
 
 async def keep(documents: Iterable[Document]) -> None:

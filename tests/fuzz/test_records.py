@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import math
 import sqlite3
+from functools import partial
 
 import msgspec
 from hypothesis import example, given
@@ -16,7 +17,7 @@ from orderapp.engine.dead_letters import headers as dead_letters
 from orderapp.engine.dead_letters.headers import DamagedError, headers_for, read_headers
 from orderapp.engine.dead_letters.read import DeadLetter
 from orderapp.engine.delivery.failure import Failure
-from orderapp.models import FraudAlert, Order, Payment
+from orderapp.models import FraudAlert, Order, Payment, now
 from orderapp.services import analytics
 from orderapp.store.sqlite import read
 from orderapp.store.sqlite.schema import create
@@ -97,7 +98,7 @@ def test_a_record_is_a_message_or_bad_and_its_neighbours_do_not_matter(records):
 
 
 MAKERS = {
-    "orders": documents.order_document,
+    "orders": partial(documents.order_document, stored_at=now()),
     "fraud-alerts": documents.alert_document,
     "payments": documents.payment_document,
 }
@@ -118,7 +119,7 @@ def test_what_is_a_message_can_be_stored_and_stored_again(records):
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         create(connection)
         for _ in range(2):
-            write(connection, [[*analytics.made(batch, MAKERS[batch.topic])]])
+            write(connection, [[*map(MAKERS[batch.topic], batch.values, batch.records)]])
 
         totals = read.stats(connection, -(2**60)).countries
     assert all(math.isfinite(total.revenue) for total in totals)

@@ -1,6 +1,7 @@
 """Analytics: what is kept of each message."""
 
 import dataclasses
+from functools import partial
 
 import pytest
 from msgspec.structs import replace
@@ -57,7 +58,7 @@ def clock(monkeypatch):
 
 
 MAKERS = {
-    "orders": documents.order_document,
+    "orders": partial(documents.order_document, stored_at=STORED),
     "fraud-alerts": documents.alert_document,
     "fraud-alerts-shadow": documents.shadow_document,
     "payments": documents.payment_document,
@@ -65,9 +66,7 @@ MAKERS = {
 
 
 def document_of(topic, value, **fields):
-    batch = Batch(topic, 3, [value], [record(topic=topic, partition=3, offset=11, **fields)])
-    (document,) = analytics.made(batch, MAKERS[topic])
-    return document
+    return MAKERS[topic](value, record(topic=topic, partition=3, offset=11, **fields))
 
 
 @pytest.mark.parametrize(
