@@ -91,11 +91,11 @@ class Environ:
             wrong(name, value, " or ".join(choices))
         return value
 
-    def kafka_name(self, name: str) -> str | None:
-        """A name by which Kafka is to know this worker, or its group."""
+    def text(self, name: str, pattern: str, allowed: str) -> str | None:
+        """Text that a pattern fits."""
         value = self.get(name)
-        if value is not None and not re.fullmatch(r"[A-Za-z0-9._-]{1,200}", value):
-            wrong(name, value, "1 to 200 letters, digits and . _ -")
+        if value is not None and not re.fullmatch(pattern, value):
+            wrong(name, value, allowed)
         return value
 
     def hosts(self, name: str, allowed: str, *, port_required: bool = False) -> tuple[str, ...]:

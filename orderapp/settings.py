@@ -4,9 +4,10 @@ Nothing here imports Faust or opens anything (but looks at the CA's file), so a 
 found before the program starts, and a test can make settings from a plain mapping.
 """
 
+import random
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -19,6 +20,8 @@ from orderapp.web_settings import Web
 CONSUMERS = ("fraud", "payment", "analytics")
 SERVICES = ("producer", *CONSUMERS, "web")
 
+#: By which Kafka is to know a worker, or its group.
+KAFKA_NAME = (r"[A-Za-z0-9._-]{1,200}", "1 to 200 letters, digits and . _ -")
 #: Faust's time for one request to Kafka, which has to be longer.
 LONGEST_SESSION = 80.0
 
@@ -98,17 +101,15 @@ class Faults:
 
     @classmethod
     def from_env(cls, env: Environ) -> Self:
-        """All of them."""
-        return cls(
-            gateway_timeout=env.rate("ORDERAPP_FAULT_GATEWAY_TIMEOUT"),
-            gateway_decline=env.rate("ORDERAPP_FAULT_GATEWAY_DECLINE"),
-            gateway_slow=env.rate("ORDERAPP_FAULT_GATEWAY_SLOW"),
-            store_slow=env.seconds("ORDERAPP_FAULT_STORE_SLOW", 0.0, 0),
-            store_refuse=env.rate("ORDERAPP_FAULT_STORE_REFUSE"),
-            duplicates=env.rate("ORDERAPP_FAULT_DUPLICATES"),
-            poison=env.rate("ORDERAPP_FAULT_POISON"),
-            attack=env.rate("ORDERAPP_FAULT_ATTACK"),
-        )
+        """All of them: `ORDERAPP_FAULT_` and the name."""
+        names = [field.name for field in fields(cls) if field.name != "store_slow"]
+        rates = {name: env.rate(f"ORDERAPP_FAULT_{name.upper()}") for name in names}
+        return cls(store_slow=env.seconds("ORDERAPP_FAULT_STORE_SLOW", 0.0, 0), **rates)
+
+    @staticmethod
+    def happens(rate: float) -> bool:
+        """Whether what happens at this rate happens now."""
+        return random.random() < rate  # noqa: S311 - no secret
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class Settings:
         live = ("no", "yes") if servers else ("yes", "no")
         couchbase = Couchbase.from_env(env)
         # Who has an instance id is waited for: it is to come back to its partitions.
-        instance_id = env.kafka_name("ORDERAPP_INSTANCE_ID")
+        instance_id = env.text("ORDERAPP_INSTANCE_ID", *KAFKA_NAME)
         session = cls.session_timeout if instance_id is None else 30.0
         return cls(
             kafka_bootstrap_servers=servers,
@@ -193,7 +194,7 @@ class Settings:
             couchbase=couchbase,
             keep_days=_keep_days(env, couchbase),
             services=_services(env, known),
-            own_group=env.kafka_name("ORDERAPP_GROUP"),
+            own_group=env.text("ORDERAPP_GROUP", *KAFKA_NAME),
             data_dir=Path(env.get("ORDERAPP_DATA_DIR") or user_data_dir() or cls.data_dir),
             partitions=env.count("ORDERAPP_PARTITIONS", cls.partitions, 1, 1000),
             order_interval=env.seconds("ORDERAPP_ORDER_INTERVAL", cls.order_interval, 0.001),

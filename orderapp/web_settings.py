@@ -51,19 +51,18 @@ class Web:
             take_orders=take_orders,
             api_token=token,
             metrics=_metrics(env),
-            environment=_environment(env),
+            environment=env.text(
+                "ORDERAPP_ENVIRONMENT", r"[\w.-]{1,20}", "1 to 20 letters, digits and . _ -"
+            ),
             trace_url=_trace_url(env),
             reconcile_every=_reconcile_every(env),
-            lag_namespace=_lag_namespace(env),
+            lag_namespace=env.text(
+                "ORDERAPP_LAG_NAMESPACE",
+                # AWS/ begins those of AWS itself.
+                r"(?!AWS/)[A-Za-z0-9._/#-]{1,255}",
+                "1 to 255 letters, digits and . _ / # -, not beginning with AWS/",
+            ),
         )
-
-
-def _environment(env: Environ) -> str | None:
-    name = "ORDERAPP_ENVIRONMENT"
-    value = env.get(name)
-    if value is not None and not re.fullmatch(r"[\w.-]{1,20}", value):
-        wrong(name, value, "1 to 20 letters, digits and . _ -")
-    return value
 
 
 def _trace_url(env: Environ) -> str | None:
@@ -85,15 +84,6 @@ def _reconcile_every(env: Environ) -> float:
     if 0 < seconds < 60:
         wrong(name, f"{seconds:g}", "0 (never), or a number of seconds from 60 to 86400")
     return seconds
-
-
-def _lag_namespace(env: Environ) -> str | None:
-    name = "ORDERAPP_LAG_NAMESPACE"
-    value = env.get(name)
-    # AWS/ begins those of AWS itself.
-    if value is not None and not re.fullmatch(r"(?!AWS/)[A-Za-z0-9._/#-]{1,255}", value):
-        wrong(name, value, "1 to 255 letters, digits and . _ / # -, not beginning with AWS/")
-    return value
 
 
 def _metrics(env: Environ) -> str | int:

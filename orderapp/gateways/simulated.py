@@ -7,7 +7,6 @@ change it; what was answered is kept in memory, for the last orders only.
 """
 
 import asyncio
-import random
 from itertools import islice
 from zlib import crc32
 
@@ -50,7 +49,6 @@ class SimulatedGateway(PaymentGateway):
         """Nothing to close."""
 
     async def charge(self, order_id: int, key: str, amount: float) -> PaymentStatus:
-        """See `PaymentGateway`."""
         ((seconds, answers, _),) = self._groups(1)
         await self._answered(seconds, answers, 1)
         charged = self._charge(order_id, amount)
@@ -118,10 +116,11 @@ class SimulatedGateway(PaymentGateway):
         return [(seconds, answers, which) for (seconds, answers), which in fates.items()]
 
     def _fate(self) -> tuple[float, bool]:
-        if random.random() < self._faults.gateway_timeout:  # noqa: S311 - no secret
+        faults = self._faults
+        if faults.happens(faults.gateway_timeout):
             return self.delay * PATIENCE, False
-        if random.random() < self._faults.gateway_slow:  # noqa: S311 - no secret
-            return self.delay * self._faults.SLOW, True
+        if faults.happens(faults.gateway_slow):
+            return self.delay * faults.SLOW, True
         return self.delay, True
 
     async def _answered(self, seconds: float, answers: bool, count: int) -> None:

@@ -98,18 +98,14 @@ async def hand_over(*_: object, **__: object) -> None:
 async def disturb(order: Order) -> None:
     """Send what the settings ask for besides: the order again, what is no order, and an attack
     on its customer."""
-    if happens(settings.faults.duplicates):
+    faults = settings.faults
+    if faults.happens(faults.duplicates):
         await asyncio.gather(*(topics.orders.send_one(order) for _ in range(REPEATS)))
-    if happens(settings.faults.poison):
+    if faults.happens(faults.poison):
         await app.send_all("orders", None, [(b"poison", random.choice(POISON))])  # noqa: S311 - no secret
-    if happens(settings.faults.attack):
+    if faults.happens(faults.attack):
         for _ in range(TRIES):
             await topics.orders.send_one(make_try(await order_ids.next(), order))
-
-
-def happens(rate: float) -> bool:
-    """Whether what happens at this rate happens now."""
-    return random.random() < rate  # noqa: S311 - no secret
 
 
 def make_try(order_id: int, of: Order) -> Order:

@@ -1,7 +1,6 @@
 """A store that is slow or refuses on purpose, around a real one."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -23,19 +22,10 @@ class FaultyStore(StoreWrapper):
         super().__init__(store)
         self._faults = faults
 
-    async def open(self) -> None:
-        """Not disturbed."""
-        await self._store.open()
-
-    async def close(self) -> None:
-        """Not disturbed."""
-        await self._store.close()
-
     async def _call(self, operation: str, call: Callable[[OrderStore], Awaitable[T]]) -> T:
         if self._faults.store_slow:
             await self._be_slow()
-        rate = self._faults.store_refuse
-        if rate and operation not in READS and random.random() < rate:  # noqa: S311 - no secret
+        if operation not in READS and self._faults.happens(self._faults.store_refuse):
             raise StoreUnavailable("refused on purpose (ORDERAPP_FAULT_STORE_REFUSE)")
         return await call(self._store)
 
