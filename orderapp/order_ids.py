@@ -37,9 +37,6 @@ END: int = 2**52
 SPAN, BEGINNING = 16, 1_767_225_600
 TIME_BITS, NUMBER_BITS, BLOCK_BITS = 27, 16, 8
 
-_NUMBER = (1 << NUMBER_BITS) - 1
-_LAST_SPAN = (1 << TIME_BITS) - 1
-
 
 class OrderIds:
     """Makes ids; `new_number` returns a number that nobody else gets, and may raise."""
@@ -67,18 +64,17 @@ class OrderIds:
     def _begin(self, number: int) -> None:
         # Never back, whatever the clock does.
         self._span = max(self._span, int(time.time() - BEGINNING) // SPAN)
-        block = _block(self._span, number)
-        if block < self._end:  # the low bits of the number began again
+        if _block(self._span, number) < self._end:  # the low bits of the number began again
             self._span += 1
-            block = _block(self._span, number)
-        self._next, self._end = block, block + (1 << BLOCK_BITS)
+        self._next = _block(self._span, number)
+        self._end = self._next + 2**BLOCK_BITS
         self._until = time.monotonic() + SPAN
 
 
 def _block(span: int, number: int) -> int:
     """The first id of a block."""
-    above = min(span, _LAST_SPAN) << NUMBER_BITS | number & _NUMBER
-    return FIRST + (above << BLOCK_BITS)
+    span, number = min(span, 2**TIME_BITS - 1), number % 2**NUMBER_BITS
+    return FIRST + ((span << NUMBER_BITS | number) << BLOCK_BITS)
 
 
 order_ids = OrderIds(lambda: app.unique_number("orders"))

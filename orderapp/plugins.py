@@ -69,11 +69,10 @@ class Plugins:
         return sorted(found, key=lambda entry: (entry.name, entry.value))
 
     def _declared(self, entry: EntryPoint) -> Found:
+        place = _place(entry)
         if not re.fullmatch(r"\w+(\.\w+)*", entry.value):
-            raise PluginError(
-                f"{_place(entry)} is not allowed: give it a module, package.module"
-            )
-        return Found(entry.name, entry.value, _place(entry))
+            raise PluginError(f"{place} is not allowed: give it a module, package.module")
+        return Found(entry.name, entry.value, place)
 
 
 def _place(entry: EntryPoint) -> str:

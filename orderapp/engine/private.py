@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -58,18 +57,12 @@ class PrivateDirectory:
 def _tighten_all(path: Path) -> None:
     """A file, or a directory with all that is in it."""
     if path.is_dir() and path.stat().st_mode & SPARE:
-        for found in _below(path):
-            _tighten(found)
+        for directory, directories, files in os.walk(path):
+            for found in (Path(directory, name) for name in (*directories, *files)):
+                if not found.is_symlink():
+                    _tighten(found)
     # Last, since one that is tight is not looked into again.
     _tighten(path)
-
-
-def _below(path: Path) -> Iterator[Path]:
-    for directory, directories, files in os.walk(path):
-        for name in (*directories, *files):
-            found = Path(directory, name)
-            if not found.is_symlink():
-                yield found
 
 
 def _tighten(path: Path) -> bool:

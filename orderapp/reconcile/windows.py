@@ -24,11 +24,7 @@ class ByWindows:
 
     def __init__(self, in_force: Sequence[InForce]) -> None:
         self._in_force = [(until, _active(rules)) for until, rules in in_force]
-        versions = {
-            (rule.id, rule.version): rule
-            for _, rules in self._in_force
-            for rule in rules.values()
-        }
+        versions = {(r.id, r.version): r for _, rules in self._in_force for r in rules.values()}
         self._asked = [Asked(rule) for rule in versions.values()]
         self._seconds = max((one.seconds for one in self._asked), default=0)
         self._windows: defaultdict[int, Windows] = defaultdict(lambda: Windows(self._seconds))

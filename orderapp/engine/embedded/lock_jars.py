@@ -46,9 +46,9 @@ def coordinates(version: str) -> Iterator[str]:
 
 
 def checkpoint(classpath: list[Path], directory: Path) -> bytes:
-    """With what a new cluster of this Kafka begins, as its own tool writes it in an empty
+    """With what a new cluster of this Kafka begins, as its own tool writes it in a new
     directory. Raises `CalledProcessError`."""
-    (directory / "tmp").mkdir()
+    (directory / "tmp").mkdir(parents=True)
     listeners = {"PLAINTEXT": 1, "CONTROLLER": 2}  # nobody listens
     properties = server.render(server.server_properties(listeners))
     (directory / server.PROPERTIES_FILE).write_text(properties, "ascii")
@@ -65,15 +65,12 @@ def checkpoint(classpath: list[Path], directory: Path) -> bytes:
 
 def main(version: str = "RELEASE") -> None:
     lines, classpath = [], []
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        tempfile.TemporaryDirectory() as formatted,
-    ):
+    with tempfile.TemporaryDirectory() as scratch:
         for each in sorted(coordinates(version)):
-            path = fetch(each, Path(scratch))
+            path = fetch(each, Path(scratch, "repository"))
             lines.append(f"{sha256(path)} {path.stat().st_size:>8} {each}\n")
             classpath.append(path)
-        begun = checkpoint(classpath, Path(formatted))
+        begun = checkpoint(classpath, Path(scratch, "formatted"))
     LOCK_FILE.write_text(HEAD + "".join(lines), "utf-8")
     storage.PINNED.write_bytes(begun)
     sys.stdout.write(f"wrote {LOCK_FILE} and {storage.PINNED}\n")

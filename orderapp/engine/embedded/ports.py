@@ -31,25 +31,18 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(seed: str, preferred: Iterable[int] = ()) -> Iterator[int]:
-    """Free ports: the preferred ones first, then from a place that depends on the seed.
-
-    The seed (the data directory) keeps two brokers that start at once from one port.
-    """
+    """Free ports: the preferred ones first, then from a place that depends on the seed (the
+    data directory), which keeps two brokers that start at once from one port."""
     span = LAST - FIRST + 1
     start = zlib.crc32(seed.encode("utf-8", "surrogateescape"))
     others = (FIRST + (start + step) % span for step in range(span))
-    seen = set()
-    for port in (*preferred, *others):
-        if port not in seen and is_free(port):
-            seen.add(port)
-            yield port
+    return filter(is_free, dict.fromkeys((*preferred, *others)))
 
 
 def cluster_at(port: int, timeout: float = 1.0) -> str | None:
     """The id of the Kafka cluster on this port; None while none says that it is open for work.
 
-    An open port alone is not enough: Kafka opens it long before it serves requests.
-    """
+    An open port alone is not enough: Kafka opens it long before it serves requests."""
     try:
         with (
             socket.create_connection((LOOPBACK, port), timeout) as connection,
