@@ -81,7 +81,7 @@ def _route(verb: str, summary: str) -> Route:
         {200: Answer("How many.", ResolvedLetters)},
         body=LetterChoice,
         example={"error": "GatewayTimeoutError", "dry_run": True},
-        errors=(401, 403, 408, 413, 415, 422, 503),
+        errors=(503,),
         guarded=True,
     )
 
@@ -96,7 +96,6 @@ def _route(verb: str, summary: str) -> Route:
     seconds=BODY_SECONDS + PATIENCE + 1,
 )
 async def replay(request: web.Request) -> web.Response:
-    """Replay."""
     return await _change(request, "replayed")
 
 
@@ -105,7 +104,6 @@ async def replay(request: web.Request) -> web.Response:
     seconds=BODY_SECONDS + PATIENCE + 1,
 )
 async def drop(request: web.Request) -> web.Response:
-    """Drop."""
     return await _change(request, "dropped")
 
 

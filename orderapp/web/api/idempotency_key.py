@@ -6,13 +6,20 @@ import re
 
 from aiohttp import web
 
+from orderapp.web.api.routes import Parameter
 from orderapp.web.server.problems import bad_parameter
 
 #: What the header may hold. Only the quoted form has spaces, and backslashes before quotation
 #: marks and backslashes.
-PATTERN = r'^([!#-~][!-~]{0,254}|"([ !#-\[\]-~]|\\["\\]){1,255}")$'
-
-_KEY = re.compile(PATTERN)
+_PATTERN = r'^([!#-~][!-~]{0,254}|"([ !#-\[\]-~]|\\["\\]){1,255}")$'
+PARAMETER = Parameter(
+    "Idempotency-Key",
+    {"type": "string", "pattern": _PATTERN},
+    "makes the request safe to repeat: the same key and body give the same order, and "
+    "no second one; another body under the same key is 422",
+    "header",
+    example="4f1c5a9e-order-1",
+)
 
 
 def read_key(request: web.Request) -> str | None:
@@ -20,7 +27,7 @@ def read_key(request: web.Request) -> str | None:
     keys = request.headers.getall("Idempotency-Key", [])
     if not keys:
         return None
-    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+    if len(keys) > 1 or not re.fullmatch(_PATTERN, keys[0]):
         text = ", ".join(keys).encode(errors="replace").decode()
         raise bad_parameter(
             "Idempotency-Key",

@@ -118,7 +118,10 @@ def _operation(route: Route, schemas: dict[Any, Schema]) -> dict[str, Any]:
 
 def _errors(route: Route) -> list[int]:
     # Any parameter may be one that the route does not know, and any Host a foreign one.
-    return sorted({400, 421, 500, *route.errors} - route.answers.keys())
+    found = {400, 421, 500, *route.errors}
+    found |= {401, 403} if route.guarded else set()
+    found |= {408, 413, 415, 422} if route.body else set()
+    return sorted(found - route.answers.keys())
 
 
 def _operation_id(route: Route) -> str:
@@ -172,5 +175,4 @@ def _answer(answer: Answer, schemas: dict[Any, Schema]) -> dict[str, Any]:
     )
 )
 async def openapi(request: web.Request) -> web.Response:
-    """The description."""
     return json(document())

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from orderapp.engine.health.lag import Look, Position
 from orderapp.models import format_time
 from orderapp.store import Activity, CountryStats, Stats
-from orderapp.web.api.stats_answer import OtherCountries, Overview, Progress, Rates, RuleFigures
+from orderapp.web.api.rule_figures import RuleFigures
+from orderapp.web.api.stats_answer import OtherCountries, Overview, Progress, Rates
 
 #: Seconds of a span of activity.
 SPAN = 10

@@ -70,7 +70,6 @@ class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
     )
 )
 async def last(request: web.Request) -> web.Response:
-    """The last check."""
     return json(_status())
 
 
@@ -81,12 +80,10 @@ async def last(request: web.Request) -> web.Response:
         "Check all orders now, as the command `reconcile` does; one that is running goes on. A "
         "worker checks up to a million records.",
         {202: Answer("It is running; `GET` says what came of it.", Reconcile)},
-        errors=(401, 403),
         guarded=True,
     )
 )
 async def check(request: web.Request) -> web.Response:
-    """Begin a check."""
     check_writer(request)
     checker.begin()
     return json(_status(), 202)

@@ -71,7 +71,8 @@ class Route:
     body: type | None = None
     #: A body that is right.
     example: Mapping[str, Any] | None = None
-    #: Statuses of error answers besides those that every route may have.
+    #: Statuses of error answers besides those that every route may have, or follow from `body`
+    #: and `guarded`.
     errors: Sequence[int] = ()
     #: Whether `ORDERAPP_API_TOKEN` guards it.
     guarded: bool = False

@@ -2,13 +2,29 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from orderapp import metrics
 from orderapp.app import settings
 from orderapp.judging import rules
-from orderapp.web.api.stats_answer import RuleFigures
+from orderapp.models import RuleState
 
 #: Versions of a rule that are told.
 MOST = 20
+
+
+class RuleFigures(msgspec.Struct, frozen=True):
+    """What this worker has counted of a rule since it has this version and state: orders that
+    it was asked about, that it `raised` (an alert, or in the shadow what would be one) and that
+    it could not judge, and the seconds that it took. What is delivered again counts again."""
+
+    rule: str
+    version: int
+    state: RuleState
+    orders: int
+    raised: int
+    failed: int
+    seconds: float
 
 
 def rule_figures() -> list[RuleFigures] | None:

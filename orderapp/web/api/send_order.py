@@ -6,18 +6,15 @@ import msgspec
 from aiohttp import web
 
 from orderapp.engine.observe import trace_headers
-from orderapp.web.api import ordering
+from orderapp.web.api import idempotency_key, ordering
 from orderapp.web.api.access import check_writer
 from orderapp.web.api.body import read_json
-from orderapp.web.api.idempotency_key import PATTERN, read_key
 from orderapp.web.api.new_order import NewOrder, parse
 from orderapp.web.api.routes import Answer, Header, Parameter, Route, json, serve
 from orderapp.web.api.sent_order import SentOrder
 
 #: Seconds that a request may take.
 PATIENCE = 15.0
-
-
 #: A reference to something of ours.
 URL = {"type": "string", "format": "uri-reference"}
 
@@ -52,14 +49,7 @@ ROUTE = Route(
         )
     },
     parameters=(
-        Parameter(
-            "Idempotency-Key",
-            {"type": "string", "pattern": PATTERN},
-            "makes the request safe to repeat: the same key and body give the same order, and "
-            "no second one; another body under the same key is 422",
-            "header",
-            example="4f1c5a9e-order-1",
-        ),
+        idempotency_key.PARAMETER,
         Parameter(
             trace_headers.PARENT,
             {"type": "string"},
@@ -71,16 +61,15 @@ ROUTE = Route(
     ),
     body=NewOrder,
     example={"customer_id": 1234, "amount": 350.0, "country": "DE"},
-    errors=(401, 403, 408, 413, 415, 422, 503),
+    errors=(503,),
     guarded=True,
 )
 
 
 @serve(ROUTE, seconds=PATIENCE)
 async def send_order(request: web.Request) -> web.Response:
-    """See `ROUTE`."""
     check_writer(request)
-    key = read_key(request)
+    key = idempotency_key.read_key(request)
     trace = trace_headers.from_http(request.headers)
     order = await ordering.take(parse(await read_json(request)), key, trace)
     # Relative to this request's URL: a proxy may serve the API under a path of its own.

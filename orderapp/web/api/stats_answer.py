@@ -6,8 +6,8 @@ from typing import Literal
 import msgspec
 
 from orderapp.engine.observe.times import Time
-from orderapp.models import RuleState
 from orderapp.store import Activity, CountryStats
+from orderapp.web.api.rule_figures import RuleFigures as RuleFigures
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -36,20 +36,6 @@ class OtherCountries(msgspec.Struct, frozen=True):
     paid: int
     declined: int
     revenue: float
-
-
-class RuleFigures(msgspec.Struct, frozen=True):
-    """What this worker has counted of a rule since it has this version and state: orders that
-    it was asked about, that it `raised` (an alert, or in the shadow what would be one) and that
-    it could not judge, and the seconds that it took. What is delivered again counts again."""
-
-    rule: str
-    version: int
-    state: RuleState
-    orders: int
-    raised: int
-    failed: int
-    seconds: float
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,10 +22,6 @@ LIMITS = {
 }
 
 
-class HeadersTooLargeError(bad.BadHttpMessage):
-    """All of them together."""
-
-
 class BoundedParser:
     """aiohttp's parser, for heads with a bound."""
 
@@ -44,9 +40,9 @@ class BoundedParser:
         found = messages, _, _ = self._parser.feed_data(data)
         if self._fed > HEADERS_BYTES:
             if not messages and self._fed > TARGET_BYTES + HEADERS_BYTES:
-                raise HeadersTooLargeError("a head without an end")
+                raise bad.LineTooLong("a head without an end", HEADERS_BYTES)
             if any(_size(message.raw_headers) > HEADERS_BYTES for message, _ in messages):
-                raise HeadersTooLargeError("all headers")
+                raise bad.LineTooLong("all headers", HEADERS_BYTES)
         if messages:
             self._fed, self._body = 0, messages[-1][1]
         return found
@@ -62,8 +58,7 @@ def refusal(error: BaseException | None) -> tuple[int, str]:
     if isinstance(error, bad.LineTooLong) and error.args[1] == TARGET_BYTES:
         return 414, f"the target of the request is larger than the {TARGET_BYTES} bytes allowed"
     message = getattr(error, "message", "")
-    too_large = (bad.LineTooLong, HeadersTooLargeError)
-    if isinstance(error, too_large) or message.startswith("Too many headers"):
+    if isinstance(error, bad.LineTooLong) or message.startswith("Too many headers"):
         return 431, (
             f"the headers of the request are larger than the {HEADERS_BYTES} bytes allowed in "
             f"all, or more than {HEADERS}"
