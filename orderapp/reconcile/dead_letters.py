@@ -1,12 +1,15 @@
 """What `reconcile` keeps of dead letters, and of what was done with them."""
 
+from dataclasses import dataclass
+
 from aiokafka import ConsumerRecord
 
 from orderapp import topics
 from orderapp.app import app
 from orderapp.engine.batches.records import is_replay
 from orderapp.engine.dead_letters.headers import DamagedError, read_headers
-from orderapp.engine.dead_letters.read import DeadLetter
+from orderapp.engine.dead_letters.read import DeadLetter, Resolvable
+from orderapp.engine.dead_letters.resolutions import Resolution as Note
 from orderapp.engine.dead_letters.resolutions import (
     decode_resolution,
     encode_resolution,
@@ -85,15 +88,15 @@ def action_for(service: int, timestamp: int, note: bytes | None) -> str | None:
     return told.action_for(_NAMES[service]) if told and told.is_about(timestamp) else None
 
 
+@dataclass
+class _NoOrder(Resolvable):
+    services: tuple[str, ...]
+    resolution: Note | None
+
+
 def done_with(services: str, timestamp: int, note: bytes | None) -> str:
-    """Whether a dead letter that is no order is still open, or was replayed or dropped, as
-    `DeadLetter.is_open` has it."""
-    told = note and decode_resolution(note)
-    if not told or not told.is_about(timestamp):
-        return "open"
-    done = (
-        [told.action_for(name) for name in services.split(",")] if services else [told.action]
-    )
-    if None in done:
-        return "open"
-    return "dropped" if "dropped" in done else "replayed"
+    """Whether a dead letter that is no order is still open, or was replayed or dropped."""
+    told = decode_resolution(note) if note else None
+    is_ours = told is not None and told.is_about(timestamp)
+    names = tuple(services.split(",")) if services else ()
+    return _NoOrder(names, told if is_ours else None).state

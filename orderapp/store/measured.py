@@ -15,12 +15,7 @@ class MeasuredStore(StoreWrapper):
     """`OrderStore` whose calls show in the metrics, with their results."""
 
     async def open(self) -> None:
-        """See `OrderStore`."""
         await _timed("open", self._store.open())
-
-    async def close(self) -> None:
-        """See `OrderStore`."""
-        await self._store.close()
 
     async def _call(self, operation: str, call: Callable[[OrderStore], Awaitable[T]]) -> T:
         return await _timed(operation, call(self._store))
