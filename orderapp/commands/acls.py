@@ -81,7 +81,6 @@ class acls(AppCommand):  # noqa: N801 - the name of the command
     ]
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Print them, and end."""
         run(self._print(**self.kwargs))
         sys.exit(0)
 

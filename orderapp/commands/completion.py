@@ -35,7 +35,6 @@ class completion(faust_completion):  # noqa: N801 - the name of the command, whi
     ]
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Print it."""
         found = get_completion_class(self.kwargs["shell_name"])
         assert found is not None  # noqa: S101 - click has these three
         click.echo(found(cli, {}, PROGRAM, VARIABLE).source())

@@ -49,7 +49,6 @@ class ListCommand(_Dlq):
     options = LIST
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Run it."""
         as_json, limit = self.wants_json(), self.kwargs.pop("limit")
         run(_list(Selection(**self.kwargs), limit, as_json))
         sys.exit(0)
@@ -65,7 +64,6 @@ class ShowCommand(_Dlq):
     options = SHOW
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Run it."""
         as_json = self.wants_json()
         sys.exit(run(_show(Selection(self.kwargs["places"], resolved=True), as_json)))
 
@@ -75,7 +73,6 @@ class _Change(_Dlq):
     action: ClassVar[Action]
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Run it."""
         as_json, everything = self.wants_json(), self.kwargs.pop("everything")
         dry_run, yes = self.kwargs.pop("dry_run"), self.kwargs.pop("yes")
         selection = Selection(**self.kwargs)

@@ -225,7 +225,6 @@ class doctor(AppCommand):  # noqa: N801 - the name of the command
     options = [option("--json", "as_json", is_flag=True, help="JSON instead of text.")]  # noqa: RUF012 - declared by Faust
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Run it."""
         found = run(_examine_all())
         as_json = self.kwargs["as_json"] or self.json
         for finding in found:

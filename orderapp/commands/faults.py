@@ -64,7 +64,6 @@ class ListCommand(_Faults):
     options = [JSON]  # noqa: RUF012 - declared by Faust
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Print them."""
         as_json = self.wants_json()
         if why := control.refusal(""):
             click.echo(complaint(f"{AS_SET}: {why}"), err=True)
@@ -94,7 +93,6 @@ class SetCommand(_Faults):
     ]
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Run it."""
         as_json, name, value = self.wants_json(), self.kwargs["fault"], self.kwargs["value"]
         author, version = read_author(self.kwargs["author"]), self.kwargs["version"]
         wanted = None

@@ -30,7 +30,6 @@ class WrongArgumentsError(click.ClickException):
         super().__init__(f"{shown} (`{_path(error.ctx or ctx)} --help`)")
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the line."""
         click.echo(complaint(self.format_message()), file=file or sys.stderr)
 
 
@@ -47,7 +46,6 @@ class OneLineCommand(AppCommand):
     abstract: ClassVar[bool] = True
 
     async def execute(self, *args: Any, **kwargs: Any) -> None:
-        """Run the command."""
         try:
             await super().execute(*args, **kwargs)
         except click.UsageError as error:

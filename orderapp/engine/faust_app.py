@@ -23,7 +23,6 @@ class ServicesApp(faust.App):
         self.at_start: list[Callable[[], Awaitable[None]]] = []
 
     async def on_started_init_extra_tasks(self) -> None:
-        """Called by Faust."""
         await super().on_started_init_extra_tasks()
         for begin in self.at_start:
             self.add_future(begin())
@@ -33,7 +32,6 @@ class ServicesApp(faust.App):
         return super().topic(*topics, **options)
 
     def crontab(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
-        """See Faust."""
         return super().crontab(*args, **options) if self.services.is_running else _as_it_is
 
     def task(  # type: ignore[override]
@@ -58,15 +56,12 @@ class ServicesApp(faust.App):
         return declare if function is None else declare(function)
 
     def Table(self, name: str, **options: Any) -> Any:  # noqa: N802 - Faust's name
-        """See Faust."""
         return self._table(super().Table(name, **options))
 
     def GlobalTable(self, name: str, **options: Any) -> Any:  # noqa: N802 - Faust's name
-        """See Faust."""
         return self._table(super().GlobalTable(name, **options))
 
     def SetTable(self, name: str, **options: Any) -> Any:  # noqa: N802 - Faust's name
-        """See Faust."""
         return self._table(super().SetTable(name, **options))
 
     def _table(self, table: Any) -> Any:

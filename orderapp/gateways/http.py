@@ -65,7 +65,6 @@ class HttpGateway(OneByOneGateway):
         self._not_before = 0.0
 
     async def open(self) -> None:
-        """See `PaymentGateway`."""
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if self._api.token:
             headers["Authorization"] = f"Bearer {self._api.token}"
@@ -81,12 +80,10 @@ class HttpGateway(OneByOneGateway):
         )
 
     async def close(self) -> None:
-        """See `PaymentGateway`."""
         if self._session is not None:
             await self._session.close()
 
     async def charge(self, order_id: int, key: str, amount: float) -> PaymentStatus:
-        """See `PaymentGateway`."""
         request = Request(order_id, key, amount)
         try:
             return await self._ask(
@@ -98,7 +95,6 @@ class HttpGateway(OneByOneGateway):
             return await self._explain(request, error)
 
     async def lookup(self, key: str) -> Charged | None:
-        """See `PaymentGateway`."""
         return await self._ask("GET", f"{self._api.url}/{key}", partial(read_lookup, key))
 
     async def _explain(self, request: Request, error: GatewayError) -> PaymentStatus:

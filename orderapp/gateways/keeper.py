@@ -26,9 +26,7 @@ class GatewayKeeper(Service):
         super().__init__()
 
     async def on_start(self) -> None:
-        """Open it."""
         await self._gateway.open()
 
     async def on_stop(self) -> None:
-        """Close it."""
         await self._gateway.close()

@@ -40,7 +40,6 @@ class OneByOneGateway(PaymentGateway):
         self._key_ms = key_hours * 3_600_000
 
     async def charge_all(self, orders: Batch[Order], report: Report) -> dict[int, Exception]:
-        """See `PaymentGateway`."""
         charges = _Charges(self, orders, report)
         tasks: list[asyncio.Task[None]] = []
         try:

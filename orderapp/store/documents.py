@@ -41,7 +41,6 @@ class OrderDocument(Document, tag="order", frozen=True):
 
     @property
     def id(self) -> str:
-        """The document id."""
         return str(self.order_id)
 
 
@@ -63,7 +62,6 @@ class Finding(Document, frozen=True):
 
     @property
     def id(self) -> str:
-        """The document id."""
         return f"{super().id}::{self.reason}"
 
 

@@ -58,7 +58,6 @@ class StoreKeeper(StoreWrapper, Service):
                 return
 
     async def on_stop(self) -> None:
-        """Close the store."""
         await self._store.close()
 
     async def _call(self, operation: str, call: Callable[[OrderStore], Awaitable[T]]) -> T:

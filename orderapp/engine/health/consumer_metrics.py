@@ -66,7 +66,6 @@ class ConsumerMetrics(Collector):
         return self._families(None, [])
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """What Prometheus gets."""
         consumer, parts = self._consumer(), []
         if consumer is not None:
             with suppress(ConsumerNotStarted):  # its thread comes later, and ends earlier

@@ -56,7 +56,6 @@ class TextFormatter(logging.Formatter):
             self._inner.log_colors = {**colours, "INFO": "reset"}  # type: ignore[attr-defined]
 
     def format(self, record: logging.LogRecord) -> str:
-        """See the class."""
         # A copy: other handlers have formats of their own.
         line = logging.makeLogRecord(record.__dict__)
         line.msg, line.args = self._with_key(printable(record.getMessage()), record), ()
@@ -93,7 +92,6 @@ class JsonFormatter(logging.Formatter):
         self._names = dict.fromkeys((key_name, *FIELDS))
 
     def format(self, record: logging.LogRecord) -> str:
-        """See the class."""
         line: dict[str, Any] = {
             "time": iso(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),

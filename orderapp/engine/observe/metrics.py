@@ -67,7 +67,6 @@ class Ages(Collector):
         return {values: [*child.counts] for values, child in self._children.items()}
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        """What Prometheus gets."""
         family = HistogramMetricFamily(self._name, self._text, labels=_READER)
         for values, child in self._children.items():
             family.add_metric(values, child.buckets(), child.sum)

@@ -63,7 +63,6 @@ class Spans:
 
     @contextmanager
     def sending(self, topic: str, key: bytes, headers: Headers) -> Iterator[Headers]:
-        """See `tracing.sending`."""
         span = self._tracer.start_span(
             f"send {topic}",
             _child_of(_context(headers)),
@@ -85,7 +84,6 @@ class Spans:
 
     @contextmanager
     def processing(self, service: str, records: Sequence[ConsumerRecord]) -> Iterator[None]:
-        """See `tracing.processing`."""
         parents = {
             record.offset: (record, context)
             for record in records
@@ -151,7 +149,6 @@ class Spans:
         )
 
     def failed(self, record: ConsumerRecord, error: BaseException) -> None:
-        """See `tracing.failed`."""
         span = _open.get().get(record.offset)
         if span is not None:
             _blame(span, error)

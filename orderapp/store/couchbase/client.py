@@ -79,12 +79,10 @@ class Client:
                 raise worst(result.exceptions.values())
 
     def reserve(self, wanted: Reservation) -> Reservation:
-        """See `OrderStore`."""
         with translating(self.where):
             return reservations.reserve(self._documents, wanted, self.write_options)
 
     def replace_reservation(self, before: Reservation, after: Reservation) -> bool:
-        """See `OrderStore`."""
         with translating(self.where):
             options = self.write_options
             return reservations.replace_reservation(self._documents, before, after, options)

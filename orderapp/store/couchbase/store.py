@@ -94,7 +94,6 @@ class CouchbaseStore:
         return connect(self._couchbase, read_only=self._read_only)
 
     async def close(self) -> None:
-        """Disconnect; without it the SDK may abort the process at its exit."""
         connection, self._connection = self._connection, None
         self._shared_count.close()
         self._shared_count = self._new_count()

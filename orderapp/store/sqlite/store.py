@@ -100,18 +100,15 @@ class SQLiteStore:
         await self.latest(0)
 
     async def story(self, order_id: int) -> OrderStory | None:
-        """The order with all that is stored for it."""
         if not _fits(order_id):
             return None
         return await self._read(lambda connection: read.whole_story(connection, order_id))
 
     async def stored(self, order_ids: Sequence[int]) -> set[int]:
-        """Which of these orders are stored."""
         ids = [order_id for order_id in order_ids if _fits(order_id)]
         return await self._read(lambda connection: read.stored(connection, ids))
 
     async def latest(self, limit: int) -> list[OrderStory]:
-        """The newest orders, newest first."""
         # SQLite takes a negative LIMIT for none.
         return await self._read(lambda connection: read.latest(connection, max(limit, 0)))
 
@@ -141,7 +138,6 @@ class SQLiteStore:
             await self._within(WRITE_LIMIT, writer.write(documents))
 
     async def reserve(self, wanted: Reservation) -> Reservation:
-        """Keep a reservation, or find that of its key."""
         return await self._change(lambda found: reservations.reserve(found, wanted))
 
     async def replace_reservation(self, before: Reservation, after: Reservation) -> bool:

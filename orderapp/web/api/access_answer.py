@@ -31,7 +31,6 @@ class Access(msgspec.Struct, frozen=True):
     )
 )
 async def access(request: web.Request) -> web.Response:
-    """See `Access`."""
     try:
         check_writer(request)
     except Problem as problem:

@@ -165,5 +165,4 @@ def _others(payloads: dict[str, dict[str, Any]]) -> dict[str, Any]:
     )
 )
 async def asyncapi(request: web.Request) -> web.Response:
-    """The description."""
     return json(document())

@@ -85,7 +85,6 @@ PLACE = Parameter(
     )
 )
 async def dead_letters(request: web.Request) -> web.Response:
-    """A page of dead letters."""
     query = _read_query(request)
     await need(current=True)
     # In a thread: sixty thousand would hold up the worker for a while.
@@ -104,7 +103,6 @@ async def dead_letters(request: web.Request) -> web.Response:
     seconds=KAFKA_PATIENCE + 2,
 )
 async def dead_letter(request: web.Request) -> web.Response:
-    """One dead letter."""
     text = request.match_info["place"]
     try:
         place = Place.parse(text)

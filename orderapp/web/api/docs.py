@@ -179,5 +179,4 @@ def _pre(command: str) -> str:
     )
 )
 async def docs(request: web.Request) -> web.Response:
-    """The page."""
     return web.Response(text=page(), content_type="text/html")

@@ -52,5 +52,4 @@ application.on_shutdown.append(_close_streams)
 
 @serve(ROUTE, seconds=None)
 async def stream(request: web.Request) -> web.StreamResponse:
-    """See `ROUTE`."""
     return await live.serve(request)

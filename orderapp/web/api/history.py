@@ -124,7 +124,6 @@ app.resources.append(samples)
     )
 )
 async def history(request: web.Request) -> web.Response:
-    """See the route."""
     kept = [*samples.kept] or [Sample(time.time(), {}, None)]
     # In a thread: it is some arithmetic, and nobody waits for it.
     return json(await asyncio.to_thread(history_of, kept, END_TO_END.counts()))

@@ -103,7 +103,6 @@ _turn = asyncio.Lock()
     seconds=KAFKA_PATIENCE + 2,
 )
 async def messages(request: web.Request) -> web.Response:
-    """See the route."""
     topic = request.match_info["topic"]
     wanted = _read_query(request)
     if topic not in topic_names():

@@ -33,7 +33,6 @@ DEFAULT_LIMIT, DEFAULT_PAGE = 10, 50
     )
 )
 async def analytics(request: web.Request) -> web.Response:
-    """The last orders, newest first."""
     return json(await newest.get(read.read_limit(request.query, DEFAULT_LIMIT)))
 
 
@@ -57,7 +56,6 @@ newest = Joined(_read_newest)
     )
 )
 async def orders(request: web.Request) -> web.Response:
-    """A page of orders."""
     limit = read.read_limit(request.query, DEFAULT_PAGE)
     return json(await read_page(read_query(request.query, limit)))
 

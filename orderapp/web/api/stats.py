@@ -32,7 +32,6 @@ ROUTE = Route(
 
 @serve(ROUTE)
 async def stats(request: web.Request) -> web.Response:
-    """See `ROUTE`."""
     return json(await shared.get())
 
 

@@ -39,7 +39,6 @@ _rates = Rates()
     )
 )
 async def topology(request: web.Request) -> web.Response:
-    """See the route."""
     return json(await shared.get())
 
 

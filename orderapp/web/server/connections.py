@@ -94,12 +94,10 @@ class Connection(web.RequestHandler):
         self._watch()
 
     def resume_writing(self) -> None:
-        """It reads again."""
         self._unread.clear()
         super().resume_writing()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """It is gone."""
         self._head.clear()
         self._unread.clear()
         if self._lost is not None and not self._lost.done():

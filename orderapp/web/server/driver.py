@@ -67,14 +67,12 @@ class Web(driver.Web):
         self._apart.append((Runner(application, access_log=None), port))
 
     async def start_server(self) -> None:
-        """Called by Faust."""
         await super().start_server()
         for runner, port in self._apart:
             await runner.setup()
             await web.TCPSite(runner, self.app.conf.web_bind, port).start()
 
     async def stop_server(self) -> None:
-        """Called by Faust."""
         for runner, _ in self._apart:
             await runner.cleanup()
         await super().stop_server()
