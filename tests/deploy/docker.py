@@ -18,6 +18,7 @@ NO_ENGINE = "no image is built here: no Docker engine answers"
 def docker(*arguments, check=True, timeout=120):
     done = subprocess.run(
         ["docker", *map(str, arguments)],
+        cwd=known.ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -5,7 +5,6 @@ a real Kafka that is started as the image starts it, and the double of Couchbase
 `--build`, since the build may need the host's network, and the profile `observe`."""
 
 import json
-import subprocess
 import uuid
 from pathlib import Path
 
@@ -54,19 +53,8 @@ class Stack:
 
     def __call__(self, *command, check=True, timeout=300):
         """`docker compose …`."""
-        done = subprocess.run(
-            [
-                *("docker", "compose", "--project-name", self.project),
-                *("--env-file", str(self.settings), *command),
-            ],
-            cwd=known.ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout,
-        )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
+        project = ("--project-name", self.project, "--env-file", self.settings)
+        return docker("compose", *project, *command, check=check, timeout=timeout)
 
     def containers(self, service):
         """Their ids."""

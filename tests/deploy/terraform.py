@@ -12,6 +12,17 @@ import pytest
 
 from tests.deploy import known
 
+#: Values that are right.
+GOOD = """
+confluent_bootstrap_servers = "pkc-1.eu-central-1.aws.confluent.cloud:9092"
+confluent_api_key           = "KEY"
+confluent_api_secret        = "s3cr3t-of-kafka"
+couchbase_host              = "cb.test.cloud.couchbase.com"
+couchbase_bucket            = "orders"
+couchbase_username          = "orderapp"
+couchbase_password          = "s3cr3t-of-couchbase"
+"""
+
 
 class Terraform:
     """Its program; `environment` is added to that of the tests."""

@@ -10,7 +10,7 @@ from orderapp.settings import SERVICES
 from tests import doc_commands
 from tests.deploy import known
 from tests.deploy.fake_aws import client, fake_aws
-from tests.deploy.test_terraform_run import GOOD
+from tests.deploy.terraform import GOOD
 
 REGION = "eu-central-1"
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.deploy import known
 from tests.deploy.hcl import Configuration
+from tests.deploy.terraform import GOOD
 
 
 def test_files_are_formatted(terraform):
@@ -32,17 +33,6 @@ def variables(terraform, tmp_path_factory):
     started = terraform(directory, "init", "-input=false")
     assert started.returncode == 0, started.stderr
     return directory
-
-
-GOOD = """
-confluent_bootstrap_servers = "pkc-1.eu-central-1.aws.confluent.cloud:9092"
-confluent_api_key           = "KEY"
-confluent_api_secret        = "s3cr3t-of-kafka"
-couchbase_host              = "cb.test.cloud.couchbase.com"
-couchbase_bucket            = "orders"
-couchbase_username          = "orderapp"
-couchbase_password          = "s3cr3t-of-couchbase"
-"""
 
 
 def plan(terraform, directory, **values):
