@@ -27,6 +27,8 @@ CLOCKS_MS = 60_000
 
 #: The id of a rule, and which version of it.
 Version = tuple[str, int]
+#: Partition and offset.
+Place = tuple[int, int]
 
 
 def facts_of(
@@ -112,9 +114,7 @@ def _rules_of(in_force: Mapping[str, Rule]) -> Rules:
 
 def _order_fact(order: Order, record: ConsumerRecord) -> Fact:
     state = _addressed_to(record) if is_replay(record.headers) else case.EVERYONE
-    content, digest = order_hashes(order)
-    place = (record.partition, record.offset)
-    return Fact(order.order_id, case.ORDER, *place, state, order.amount, content, digest)
+    return _of_order(case.ORDER, state, (record.partition, record.offset), order)
 
 
 def _addressed_to(record: ConsumerRecord) -> int:
@@ -122,27 +122,12 @@ def _addressed_to(record: ConsumerRecord) -> int:
 
 
 def _alert_fact(alert: FraudAlert, record: ConsumerRecord) -> Fact:
-    content, digest = _alert_hashes(alert)
     state = 0 if alert.reason in rules.all else case.NO_REASON
-    place = (record.partition, record.offset)
-    fact = Fact(alert.order_id, case.ALERT, *place, state, 0.0, content, digest)
-    return fact._replace(reasons=case.version_of(alert.reason, alert.rule_version))
+    return _of_alert(case.ALERT, state, (record.partition, record.offset), alert)
 
 
 def _payment_fact(payment: Payment, record: ConsumerRecord) -> Fact:
-    content, digest = _payment_hashes(payment)
-    state = STATUSES.get(payment.status, 0)
-    return Fact(
-        payment.order_id,
-        case.PAYMENT,
-        record.partition,
-        record.offset,
-        state,
-        payment.amount,
-        content,
-        digest,
-        payment.payment_id,
-    )
+    return _of_payment(case.PAYMENT, (record.partition, record.offset), payment)
 
 
 _FACTS: dict[str, Callable[[Any, ConsumerRecord], Fact]] = {
@@ -152,24 +137,31 @@ _FACTS: dict[str, Callable[[Any, ConsumerRecord], Fact]] = {
 }
 
 
-# `Fact.content` and `Fact.digest`: alike of a record and of the document that is made from it.
+# What is compared is alike of a record and of the document that is made from it.
 
 
-def order_hashes(order: Order | OrderDocument) -> tuple[int, int]:
-    """`Fact.content` and `Fact.digest` of an order."""
-    content = hash((order.customer_id, order.amount, order.country))
-    return content, hash((content, order.created_at))
+def content_of(of: Order | OrderDocument | FraudAlert | AlertDocument) -> int:
+    """`Fact.content` of an order, and of its alert."""
+    return hash((of.customer_id, of.amount, of.country))
 
 
-def _alert_hashes(alert: FraudAlert | AlertDocument) -> tuple[int, int]:
-    content = hash((alert.customer_id, alert.amount, alert.country))
-    said = (alert.reason, alert.detected_at, alert.rule_version, alert.detail)
-    return content, hash((content, *said))
+def _of_order(kind: int, state: int, place: Place, order: Order | OrderDocument) -> Fact:
+    content = content_of(order)
+    digest = hash((content, order.created_at))
+    return Fact(order.order_id, kind, *place, state, order.amount, content, digest)
 
 
-def _payment_hashes(payment: Payment | PaymentDocument) -> tuple[int, int]:
-    content = hash((payment.payment_id, payment.status, payment.amount))
-    return content, hash((content, payment.paid_at))
+def _of_alert(kind: int, state: int, place: Place, alert: FraudAlert | AlertDocument) -> Fact:
+    content, version = content_of(alert), case.version_of(alert.reason, alert.rule_version)
+    digest = hash((content, alert.reason, alert.detected_at, alert.rule_version, alert.detail))
+    return Fact(alert.order_id, kind, *place, state, 0.0, content, digest, reasons=version)
+
+
+def _of_payment(kind: int, place: Place, payment: Payment | PaymentDocument) -> Fact:
+    state, key, amount = STATUSES.get(payment.status, 0), payment.payment_id, payment.amount
+    content = hash((key, payment.status, amount))
+    digest = hash((content, payment.paid_at))
+    return Fact(payment.order_id, kind, *place, state, amount, content, digest, key)
 
 
 def oldest_of(records: Sequence[ConsumerRecord], before: int | None) -> int:
@@ -197,22 +189,14 @@ def document_facts(documents: Iterable[Any], oldest: Mapping[int, int]) -> Itera
 
 def document_fact(document: Document) -> Fact:
     """The fact of a document."""
-    order_id, place = document.order_id, (document.kafka_partition, document.kafka_offset)
+    place = (document.kafka_partition, document.kafka_offset)
     if isinstance(document, OrderDocument):
-        content, digest = order_hashes(document)
-        if _is_by_clock(document):
-            digest = case.ANY_DIGEST
-        kind = case.ORDER_DOCUMENT
-        return Fact(order_id, kind, *place, 0, document.amount, content, digest)
+        fact = _of_order(case.ORDER_DOCUMENT, 0, place, document)
+        return fact._replace(digest=case.ANY_DIGEST) if _is_by_clock(document) else fact
     if isinstance(document, AlertDocument):
-        content, digest = _alert_hashes(document)
-        fact = Fact(order_id, case.ALERT_DOCUMENT, *place, 0, 0.0, content, digest)
-        return fact._replace(reasons=case.version_of(document.reason, document.rule_version))
+        return _of_alert(case.ALERT_DOCUMENT, 0, place, document)
     if isinstance(document, PaymentDocument):
-        content, digest = _payment_hashes(document)
-        kind, state = case.PAYMENT_DOCUMENT, STATUSES.get(document.status, 0)
-        amount, payment_id = document.amount, document.payment_id
-        return Fact(order_id, kind, *place, state, amount, content, digest, payment_id)
+        return _of_payment(case.PAYMENT_DOCUMENT, place, document)
     raise TypeError(f"no fact is made of a {type(document).__name__}")
 
 

@@ -54,10 +54,9 @@ class ByWindows:
             reasons = self._reasons(versions, times[at])
             if reasons and times[at] >= self.known_from:
                 order, record = batch.values[at], batch.records[at]
-                content, _ = facts.order_hashes(order)
                 place = (record.partition, record.offset, case.FRAUD)
-                fact = Fact(order.order_id, case.WINDOW, *place, content=content)
-                made.append(fact._replace(reasons=reasons))
+                fact = Fact(order.order_id, case.WINDOW, *place, reasons=reasons)
+                made.append(fact._replace(content=facts.content_of(order)))
         return made
 
     def _reasons(self, versions: set[facts.Version], time: int) -> str:
