@@ -10,76 +10,55 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import chain
 
-from prometheus_client import Counter, Gauge, Histogram, Info
+from prometheus_client import Info
 
-from orderapp.engine.observe.metrics import REGISTRY
+from orderapp.engine.observe.metrics import REGISTRY, counter, gauge, histogram
 from orderapp.models import Payment
 from orderapp.settings import Settings
 
-VERDICTS = Counter(
-    "orderapp_fraud_verdicts", "Orders judged: alert or clear.", ("verdict",), registry=REGISTRY
-)
+VERDICTS = counter("orderapp_fraud_verdicts", "Orders judged: alert or clear.", ("verdict",))
 #: Of a rule: which one, and its state (active or shadow) when it was asked.
 _OF_RULE = ("rule", "version", "state")
-RULE_ORDERS = Counter(
-    "orderapp_rule_orders", "Orders that a rule was asked about.", _OF_RULE, registry=REGISTRY
+RULE_ORDERS = counter("orderapp_rule_orders", "Orders that a rule was asked about.", _OF_RULE)
+RULE_HITS = counter("orderapp_rule_hits", "Orders that a rule found.", _OF_RULE)
+RULE_FAILURES = counter(
+    "orderapp_rule_failures", "Orders that a rule could not judge.", _OF_RULE
 )
-RULE_HITS = Counter(
-    "orderapp_rule_hits", "Orders that a rule found.", _OF_RULE, registry=REGISTRY
-)
-RULE_FAILURES = Counter(
-    "orderapp_rule_failures",
-    "Orders that a rule could not judge.",
-    _OF_RULE,
-    registry=REGISTRY,
-)
-RULE_SECONDS = Counter(
-    "orderapp_rule_seconds", "Seconds that a rule took.", _OF_RULE, registry=REGISTRY
-)
-PAYMENTS = Counter(
-    "orderapp_payments", "Payments reported: PAID or DECLINED.", ("status",), registry=REGISTRY
-)
-REVENUE = Counter("orderapp_revenue", "Sum of the amounts of PAID payments.", registry=REGISTRY)
-CLOCKS_AHEAD = Counter(
+RULE_SECONDS = counter("orderapp_rule_seconds", "Seconds that a rule took.", _OF_RULE)
+PAYMENTS = counter("orderapp_payments", "Payments reported: PAID or DECLINED.", ("status",))
+REVENUE = counter("orderapp_revenue", "Sum of the amounts of PAID payments.")
+CLOCKS_AHEAD = counter(
     "orderapp_clocks_ahead",
     "Orders read whose created_at was more than a day ahead, and was replaced.",
-    registry=REGISTRY,
 )
-GATEWAY = Counter(
+GATEWAY = counter(
     "orderapp_gateway_requests",
     "Requests to the payment gateway, by what came of them.",
     ("result",),
-    registry=REGISTRY,
 )
-STORE = Histogram(
+STORE = histogram(
     "orderapp_store_seconds",
     "Seconds that a call of the store took: ok, unavailable, rejected or cancelled.",
     ("operation", "result"),
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
-    registry=REGISTRY,
 )
-STORE_DOCUMENTS = Histogram(
+STORE_DOCUMENTS = histogram(
     "orderapp_store_documents",
     "Documents that were written at one time: in a transaction (SQLite), or side by side.",
     buckets=(1, 5, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000),
-    registry=REGISTRY,
 )
-HTTP_REQUESTS = Counter(
+HTTP_REQUESTS = counter(
     "orderapp_http_requests",
     "Requests answered, by the route (not the path).",
     ("method", "route", "status"),
-    registry=REGISTRY,
 )
-HTTP_SECONDS = Histogram(
+HTTP_SECONDS = histogram(
     "orderapp_http_request_seconds",
     "Seconds until a request was answered; streams of events are left out.",
     ("method", "route"),
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
-    registry=REGISTRY,
 )
-EVENT_STREAMS = Gauge(
-    "orderapp_event_streams", "Streams of live events that are open.", registry=REGISTRY
-)
+EVENT_STREAMS = gauge("orderapp_event_streams", "Streams of live events that are open.")
 
 # Looked up once; the series are there, at 0, from the beginning.
 _alert, _clear = VERDICTS.labels("alert"), VERDICTS.labels("clear")
@@ -99,8 +78,8 @@ def judged(found: int, orders: int) -> None:
 def of_rules() -> dict[tuple[str, ...], list[float]]:
     """What was counted by rule, version and state: orders, hits, failures and seconds."""
     found = defaultdict[tuple[str, ...], list[float]](list)
-    for counter in (RULE_ORDERS, RULE_HITS, RULE_FAILURES, RULE_SECONDS):
-        for sample in chain.from_iterable(metric.samples for metric in counter.collect()):
+    for counted in (RULE_ORDERS, RULE_HITS, RULE_FAILURES, RULE_SECONDS):
+        for sample in chain.from_iterable(metric.samples for metric in counted.collect()):
             if sample.name.endswith("_total"):
                 found[tuple(sample.labels[name] for name in _OF_RULE)].append(sample.value)
     return found

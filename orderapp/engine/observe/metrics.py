@@ -7,7 +7,7 @@ the consumer is not counted here but looked up when somebody asks (`consumer_met
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 
 from aiokafka import ConsumerRecord
 from prometheus_client import (
@@ -36,6 +36,10 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 REGISTRY.register(ThreadTimes())
+
+counter = partial(Counter, registry=REGISTRY)
+gauge = partial(Gauge, registry=REGISTRY)
+histogram = partial(Histogram, registry=REGISTRY)
 
 #: Distinct error classes that are told apart; what comes after them is `other`. They come
 #: from the code, not from records, so this is never reached unless something is very wrong.
@@ -103,32 +107,28 @@ class _Ages:
         return found
 
 
-RECORDS = Counter(
+RECORDS = counter(
     "orderapp_records",
     "Records that a service is through with: done, or dead_letter.",
     (*_READER, "result"),
-    registry=REGISTRY,
 )
-BATCH_RECORDS = Histogram(
+BATCH_RECORDS = histogram(
     "orderapp_batch_records",
     "Records in a batch.",
     _READER,
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
-    registry=REGISTRY,
 )
-BATCH_SECONDS = Histogram(
+BATCH_SECONDS = histogram(
     "orderapp_batch_processing_seconds",
     "Seconds from the beginning of the work on a batch until it was done, with retries.",
     _READER,
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
-    registry=REGISTRY,
 )
-SEND_SECONDS = Histogram(
+SEND_SECONDS = histogram(
     "orderapp_send_seconds",
     "Seconds until Kafka had confirmed the messages that a batch led to, with new tries.",
     ("topic",),
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
-    registry=REGISTRY,
 )
 END_TO_END = Ages(
     "orderapp_end_to_end_seconds",
@@ -136,42 +136,34 @@ END_TO_END = Ages(
     (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
     REGISTRY,
 )
-RETRIES = Counter(
+RETRIES = counter(
     "orderapp_retries",
     "Times that a batch, or what is left of it, was tried again.",
     _READER,
-    registry=REGISTRY,
 )
-DEAD_LETTERS = Counter(
+DEAD_LETTERS = counter(
     "orderapp_dead_letters",
     "Records that were sent to the dead-letter topic, by the services that gave them up.",
     ("service", "error_class"),
-    registry=REGISTRY,
 )
-LOST = Counter(
+LOST = counter(
     "orderapp_records_lost",
     "Records, at most, that Kafka deleted before the group had read them.",
     ("group", "topic"),
-    registry=REGISTRY,
 )
-HELD_UP = Gauge(
+HELD_UP = gauge(
     "orderapp_held_up_batches",
     "Batches that wait for the store or Kafka to come back, at this moment.",
-    registry=REGISTRY,
 )
 HELD_UP.set_function(lambda: held_up.count)
-KAFKA_UP = Gauge(
-    "orderapp_kafka_up", "1 while Kafka answers this worker, else 0.", registry=REGISTRY
-)
-STALLED = Gauge(
+KAFKA_UP = gauge("orderapp_kafka_up", "1 while Kafka answers this worker, else 0.")
+STALLED = gauge(
     "orderapp_stalled",
     "1 while work waits and nothing explains why there is no progress (see /healthz), else 0.",
-    registry=REGISTRY,
 )
-BLOCKED = Gauge(
+BLOCKED = gauge(
     "orderapp_blocked",
     "Reasons for which this worker, or a part of it, waits until somebody mends something.",
-    registry=REGISTRY,
 )
 BLOCKED.set_function(lambda: len(blocked))
 
