@@ -59,14 +59,10 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_lock(path: Path = LOCK_FILE) -> list[Jar]:
-    lines = (line.split() for line in path.read_text("utf-8").splitlines())
-    return [
-        Jar(digest, int(size), coordinates)
-        for digest, size, coordinates in (
-            line for line in lines if line and not line[0].startswith("#")
-        )
-    ]
+def read_lock() -> list[Jar]:
+    lines = LOCK_FILE.read_text("utf-8").splitlines()
+    jars = (line.split() for line in lines if line and not line.startswith("#"))
+    return [Jar(digest, int(size), coordinates) for digest, size, coordinates in jars]
 
 
 def maven_repository() -> Path:

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from orderapp.web.api.openapi_errors import error_answer
-from orderapp.web.api.routes import ROUTES, Answer, Header, Parameter, Route, json, serve
+from orderapp.web.api.openapi_errors import error_answer, header
+from orderapp.web.api.routes import ROUTES, Answer, Parameter, Route, json, serve
 from orderapp.web.api.schemas import Schema, completed, describe
 from orderapp.web.server.problems import ProblemDetails
 
@@ -100,7 +100,7 @@ def _operation(route: Route, schemas: dict[Any, Schema]) -> dict[str, Any]:
         "responses": {
             **{str(status): _answer(a, schemas) for status, a in route.answers.items()},
             **{
-                str(status): error_answer(status, schemas[ProblemDetails], _header)
+                str(status): error_answer(status, schemas[ProblemDetails])
                 for status in _errors(route)
             },
         },
@@ -145,14 +145,6 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return described | ({} if parameter.example is None else {"example": parameter.example})
 
 
-def _header(header: Header) -> dict[str, Any]:
-    return {
-        "description": header.text,
-        "required": True,
-        "schema": completed(header.schema),
-    }
-
-
 def _answer(answer: Answer, schemas: dict[Any, Schema]) -> dict[str, Any]:
     content: dict[str, Any] = {
         "schema": schemas[answer.model] if answer.model else {"type": "string"}
@@ -162,7 +154,7 @@ def _answer(answer: Answer, schemas: dict[Any, Schema]) -> dict[str, Any]:
         content["x-events"] = {name: schemas[model] for name, model in answer.events.items()}
     described = {"description": answer.text, "content": {answer.content_type: content}}
     if answer.headers:
-        described["headers"] = {name: _header(h) for name, h in answer.headers.items()}
+        described["headers"] = {name: header(h) for name, h in answer.headers.items()}
     return described
 
 

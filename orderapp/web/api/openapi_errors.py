@@ -1,10 +1,10 @@
 """Error answers as `/openapi.json` describes them."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from orderapp.web.api.routes import Header
+from orderapp.web.api.schemas import completed
 from orderapp.web.server.problems import CONTENT_TYPE
 
 _TEXTS = {
@@ -34,13 +34,16 @@ _HEADERS = {
 }
 
 
-def error_answer(
-    status: int, problem: dict[str, Any], describe: Callable[[Header], dict[str, Any]]
-) -> dict[str, Any]:
+def header(of: Header) -> dict[str, Any]:
+    """The description of a header."""
+    return {"description": of.text, "required": True, "schema": completed(of.schema)}
+
+
+def error_answer(status: int, problem: dict[str, Any]) -> dict[str, Any]:
     """The answer with an error's status; `problem` is the schema of its body."""
     described = {
         "description": f"{HTTPStatus(status).phrase}: {_TEXTS[status]}",
         "content": {CONTENT_TYPE: {"schema": problem}},
     }
-    headers = {name: describe(header) for name, header in _HEADERS.get(status, {}).items()}
+    headers = {name: header(of) for name, of in _HEADERS.get(status, {}).items()}
     return described | ({"headers": headers} if headers else {})
