@@ -32,7 +32,8 @@ class ServicesApp(faust.App):
         return super().topic(*topics, **options)
 
     def crontab(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
-        return super().crontab(*args, **options) if self.services.is_running else _as_it_is
+        usual = super().crontab(*args, **options)
+        return usual if self.services.is_running else lambda function: function
 
     def task(  # type: ignore[override]
         self, function: Any = None, *, on_leader: bool = False, traced: bool = True
@@ -68,7 +69,3 @@ class ServicesApp(faust.App):
         if not self.services.is_running:
             self.tables.pop(table.name)
         return table
-
-
-def _as_it_is(function: Any) -> Any:
-    return function

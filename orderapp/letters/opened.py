@@ -26,12 +26,9 @@ class Opened:
     async def read(self) -> AsyncIterator[list[DeadLetter]]:
         """The dead letters at the places of the selection, or all, where it has none."""
         async for chunk in self._letters.read(self._selection.spans(self._letters.spans)):
-            found = [letter for letter in chunk if self._is_meant(letter)]
+            found = [one for one in chunk if not self._places or one.place in self._places]
             self._missing.difference_update(letter.place for letter in found)
             yield found
-
-    def _is_meant(self, letter: DeadLetter) -> bool:
-        return not self._places or letter.place in self._places
 
     def missing(self) -> Iterator[str]:
         """A line for each place where there is none; known when all is read."""

@@ -135,7 +135,7 @@ def _unknown(case: Case, alerts: Bounds, payments: Bounds) -> Iterator[str]:
 def _alerts(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[str]:
     orders, alerts, documents = case.kinds[ORDER], case.kinds[ALERT], case.kinds[ALERT_DOCUMENT]
     by_reason: dict[str, tuple[list[Fact], list[Fact], list[Fact]]] = {}
-    risky = [*filter(_is_risky, orders), *case.kinds[WINDOW]]
+    risky = [*(order for order in orders if order.state & RISKY), *case.kinds[WINDOW]]
     for place, facts in enumerate((risky, alerts, documents)):
         for fact in facts:
             for reason in dict.fromkeys(read_version(v)[0] for v in fact.reasons.split(",")):
@@ -146,10 +146,6 @@ def _alerts(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[s
         for reason, facts in by_reason.items()
     )
     yield from dict.fromkeys(chain(*names))
-
-
-def _is_risky(order: Fact) -> bool:
-    return bool(order.state & RISKY)
 
 
 def _of_a_rule(
@@ -175,13 +171,10 @@ def _of_a_rule(
     # An older worker's alert does not name the version, and may be of any.
     right = {(order.content, v) for order, version, _ in found for v in (version, NO_VERSION)}
     sure = [one for one in alerts if bounds.is_sure(one) and not one.state & NOT_KNOWN]
-    if any(one.state or (one.content, _version(one)) not in right for one in sure):
+    said = ((one, read_version(one.reasons)[1]) for one in sure)
+    if any(one.state or (one.content, version) not in right for one, version in said):
         yield "wrong_alert"
     yield from _document("alert_without_document", documents, alerts, orders, bounds)
-
-
-def _version(alert: Fact) -> str:
-    return read_version(alert.reasons)[1]
 
 
 def _payments(case: Case, bounds: Bounds, given_up: tuple[int, int]) -> Iterator[str]:

@@ -196,12 +196,11 @@ def resolution_for(
     """That `action` was done with `letter` for `services`, besides those before."""
     if letter.origin is None:
         return Resolution(action, at, None, letter.record.timestamp)
-    done = dict.fromkeys(services, action)
-    actions = {name: done.get(name) or _done_before(letter, name) for name in letter.services}
+    done, before = {*services}, letter.resolution
+    actions = {
+        name: action if name in done else before and before.action_for(name)
+        for name in letter.services
+    }
     service = ",".join(name for name, what in actions.items() if what)
     dropped = ",".join(name for name, what in actions.items() if what == "dropped")
     return Resolution(action, at, service, letter.record.timestamp, dropped)
-
-
-def _done_before(letter: DeadLetter, service: str) -> Action | None:
-    return letter.resolution.action_for(service) if letter.resolution else None
