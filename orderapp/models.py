@@ -180,8 +180,7 @@ def normal_time(text: str | None, timestamp_ms: int) -> str:
     not hold the top of every list. A timestamp that is none (0 or less), or is itself more than
     a day ahead of this machine's clock, counts for nothing: the clock takes its place.
 
-    Raises ValueError, which names `text`, when that is no RFC 3339 time.
-    """
+    Raises ValueError, which names `text`, when that is no RFC 3339 time."""
     if text is None:
         return format_time(_from_ms(_known(timestamp_ms)))
     try:

@@ -232,8 +232,7 @@ class Settings:
 
         Workers of one group must all do the same work, or orders would go to a worker that
         lacks a service, and be lost to it. Services from elsewhere count only where none of
-        `CONSUMERS` runs: adding one never moves a running deployment to another group.
-        """
+        `CONSUMERS` runs: adding one never moves a running deployment to another group."""
         if self.own_group is not None:
             return self.own_group
         consumers = sorted(self.services.intersection(CONSUMERS))

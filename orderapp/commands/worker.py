@@ -23,8 +23,7 @@ class worker(faust_worker):  # noqa: N801 - the name of the command, which it ta
     ORDERAPP_API_TOKEN       what whoever changes something has to send
     ORDERAPP_LOG_FORMAT      text or json
 
-    All of them: docs/settings.md. `doctor` looks whether all is there that they ask for.
-    """
+    All of them: docs/settings.md. `doctor` looks whether all is there that they ask for."""
 
     def on_worker_created(self, worker: Worker) -> None:
         """Print the banner, unless lines are JSON."""

@@ -70,8 +70,7 @@ class OrderStore(Protocol):
     partition SQLite keeps the newer, whichever is written last.)
 
     All methods may be called at the same time from one event loop, never block it, and raise
-    `StoreUnavailable` or `StoreRejected` and nothing else.
-    """
+    `StoreUnavailable` or `StoreRejected` and nothing else."""
 
     async def open(self) -> None:
         """Connect, and create what is missing (tables, indexes). May be called again after it

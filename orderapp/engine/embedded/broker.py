@@ -28,8 +28,7 @@ class EmbeddedBroker:
     """One user's part of the broker of a data directory.
 
     The first user starts it, the others find it, and it ends when the last one has left or
-    died. Files and locks are explained in `launcher.py`.
-    """
+    died. Files and locks are explained in `launcher.py`."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
@@ -46,8 +45,7 @@ class EmbeddedBroker:
         """Return the broker's `host:port` once it works, starting it if nobody has.
 
         Blocks, on the first start for as long as the download takes. May be called again:
-        it then makes sure that the broker still works, on the same port if possible.
-        """
+        it then makes sure that the broker still works, on the same port if possible."""
         if os.name != "posix":
             raise EmbeddedBrokerError(
                 f"the embedded broker needs Linux or macOS; use one of them, {OR_OWN_KAFKA}"
@@ -73,8 +71,7 @@ class EmbeddedBroker:
     def leave(self) -> None:
         """Stop using the broker; it ends soon if this was the last user. Never waits for it.
 
-        A `join` in another thread gives up. Without a `join` this does nothing.
-        """
+        A `join` in another thread gives up. Without a `join` this does nothing."""
         self._given_up.set()
         # A join that is busy with the network drops the lock itself when it notices.
         if self._mutex.acquire(timeout=1.0):

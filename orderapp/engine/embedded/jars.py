@@ -80,8 +80,7 @@ def to_fetch(jars: Iterable[Jar], repository: Path) -> list[Jar]:
 def classpath(pause: Callable[[float], object]) -> list[Path]:
     """The paths of all jars, after fetching those that are missing or damaged.
 
-    `pause(0)` is called now and then while it fetches, and may raise to give up.
-    """
+    `pause(0)` is called now and then while it fetches, and may raise to give up."""
     repository, jars = maven_repository(), read_lock()
     try:
         wanted = to_fetch(jars, repository)

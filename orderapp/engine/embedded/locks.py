@@ -46,8 +46,7 @@ class FileLock:
     ) -> None:
         """Take the lock within `timeout` seconds; `pause(seconds)` waits, and may raise.
 
-        It asks again and again because a blocking `flock` in a thread cannot be interrupted.
-        """
+        It asks again and again because a blocking `flock` in a thread cannot be interrupted."""
         deadline = time.monotonic() + timeout
         while not self.try_lock(shared=shared):
             if time.monotonic() > deadline:

@@ -63,8 +63,7 @@ def server_properties(listeners: Mapping[str, int]) -> dict[str, str]:
     """The settings of a single Kafka that listens on loopback only.
 
     `listeners` maps a security protocol (`PLAINTEXT`, which the broker itself needs,
-    `SASL_SSL`, …) or `CONTROLLER` to its port.
-    """
+    `SASL_SSL`, …) or `CONTROLLER` to its port."""
     urls = {name: f"{name}://{LOOPBACK}:{port}" for name, port in listeners.items()}
     protocols = {name: "PLAINTEXT" if name == "CONTROLLER" else name for name in listeners}
     return {

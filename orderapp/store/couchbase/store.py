@@ -52,8 +52,7 @@ class CouchbaseStore:
     that the bucket has, in memory or on disk; with `none` on one node, which loses them when it
     fails before it has passed them on. A bucket that can't give it is rejected by `open`.
 
-    `read_only`: no index is created before a read needs it.
-    """
+    `read_only`: no index is created before a read needs it."""
 
     def __init__(self, couchbase: Couchbase, *, read_only: bool = False) -> None:
         self._couchbase = couchbase

@@ -22,8 +22,7 @@ def _walk(source: str, matches: str = "1", where: str = "1") -> str:
     """A statement for keys `k`, newest first, each with whether its order `o` matches.
 
     The condition is a column, so that LIMIT bounds what is read and not what is found. Joins
-    are LEFT or CROSS, which SQLite does not reorder: the keys come first.
-    """
+    are LEFT or CROSS, which SQLite does not reorder: the keys come first."""
     select = (
         f"SELECT k.created_at, k.order_id, o.country = ifnull(?3, o.country) AND {matches} "  # noqa: S608 - our own names
         f"FROM {source} WHERE {where}"

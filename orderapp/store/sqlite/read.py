@@ -16,12 +16,7 @@ from orderapp.store.documents import (
     PaymentDocument,
     ShadowDocument,
 )
-from orderapp.store.queries import (
-    Activity,
-    CountryStats,
-    OrderStory,
-    Stats,
-)
+from orderapp.store.queries import Activity, CountryStats, OrderStory, Stats
 from orderapp.store.sqlite.counts import SPAN
 from orderapp.store.sqlite.schema import KEYS, TABLES
 

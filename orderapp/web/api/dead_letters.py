@@ -18,12 +18,7 @@ from orderapp.letters.select import Selection
 from orderapp.models import LARGEST
 from orderapp.web.api import parameters as read
 from orderapp.web.api.known_letters import letters, need
-from orderapp.web.api.letter_answers import (
-    LetterDetail,
-    LetterPage,
-    OneLetter,
-    detailed_letter,
-)
+from orderapp.web.api.letter_answers import LetterDetail, LetterPage, OneLetter, detailed_letter
 from orderapp.web.api.letter_listing import MARK, LetterQuery, page_of, read_mark
 from orderapp.web.api.routes import Answer, Parameter, Route, json, serve
 from orderapp.web.server.problems import Problem, bad_parameter, unavailable

@@ -9,12 +9,7 @@ from heapq import nlargest
 
 from orderapp.engine.dead_letters.known import Known
 from orderapp.engine.dead_letters.read import State
-from orderapp.web.api.letter_answers import (
-    ErrorGroup,
-    LetterCounts,
-    LetterPage,
-    listed_letter,
-)
+from orderapp.web.api.letter_answers import ErrorGroup, LetterCounts, LetterPage, listed_letter
 
 #: Groups that are shown.
 GROUPS = 100

@@ -50,8 +50,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     `rules` are those that are not off; unlike all else here each worker counts them for itself,
     and they are null in one without fraud. `faults` are what is broken on purpose, and how
-    much.
-    """
+    much."""
 
     status: Literal["ok"] = "ok"
     at: Time
