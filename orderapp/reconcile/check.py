@@ -11,6 +11,8 @@ from orderapp.engine.dead_letters.headers import DamagedError
 from orderapp.engine.errors import FatalError
 from orderapp.engine.kafka.losses import Loss, lost_records, read_losses
 from orderapp.engine.kafka.reading import Offsets, TopicReader
+from orderapp.letters.opened import RESOLVED
+from orderapp.letters.opened import TOPIC as DEAD_LETTERS
 from orderapp.models import DAY_MS
 from orderapp.reconcile import facts
 from orderapp.reconcile.case import Bounds, Fact
@@ -37,16 +39,11 @@ from orderapp.store import (
     StoreUnavailable,
 )
 
-DEAD_LETTERS, RESOLVED = "orders-dlq", "orders-dlq-resolved"
-KINDS: dict[str, type[Document]] = {
-    "order": OrderDocument,
-    "alert": AlertDocument,
-    "payment": PaymentDocument,
-}
-TOPIC_OF: dict[type[Document], str] = {
-    OrderDocument: "orders",
-    AlertDocument: "fraud-alerts",
-    PaymentDocument: "payments",
+#: What documents are called, and the topics of the records that they are made from.
+KINDS: dict[str, tuple[type[Document], str]] = {
+    "order": (OrderDocument, "orders"),
+    "alert": (AlertDocument, "fraud-alerts"),
+    "payment": (PaymentDocument, "payments"),
 }
 #: Documents in one answer of the store.
 PAGE = 5_000
@@ -215,11 +212,10 @@ class Check:
 
     async def _scan_store(self) -> dict[str, int]:
         self._evidence.forget_documents()
-        return {name: await self._scan(kind) for name, kind in KINDS.items()}
+        return {name: await self._scan(*kind) for name, kind in KINDS.items()}
 
-    async def _scan(self, kind: type[Document]) -> int:
-        count, after = 0, None
-        oldest = self._oldest[TOPIC_OF[kind]]
+    async def _scan(self, kind: type[Document], topic: str) -> int:
+        count, after, oldest = 0, None, self._oldest[topic]
         while documents := await self._page(kind, after):
             self._evidence.add("documents", facts.document_facts(documents, oldest))
             count, after = count + len(documents), documents[-1].order_id

@@ -60,8 +60,10 @@ class Resolvable:
         actions = [self.resolution.action_for(name) for name in self.services]
         return "dropped" if "dropped" in (actions or [self.resolution.action]) else "replayed"
 
-    def state_for(self, service: str) -> State:
-        """What became of it for one of its services."""
+    def state_for(self, service: str | None) -> State:
+        """What became of it for one of its services; None: for all of them."""
+        if service is None:
+            return self.state
         return (self.resolution and self.resolution.action_for(service)) or "open"
 
 

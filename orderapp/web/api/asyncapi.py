@@ -10,19 +10,18 @@ from orderapp import faults, topics
 from orderapp.app import app
 from orderapp.engine import Json
 from orderapp.engine.dead_letters.headers import HEADERS
-from orderapp.engine.dead_letters.resolutions import Resolution, resolutions_topic
+from orderapp.engine.dead_letters.resolutions import Resolution
 from orderapp.engine.observe.trace_headers import PARENT, STATE
+from orderapp.letters.opened import RESOLVED
+from orderapp.letters.opened import TOPIC as DEAD_LETTERS
 from orderapp.web.api.flow import text_of
 from orderapp.web.api.routes import Answer, Route, json, serve
 from orderapp.web.api.schemas import describe
 
-_DEAD_LETTERS = "orders-dlq"
-_NOTES = resolutions_topic(_DEAD_LETTERS)
-
 _TEXT: dict[str, Any] = {"type": "string"}
 _KEYS: dict[str, dict[str, Any]] = {
-    _DEAD_LETTERS: {"description": "that of the record that could not be processed"},
-    _NOTES: _TEXT
+    DEAD_LETTERS: {"description": "that of the record that could not be processed"},
+    RESOLVED: _TEXT
     | {
         "pattern": "^[0-9]{1,9}:[0-9]{1,18}$",
         "description": "the partition and the offset of the dead letter",
@@ -57,7 +56,7 @@ def document() -> dict[str, Any]:
         for name, topic in app.batched.items()
         if isinstance(topic.codec, Json)
     }
-    models[_NOTES] = Resolution
+    models[RESOLVED] = Resolution
     models |= {name: codec.message for own in _OTHERS.values() for name, codec, _ in own}
     schemas, components = describe([*models.values()], written=False)
     payloads = dict(zip(models, schemas, strict=True))
@@ -136,8 +135,8 @@ def _message(topic: str, payload: dict[str, Any] | None) -> dict[str, Any]:
     name = known.codec.record.__name__ if known and payload else topic
     # A dead letter is whatever bytes could not be processed.
     message = _described(name, key, payload or {})
-    if topic != _NOTES:
-        own = _DEAD_LETTER if topic == _DEAD_LETTERS else {}
+    if topic != RESOLVED:
+        own = _DEAD_LETTER if topic == DEAD_LETTERS else {}
         message["headers"] = {
             "type": "object",
             "properties": own | _TRACE,

@@ -14,6 +14,7 @@ from mode import Service
 from orderapp.app import app, settings
 from orderapp.engine.health.lag import LagUnknownError
 from orderapp.engine.observe.texts import one_line
+from orderapp.engine.observe.times import Time, iso_at
 from orderapp.web.api import progress
 
 logger = logging.getLogger(__name__)
@@ -61,11 +62,11 @@ class Checked:
     report: Report
 
 
-@dataclass(frozen=True)
-class Failed:
-    """One that did not."""
+class FailedCheck(msgspec.Struct, frozen=True):
+    """A check that came to no result: there are more records than a worker checks by itself
+    (`too_large`), it took too long, Kafka was away, or it failed, and the log says why."""
 
-    at: float
+    at: Time
     why: Problem
 
 
@@ -79,7 +80,7 @@ class Checker(Service):
         self.every = every
         self.checked: Checked | None = None
         #: The last one that failed, if it was after that.
-        self.failed: Failed | None = None
+        self.failed: FailedCheck | None = None
         #: Whether one is due, and the services are not idle.
         self.is_waiting = False
         self._task: asyncio.Task[None] | None = None
@@ -123,7 +124,7 @@ class Checker(Service):
         if isinstance(found, Report):
             self.checked, self.failed = Checked(now, now - began, found), None
         else:
-            self.failed = Failed(now, found)
+            self.failed = FailedCheck(iso_at(now), found)
 
 
 async def _outcome() -> Report | Problem:

@@ -1,5 +1,4 @@
-"""Which of the known dead letters are listed, in which order, and how many there are of each
-kind."""
+"""Which of the known dead letters are listed, in which order, and how many are of each kind."""
 
 import re
 from collections import Counter, defaultdict
@@ -39,17 +38,12 @@ class LetterQuery:
             and (self.error is None or self.error.casefold() in letter.error.casefold())
         )
 
-    def state_of(self, letter: Known) -> State:
-        """The state that is asked for."""
-        return letter.state if self.service is None else letter.state_for(self.service)
-
 
 def page_of(letters: Sequence[Known], query: LetterQuery) -> LetterPage:
     """A page of these letters."""
-    states = [(letter, query.state_of(letter)) for letter in letters if query.fits(letter)]
+    states = [(one, one.state_for(query.service)) for one in letters if query.fits(one)]
     wanted = [letter for letter, state in states if query.state in (None, state)]
-    after = query.after
-    rest = (one for one in wanted if after is None or _mark(one) < after)
+    rest = (one for one in wanted if query.after is None or _mark(one) < query.after)
     # One more than is shown tells whether there is more.
     newest = nlargest(query.limit + 1, rest, key=_mark)
     page = newest[: query.limit]

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from orderapp.engine.observe.times import Time, iso_at
 from orderapp.web.api.access import check_writer
-from orderapp.web.api.checks import Checked, Problem, checker
+from orderapp.web.api.checks import Checked, FailedCheck, checker
 from orderapp.web.api.routes import Answer, Route, json, serve
 
 #: Seconds after which a result is old, where checks are not repeated; else after two turns.
@@ -38,14 +38,6 @@ class Reconciled(msgspec.Struct, frozen=True):
     orders: int
     lost: int
     disagreements: Sequence[Disagreement]
-
-
-class FailedCheck(msgspec.Struct, frozen=True):
-    """A check that came to no result: there are more records than a worker checks by itself
-    (`too_large`), it took too long, Kafka was away, or it failed, and the log says why."""
-
-    at: Time
-    why: Problem
 
 
 class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,10 +82,9 @@ async def check(request: web.Request) -> web.Response:
 
 
 def _status() -> Reconcile:
-    checked, failed = checker.checked, checker.failed
     return Reconcile(
-        last=_reconciled(checked) if checked else None,
-        failed=FailedCheck(iso_at(failed.at), failed.why) if failed else None,
+        last=_reconciled(checker.checked) if checker.checked else None,
+        failed=checker.failed,
         running=checker.is_running,
         waiting=checker.is_waiting,
         every_seconds=checker.every or None,
