@@ -42,11 +42,14 @@ class Batch(Generic[V]):
     rejection: asyncio.Task[None] | None = field(default=None, init=False, compare=False)
     #: Whether any of its records has headers.
     headed: bool = field(init=False, compare=False)
+    #: Of all its records.
+    keys: frozenset[bytes | None] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         # A list is quicker than asking one by one.
         headers = [record.headers for record in self.records]
         object.__setattr__(self, "headed", any(headers))
+        object.__setattr__(self, "keys", frozenset([record.key for record in self.records]))
 
     def __len__(self) -> int:
         return len(self.values)
@@ -101,10 +104,13 @@ class Batch(Generic[V]):
 
     def runs(self) -> Iterator["Batch[V]"]:
         """Cut the batch so that no key occurs twice in one part; as a rule, one part."""
+        if len(self.keys) == len(self):
+            yield self
+            return
         start, seen = 0, set[bytes]()
         for index, record in enumerate(self.records):
             if record.key in seen:
                 yield self.part(start, index)
                 start, seen = index, set()
             seen.add(record.key)
-        yield self.part(start, len(self)) if start else self
+        yield self.part(start, len(self))

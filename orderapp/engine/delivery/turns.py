@@ -23,7 +23,7 @@ class _Running:
     """A turn that is under way."""
 
     tp: TP
-    keys: set[bytes | None]
+    keys: frozenset[bytes | None]
     has_room: bool
 
 
@@ -47,7 +47,7 @@ class Turns:
         tp = event.message.tp
         if needs_room := tp not in self._aside:
             await self._room.acquire()
-        keys = {record.key for record in cast(Batch[Any], event.value).records}
+        keys = cast(Batch[Any], event.value).keys
         earlier = [
             task
             for task, other in self._running.items()
