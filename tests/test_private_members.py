@@ -27,7 +27,7 @@ USED = {
     "aiohttp.web.Server": "_connections _loop",
     "aiokafka.AIOKafkaConsumer": "_auto_offset_reset _client _coordinator _fetch_max_wait_ms"
     " _fetcher _isolation_level",
-    "aiokafka.AIOKafkaProducer": "_partition _sender",
+    "aiokafka.AIOKafkaProducer": "_sender",
     "aiokafka.admin.AIOKafkaAdminClient": "_client",
     "aiokafka.client.AIOKafkaClient": "_wait_on_metadata",
     "aiokafka.consumer.fetcher.Fetcher": "_fetch_max_wait_ms _fetch_min_bytes _fetch_task"

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import chain, repeat
@@ -61,16 +61,17 @@ class Part(NamedTuple):
         timestamps = None if self.timestamps is None else self.timestamps[start:stop]
         return Part(self.partition, self.messages[start:stop], headers, timestamps)
 
-    def smaller(self, partition_of: Any) -> list["Part"]:
-        """Parts that make smaller batches; none: it is a batch of one record."""
-        count = len(self.messages)
-        if self.partition is None:
-            groups = defaultdict(list)
-            for message in self.each():
-                groups[partition_of(*message[0])].append(message)
-            return [Part(number, *zip(*group, strict=True)) for number, group in groups.items()]
-        half = count // 2
-        return [self.cut(0, half), self.cut(half, count)] if half else []
+    def by_partition(self, numbers: Iterable[int]) -> list["Part"]:
+        """The messages for each partition, of which there is one number for each message."""
+        groups = defaultdict(list)
+        for number, message in zip(numbers, self.each(), strict=True):
+            groups[number].append(message)
+        return [Part(number, *zip(*group, strict=True)) for number, group in groups.items()]
+
+    def halves(self) -> list["Part"]:
+        """Two parts; none of one message."""
+        half = len(self.messages) // 2
+        return [self.cut(0, half), self.cut(half, len(self.messages))] if half else []
 
 
 class Failure(NamedTuple):
@@ -184,7 +185,7 @@ async def _send(producer: AIOKafkaProducer, topic: str, part: Part) -> list[Fail
         return await _send_grouped(producer, topic, part)
     failures = []
     for failed, error in await _try(producer, topic, part):
-        smaller = _smaller(producer, topic, failed) if isinstance(error, TOO_LARGE) else []
+        smaller = _smaller(topic, failed) if isinstance(error, TOO_LARGE) else []
         for each in smaller:
             failures += await _send(producer, topic, each)
         if not smaller:
@@ -199,22 +200,14 @@ async def _send_grouped(producer: AIOKafkaProducer, topic: str, part: Part) -> l
         numbers = sorted(await producer.partitions_for(topic))
     except KafkaError as error:
         return [Failure(part, error)]
-    parts = part.smaller(lambda key, value: partition_of(key, numbers))
+    parts = part.by_partition([partition_of(key, numbers) for key, _ in part.messages])
     found = await asyncio.gather(*(_send(producer, topic, each) for each in parts))
     return [*chain.from_iterable(found)]
 
 
-def _partition_of(producer: AIOKafkaProducer, topic: str) -> Callable[..., int]:
-    def partition_of(key: bytes | None, value: bytes | None) -> int:
-        partition: int = producer._partition(topic, None, key, value, key, value)
-        return partition
-
-    return partition_of
-
-
-def _smaller(producer: AIOKafkaProducer, topic: str, part: Part) -> list[Part]:
-    smaller = part.smaller(_partition_of(producer, topic))
-    if len(smaller) > 1 and _few_cut(topic).room():
+def _smaller(topic: str, part: Part) -> list[Part]:
+    smaller = part.halves()
+    if smaller and _few_cut(topic).room():
         line = (
             "a batch is too large for the topic %s (max.message.bytes): cut into smaller ones"
         )
