@@ -6,7 +6,9 @@ classes below; the engine's policy (`engine.errors`) follows from their second b
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import ClassVar, Final, NamedTuple, Protocol
+from typing import ClassVar, Final, Protocol
+
+import msgspec
 
 from orderapp.engine.batches.batch import Batch
 from orderapp.engine.errors import RecordError, RetryableError, TransientError
@@ -19,7 +21,7 @@ DECLINED: Final = "DECLINED"
 Report = Callable[[Mapping[int, PaymentStatus]], Awaitable[None]]
 
 
-class Charged(NamedTuple):
+class Charged(msgspec.Struct, frozen=True, gc=False):
     """What a gateway knows of a key: what it answered, and the amount it was asked for."""
 
     status: PaymentStatus

@@ -7,7 +7,6 @@ change it; what was answered is kept in memory, for the last orders only.
 """
 
 import asyncio
-from itertools import islice
 from zlib import crc32
 
 from orderapp import metrics
@@ -29,8 +28,8 @@ from orderapp.settings import Faults
 LIMIT = 10_000
 #: A request that gets no answer is given up after so many times the usual delay.
 PATIENCE = 10
-#: Charges that are remembered, so that the memory stays small (about 4 MB).
-MOST = 20_000
+#: The latest charges that are remembered, and at most as many before them (about 4 MB).
+LATEST = 10_000
 
 
 class SimulatedGateway(PaymentGateway):
@@ -39,8 +38,9 @@ class SimulatedGateway(PaymentGateway):
     def __init__(self, delay: float, faults: Faults) -> None:
         self.delay = delay
         self._faults = faults
-        #: By order id: there is one key for each.
+        #: By order id: there is one key for each. And those before, which go all at once.
         self._charged: dict[int, Charged] = {}
+        self._before: dict[int, Charged] = {}
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -60,7 +60,7 @@ class SimulatedGateway(PaymentGateway):
         """See `PaymentGateway`; what it has forgotten is None as well."""
         digits = key.removeprefix("pay-")
         order_id = int(digits) if digits.isdecimal() else -1
-        return self._charged.get(order_id)
+        return self._known(order_id)
 
     async def charge_all(self, orders: Batch[Order], report: Report) -> dict[int, Exception]:
         """See `PaymentGateway`. A timer for each group of orders, not for each order."""
@@ -134,7 +134,7 @@ class SimulatedGateway(PaymentGateway):
 
     def _charge(self, order_id: int, amount: float) -> Charged:
         """What is charged for an order, now or before: the rate may be another one since."""
-        charged = self._charged.get(order_id)
+        charged = self._known(order_id)
         if charged is None:
             rate = self._faults.gateway_decline
             is_declined = amount > LIMIT or (rate and crc32(b"%d" % order_id) < rate * 2**32)
@@ -142,7 +142,9 @@ class SimulatedGateway(PaymentGateway):
             self._charged[order_id] = charged
         return charged
 
+    def _known(self, order_id: int) -> Charged | None:
+        return self._charged.get(order_id) or self._before.get(order_id)
+
     def _forget(self) -> None:
-        if len(self._charged) > MOST:
-            for order_id in list(islice(self._charged, len(self._charged) - MOST // 2)):
-                del self._charged[order_id]
+        if len(self._charged) > LATEST:
+            self._before, self._charged = self._charged, {}
