@@ -31,7 +31,7 @@ USED = {
     "aiokafka.admin.AIOKafkaAdminClient": "_client",
     "aiokafka.client.AIOKafkaClient": "_wait_on_metadata",
     "aiokafka.consumer.fetcher.Fetcher": "_fetch_max_wait_ms _fetch_min_bytes _fetch_task"
-    " _isolation_level",
+    " _isolation_level _records",
     "aiokafka.consumer.fetcher.PartitionRecords": "_aborted_producers _consumer_record _records"
     " _tp _unpack_records",
     "aiokafka.consumer.group_coordinator.GroupCoordinator": "_closing _coordination_task"
