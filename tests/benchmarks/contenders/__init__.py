@@ -12,8 +12,8 @@ orderapp syncs every commit of its SQLite (`synchronous` = FULL), and so does lo
 thereby makes the same promise; the others have NORMAL.
 
 `VARIANTS` of orderapp run when they are asked for: without metrics, with a rule with a window,
-two and four workers on the same topics, and `before`, the package of another checkout
-(`--before DIRECTORY`).
+two and four workers on the same topics, each service in a worker of its own (`apart`), and
+`before`, the package of another checkout (`--before DIRECTORY`).
 """
 
 import sys
@@ -56,7 +56,7 @@ class Contender:
     @property
     def tells_metrics(self) -> bool:
         """Whether one process tells what it does."""
-        return self.has_web and self.copies == 1
+        return self.has_web and self.copies == 1 and not self.by_role
 
     def roles(self, store: str) -> Sequence[str]:
         return ROLES if store != "none" else ROLES[:2]
@@ -73,6 +73,10 @@ class Contender:
 
     def commands(self, store: str) -> list[list[str]]:
         command = [sys.executable, "-m", *self.command]
+        if self.by_role and self.has_web:
+            # A worker's services are a setting; `env` becomes the worker.
+            services = [f"ORDERAPP_SERVICES={role}" for role in self.roles(store)]
+            return [["env", one, *command, "-p", str(free_port())] for one in services]
         if self.by_role:
             return [[*command, role] for role in self.roles(store)]
         if self.has_web:
@@ -164,6 +168,7 @@ VARIANTS = {
     # two cores, two workers have hardly more to share than one has.
     "two-workers": replace(ORDERAPP, name="two-workers", copies=2),
     "four-workers": replace(ORDERAPP, name="four-workers", copies=4),
+    "apart": replace(ORDERAPP, name="apart", by_role=True, groups_by_role=True),
 }
 
 
