@@ -48,6 +48,13 @@ class Rules:
         self.declared[rule.id] = rule
         self.put({**self.all, rule.id: rule})
 
+    def named(self, rule_id: str) -> Rule:
+        """The rule of this id; ValueError."""
+        if rule_id not in self.all:
+            there_are = ", ".join(self.all)
+            raise ValueError(f"there is no rule {rule_id!r}; there are {there_are}")
+        return self.all[rule_id]
+
     def put(self, in_force: Mapping[str, Rule]) -> None:
         """Judge by these from now on."""
         self.all = {rule_id: in_force[rule_id] for rule_id in sorted(in_force)}

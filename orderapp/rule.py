@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -86,6 +86,18 @@ class Rule:
             return msgspec.convert(value, parameter.type, strict=False)
         except msgspec.ValidationError as error:
             raise _refused(f"{self.id}: {name}", text, error) from error
+
+    def read_all(self, settings: Sequence[str]) -> dict[str, Any]:
+        """The values of `NAME=VALUE`, as `--set` takes them; ValueError."""
+        values: dict[str, Any] = {}
+        for setting in settings:
+            name, equals, text = setting.partition("=")
+            if not equals:
+                raise ValueError(f"{setting!r} sets nothing: give NAME=VALUE")
+            if name in values:
+                raise ValueError(f"{name} is set twice")
+            values[name] = self.read(name, text)
+        return values
 
     def seconds(self, **values: Any) -> int:
         """How long its window is; 0 of a rule without one."""

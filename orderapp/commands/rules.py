@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, NoReturn
 
 import click
+import msgspec
 
 from orderapp import control, topics
 from orderapp.app import app
 from orderapp.backtest import Backtest
+from orderapp.backtest_report import NO_ORDERS, RuleTest
 from orderapp.commands.changing import (
     AUTHOR,
     JSON,
@@ -40,34 +42,14 @@ TOPIC = topics.orders.name
 AS_DECLARED = "the rules as their files have them"
 
 
-def read_rule(text: str) -> Rule:
-    """The rule of this id; ValueError."""
-    if text not in rules.all:
-        raise ValueError(f"there is no rule {text!r}; there are {', '.join(sorted(rules.all))}")
-    return rules.all[text]
-
-
-def read_values(rule: Rule, settings: Sequence[str]) -> dict[str, Any]:
-    """The parameters of `--set NAME=VALUE`; ValueError."""
-    values: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise ValueError(f"{setting!r} sets nothing: give NAME=VALUE")
-        if name in values:
-            raise ValueError(f"{name} is set twice")
-        values[name] = rule.read(name, text)
-    return values
-
-
 def _values(rule: Rule, settings: Sequence[str]) -> dict[str, Any]:
     try:
-        return read_values(rule, settings)
+        return rule.read_all(settings)
     except ValueError as error:
         raise click.UsageError(f"--set: {error}") from error
 
 
-RULE = click.argument("rule", type=OptionType("rule", read_rule))
+RULE = click.argument("rule", type=OptionType("rule", rules.named))
 SETTINGS = click.option(
     "--set",
     "settings",
@@ -192,22 +174,22 @@ class TestCommand(_Rules):
             raise click.UsageError("--since is later than --until")
         values = _values(rule, self.kwargs["settings"])
         found = run(_test(rule, values, since, until, limit))
-        click.echo(json.dumps(found) if as_json else report_as_text(found))
+        as_text = json.dumps(msgspec.to_builtins(found)) if as_json else report_as_text(found)
+        click.echo(as_text)
         sys.exit(0)
 
 
 async def _test(
     rule: Rule, values: dict[str, Any], since: datetime | None, until: datetime, limit: int
-) -> dict[str, Any]:
+) -> RuleTest:
     cluster = await existing_cluster()
     await catch_up_if_possible(AS_DECLARED, cluster)
     try:
         with closing(Backtest(rules.all[rule.id], values, rules)) as backtest:
             unreadable = await _read(cluster, backtest, since, until)
             if not backtest.records:
-                raise FatalError(f"there are no orders {_during(since, until)} in {TOPIC}")
-            times = {"since": since and format_time(since), "until": format_time(until)}
-            return {**times, "unreadable": unreadable, **report(backtest, values, limit)}
+                raise FatalError(f"{NO_ORDERS} {_during(since, until)} in {TOPIC}")
+            return report(backtest, values, limit, since, until, unreadable)
     except sqlite3.Error as error:
         raise FatalError(f"the temporary file (in TMPDIR) failed: {error}") from error
 

@@ -1,13 +1,22 @@
 """How rules and backtests are shown: as text, or as JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from orderapp.app import app
 from orderapp.app import settings as of_worker
 from orderapp.backtest import Backtest, Counts, Example
+from orderapp.backtest_report import (
+    RuleTest,
+    RuleTestCountry,
+    RuleTestCounts,
+    RuleTestHour,
+    RuleTestOrder,
+)
 from orderapp.commands.fit import hanging
 from orderapp.engine.observe.texts import printable
+from orderapp.models import format_time
 from orderapp.rule import Rule, settings
 
 #: Hours that are printed; `--json` has more.
@@ -47,25 +56,38 @@ def rules_as_text(rules: Sequence[Rule]) -> str:
     return "\n".join(lines) or "no rules"
 
 
-def report(backtest: Backtest, values: Mapping[str, Any], limit: int) -> dict[str, Any]:
-    """What came of a backtest, as `rules test --json` has it."""
+def report(
+    backtest: Backtest,
+    values: Mapping[str, Any],
+    limit: int,
+    since: datetime | None,
+    until: datetime,
+    unreadable: int,
+) -> RuleTest:
+    """What came of a backtest of this time."""
     candidate = backtest.candidate
-    return {
-        "rule": candidate.rule.id,
-        "parameters": candidate.rule.written(values),
-        "records": backtest.records,
-        "failures": candidate.failures,
-        "failure": candidate.failure or None,
+    return RuleTest(
+        rule=candidate.rule.id,
+        parameters=candidate.rule.written(values),
+        since=None if since is None else format_time(since),
+        until=format_time(until),
+        records=backtest.records,
+        unreadable=unreadable,
+        failures=candidate.failures,
+        failure=candidate.failure or None,
         **backtest.counts()._asdict(),
-        "by_country": [
-            {"country": name, **counts._asdict()}
+        by_country=[
+            RuleTestCountry(country=name, **counts._asdict())
             for name, counts in backtest.by_country().items()
         ],
-        "by_hour": [
-            {"hour": name, **counts._asdict()} for name, counts in backtest.by_hour().items()
+        by_hour=[
+            RuleTestHour(hour=name, **counts._asdict())
+            for name, counts in backtest.by_hour().items()
         ],
-        "examples": [{**one._asdict(), "link": _link(one)} for one in backtest.examples(limit)],
-    }
+        examples=[
+            RuleTestOrder(**one._asdict(), link=_link(one)) for one in backtest.examples(limit)
+        ],
+    )
 
 
 def _link(example: Example) -> str:
@@ -77,29 +99,27 @@ def _link(example: Example) -> str:
     return f"http://{place}:{app.conf.web_port}/#/orders/{example.order_id}"
 
 
-def report_as_text(found: Mapping[str, Any]) -> str:
+def report_as_text(found: RuleTest) -> str:
     """The same for people."""
     return "\n".join(_lines(found))
 
 
-def _lines(found: Mapping[str, Any]) -> Iterator[str]:
-    raised, records = found["raised"], found["records"]
-    yield printable(f"{found['rule']} {settings(found['parameters'])}".rstrip())
-    yield f"{records:,} orders, {raised:,} of them raised ({raised / records:.2%})"
-    if found["unreadable"]:
-        yield f"{found['unreadable']:,} records that are no orders"
-    if found["failures"]:
-        yield printable(
-            f"{found['failures']:,} without a verdict; the first: {found['failure']}"
-        )
-    rows = [("all", found)]
-    rows += [(printable(one["country"]), one) for one in found["by_country"]]
-    rows += [(one["hour"], one) for one in found["by_hour"][:HOURS]]
+def _lines(found: RuleTest) -> Iterator[str]:
+    yield printable(f"{found.rule} {settings(found.parameters)}".rstrip())
+    share = found.raised / found.records
+    yield f"{found.records:,} orders, {found.raised:,} of them raised ({share:.2%})"
+    if found.unreadable:
+        yield f"{found.unreadable:,} records that are no orders"
+    if found.failures:
+        yield printable(f"{found.failures:,} without a verdict; the first: {found.failure}")
+    rows: list[tuple[str, RuleTestCounts]] = [("all", found)]
+    rows += [(printable(one.country), one) for one in found.by_country]
+    rows += [(one.hour, one) for one in found.by_hour[:HOURS]]
     width = max(len(name) for name, _ in rows)
     yield " " * width + "".join(f"{name:>10}" for name in COUNTED)
     for name, counts in rows:
-        yield f"{name:<{width}}" + "".join(f"{counts[kind]:>10,}" for kind in COUNTED)
-    for one in found["examples"]:
-        about = f"{one['amount']:.2f} from {one['country']}, customer {one['customer_id']}"
-        detail = f", {one['detail']}" if one["detail"] else ""
-        yield printable(f"{one['created_at'][:19]}Z  {about}{detail}  {one['link']}")
+        yield f"{name:<{width}}" + "".join(f"{getattr(counts, of):>10,}" for of in COUNTED)
+    for one in found.examples:
+        about = f"{one.amount:.2f} from {one.country}, customer {one.customer_id}"
+        detail = f", {one.detail}" if one.detail else ""
+        yield printable(f"{one.created_at[:19]}Z  {about}{detail}  {one.link}")

@@ -14,6 +14,7 @@ from orderapp.web.api import (  # noqa: F401 - imported to be registered
     openapi,
     orders,
     reconcile,
+    rule_tests,
     rules,
     send_order,
     stats,

@@ -11,11 +11,11 @@ from orderapp.commands.dlq import dlq
 from orderapp.commands.dlq_options import read_range
 from orderapp.commands.dlq_print import Table, as_json, in_full, in_full_as_json, printable
 from orderapp.commands.dlq_resolve import report
-from orderapp.commands.option_types import read_moment
 from orderapp.engine.dead_letters.headers import headers_for
 from orderapp.engine.dead_letters.read import DeadLetter, Span
 from orderapp.engine.dead_letters.resolutions import Place, Resolution
 from orderapp.engine.delivery.failure import Failure
+from orderapp.engine.observe.times import read_moment
 from orderapp.letters.resolve import Outcome
 from orderapp.letters.select import Range, Selection, order_of
 from tests.records import record

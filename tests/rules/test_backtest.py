@@ -1,11 +1,11 @@
 """A rule is tried on history: what it would have raised, beside what is raised now."""
 
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
 from orderapp.backtest import Backtest, Counts
-from orderapp.commands.rules import read_rule, read_values
 from orderapp.commands.rules_print import report, report_as_text, rules_as_text
 from orderapp.engine import Batch
 from orderapp.judging import Rules, rules
@@ -14,6 +14,7 @@ from orderapp.rule import Rule
 from tests.records import record
 
 FOREVER = float("-inf"), float("inf")
+NOW = datetime.now(UTC)
 
 
 def large(order, limit: float = 400):
@@ -112,14 +113,14 @@ def test_a_rule_that_fails_costs_its_own_verdict_and_is_counted():
         assert made.candidate.failures == 1
         assert made.candidate.failure.startswith("order 2: ")
         assert made.counts().raised == 2
-        text = report_as_text({"unreadable": 0, **report(made, {}, 10)})
+        text = report_as_text(report(made, {}, 10, None, NOW, unreadable=0))
     assert "1 without a verdict; the first: order 2: " in text
     assert "\x1b" not in text
 
 
 def test_a_report_shows_what_comes_from_outside_in_one_line_each():
     with tried([order(1, 450, "N\nG\x1b[31m")]) as made:
-        text = report_as_text({"unreadable": 2, **report(made, {"limit": 7.5}, 10)})
+        text = report_as_text(report(made, {"limit": 7.5}, 10, None, NOW, unreadable=2))
 
     assert text.splitlines()[:3] == [
         "LARGE limit=7.5",
@@ -141,11 +142,11 @@ def test_a_report_shows_what_comes_from_outside_in_one_line_each():
     ],
 )
 def test_values_are_read_as_people_write_them(text, value):
-    assert read_values(read_rule("HIGH_AMOUNT_RISKY_COUNTRY"), [text]) == value
+    assert rules.named("HIGH_AMOUNT_RISKY_COUNTRY").read_all([text]) == value
 
 
 def test_a_list_of_numbers_is_read():
-    values = read_values(read_rule("BLOCKED_CUSTOMER"), ["customers=1000,1001"])
+    values = rules.named("BLOCKED_CUSTOMER").read_all(["customers=1000,1001"])
 
     assert values == {"customers": frozenset({1000, 1001})}
 
@@ -164,12 +165,12 @@ def test_a_list_of_numbers_is_read():
 )
 def test_a_wrong_value_is_named(settings, says):
     with pytest.raises(ValueError, match=says):
-        read_values(read_rule("HIGH_AMOUNT_RISKY_COUNTRY"), settings)
+        rules.named("HIGH_AMOUNT_RISKY_COUNTRY").read_all(settings)
 
 
 def test_an_unknown_rule_is_named_with_those_that_there_are():
     with pytest.raises(ValueError, match="'NO_RULE'; there are BLOCKED_COUNTRY, BLOCKED_C"):
-        read_rule("NO_RULE")
+        rules.named("NO_RULE")
 
 
 def test_each_rule_is_listed_with_its_state_and_values():
@@ -226,4 +227,4 @@ def test_a_longer_window_than_is_allowed_is_named():
     with pytest.raises(
         ValueError, match=r"seconds='3601' is not allowed: Expected `int` <= 3600"
     ):
-        read_values(read_rule("CUSTOMER_VELOCITY"), ["seconds=3601"])
+        rules.named("CUSTOMER_VELOCITY").read_all(["seconds=3601"])

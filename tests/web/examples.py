@@ -12,9 +12,31 @@ from orderapp.store import (
     PaymentDocument,
     ShadowDocument,
 )
+from orderapp.web.api import beside
 from orderapp.web.api.openapi import document
 
 TIME = "2026-11-23T18:00:01.000000Z"
+
+
+_COUNTS = {"raised": 3, "already": 1, "new": 2, "gone": 0}
+RULE_TEST = {
+    **_COUNTS, "rule": "CUSTOMER_VELOCITY", "parameters": {"limit": 3, "seconds": 60},
+    "since": None, "until": TIME, "records": 9, "unreadable": 0, "failures": 0, "failure": None,
+    "by_country": [{"country": "DE", **_COUNTS}],
+    "by_hour": [{"hour": "2026-11-23T18:00Z", **_COUNTS}],
+    "examples": [
+        {
+            "order_id": 7, "customer_id": 1234, "amount": 350.0, "country": "DE",
+            "created_at": TIME, "detail": "4 orders in 60 s",
+            "link": "http://127.0.0.1:6066/#/orders/7",
+        }
+    ],
+}  # fmt: skip
+
+
+def run_instead(monkeypatch, code):
+    """Processes beside the worker run this, instead of commands."""
+    monkeypatch.setattr(beside, "_COMMAND", f"exec({code!r})")
 
 
 def order(order_id, created_at="2026-11-23T18:00:00.000000Z", **more):

@@ -19,12 +19,13 @@ import pytest
 
 from orderapp import control
 from orderapp.app import app, store
+from orderapp.backtest_report import RuleTest
 from orderapp.engine.batches.structs import struct_of
 from orderapp.models import Order
 from orderapp.testing import record
 from orderapp.web import service  # noqa: F401  # registers the views
-from orderapp.web.api import checks, progress
-from tests.web.examples import alert, look, order, payment
+from orderapp.web.api import checks, progress, rule_tests
+from tests.web.examples import RULE_TEST, alert, look, order, payment
 from tests.web.letters import FakeLetters
 
 
@@ -69,6 +70,11 @@ async def prepare():
 
     progress.look = known
     checks.checker.begin = lambda: None
+
+    async def tested(_):
+        return msgspec.convert(RULE_TEST, RuleTest)
+
+    rule_tests._test = tested
     letters = FakeLetters(pytest.MonkeyPatch())
     for n in range(20):
         letters.put(150 + n, value=b"\xff" * n)

@@ -4,7 +4,7 @@ Python's own reader takes far more for a time: `1796010112345` is the year 1796 
 
 import calendar
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from msgspec import Meta
@@ -17,6 +17,8 @@ _TIME = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:)(\d\d)(\.\d+)?(Z|[+-]\d\d:(\d\d))?", re.ASCII | re.IGNORECASE
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
 
 #: The last moment that Python knows, in ms; a record may hold a later one.
 _LAST_MOMENT = 253_402_300_799_000
@@ -51,6 +53,20 @@ def parse_time(text: str, *, dates: bool = False) -> datetime:
         return _moment(*match.groups())
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{_shown(text)} is no time that can be: {error}") from None
+
+
+def read_moment(text: str) -> datetime:
+    """Read an RFC 3339 time (UTC if it does not say), a date, or `2h` (ago); ValueError."""
+    match = _DURATION.fullmatch(text)
+    try:
+        if match:
+            return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return parse_time(text, dates=True)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"{_shown(text)} is no time: give RFC 3339 (2026-11-23T18:00:00Z, or a date) or "
+            "how long ago (30s, 15m, 2h, 7d, 1w)"
+        ) from None
 
 
 def _moment(

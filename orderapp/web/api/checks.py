@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import sys
 import time
 from dataclasses import dataclass
 from typing import Literal
@@ -15,7 +13,7 @@ from orderapp.app import app, settings
 from orderapp.engine.health.lag import LagUnknownError
 from orderapp.engine.observe.texts import one_line
 from orderapp.engine.observe.times import Time, iso_at
-from orderapp.web.api import progress
+from orderapp.web.api import beside, progress
 
 logger = logging.getLogger(__name__)
 
@@ -155,24 +153,12 @@ async def _records() -> int:
 
 
 async def _run() -> Report:
-    """Run the command; raises ValueError with what it complains of, and OSError."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "orderapp", "reconcile", "--json"),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    """Run the command; raises ValueError with what it complains of, and as `beside.run`."""
+    done = await beside.run("reconcile", "--json", seconds=PATIENCE)
     try:
-        os.setpriority(os.PRIO_PROCESS, process.pid, 19)
-        out, complaint = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    try:
-        return _decode(out)
+        return _decode(done.out)
     except msgspec.MsgspecError:
-        raise ValueError(complaint.decode(errors="replace")[-2000:] or "no output") from None
+        raise ValueError(done.complaint or "no output") from None
 
 
 checker = Checker(settings.web.reconcile_every)

@@ -17,7 +17,7 @@ def command(server: str, method: str, path: str, operation: dict[str, Any]) -> s
             place[parameter["name"]] = parameter["example"]
     for name, value in examples["path"].items():
         path = path.replace(f"{{{name}}}", percent(str(value)))
-    query = f"?{urlencode(examples['query'])}" if examples["query"] else ""
+    query = f"?{urlencode(examples['query'], doseq=True)}" if examples["query"] else ""
     headers = [quote(f"{name}: {value}") for name, value in examples["header"].items()]
     if {"token": []} in operation["security"]:
         headers.append('"Authorization: Bearer $ORDERAPP_API_TOKEN"')

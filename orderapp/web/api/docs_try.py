@@ -49,7 +49,8 @@ def _field(parameter: dict[str, Any]) -> str:
     attributes = f'data-in="{parameter["in"]}" name="{name}" autocomplete="off"'
     if parameter["required"]:
         attributes += " required"
-    example = escape(str(parameter.get("example", "")))
+    example = parameter.get("example", "")
+    example = escape(str(example[0] if isinstance(example, list) else example))
     # Filters are only suggested: all examples at once would find nothing.
     shown = "placeholder" if parameter["in"] == "query" else "value"
     if "enum" in schema:

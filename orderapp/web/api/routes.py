@@ -36,6 +36,11 @@ class Parameter:
     #: A value that is right.
     example: Any = None
 
+    @property
+    def is_list(self) -> bool:
+        """Whether it may be given more than once."""
+        return self.schema.get("type") == "array"
+
 
 @dataclass(frozen=True)
 class Header:
@@ -86,7 +91,7 @@ def serve(route: Route, *, seconds: float | None = PATIENCE) -> Callable[[Handle
     """Register a view for `route`; `seconds` is its time limit."""
 
     def register(view: Handler) -> Handler:
-        known = frozenset(p.name for p in route.parameters if p.place == "query")
+        known = {p.name: p.is_list for p in route.parameters if p.place == "query"}
 
         @wraps(view)
         async def checked(request: web.Request) -> web.StreamResponse:
@@ -120,7 +125,7 @@ def _check_text(request: web.Request) -> None:
             raise Problem(400, f"{shown(name)}: {text}", FieldError(name, text)) from None
 
 
-def _check_names(request: web.Request, known: frozenset[str]) -> None:
+def _check_names(request: web.Request, known: Mapping[str, bool]) -> None:
     allowed = f"allowed here: {', '.join(sorted(known)) or 'none'}"
     errors = [
         FieldError(name[:64], f"this parameter is not known; {allowed}")
@@ -129,8 +134,8 @@ def _check_names(request: web.Request, known: frozenset[str]) -> None:
     ]
     errors += [
         FieldError(name, "this parameter is given more than once")
-        for name in known
-        if len(request.query.getall(name, ())) > 1
+        for name, is_list in known.items()
+        if not is_list and len(request.query.getall(name, ())) > 1
     ]
     if errors:
         first = errors[0]

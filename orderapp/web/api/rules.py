@@ -40,7 +40,7 @@ MOST = 50
 
 _decode = msgspec.json.Decoder(RuleSetting).decode
 
-_ID = Parameter(
+RULE_ID = Parameter(
     "rule_id",
     {"type": "string", "pattern": "^[A-Z][A-Z0-9_]{0,49}$"},
     "the rule's id",
@@ -67,13 +67,13 @@ async def all_rules(request: web.Request) -> web.Response:
         "/api/rules/{rule_id}",
         "One rule of fraud.",
         {200: _FOUND},
-        parameters=(_ID,),
+        parameters=(RULE_ID,),
         errors=(404,),
     )
 )
 async def one_rule(request: web.Request) -> web.Response:
     """One rule."""
-    return _answer(_asked(request))
+    return _answer(asked_rule(request))
 
 
 @serve(
@@ -82,7 +82,7 @@ async def one_rule(request: web.Request) -> web.Response:
         "/api/rules/{rule_id}",
         "Change a rule of fraud: its state, parameters, or both.",
         {200: _FOUND},
-        parameters=(_ID, IF_MATCH),
+        parameters=(RULE_ID, IF_MATCH),
         body=RuleSetting,
         example={"state": "shadow", "parameters": {"limit": 500.0}, "author": "ann"},
         errors=(401, 403, 404, 408, 412, 413, 415, 422, 428, 503),
@@ -93,7 +93,7 @@ async def one_rule(request: web.Request) -> web.Response:
 async def set_rule(request: web.Request) -> web.Response:
     """Change a rule; answered when Kafka has the change, and it holds."""
     check_writer(request)
-    rule, version = _asked(request), read_version(request)
+    rule, version = asked_rule(request), read_version(request)
     wanted = parsed(_decode, await read_json(request), "change of a rule")
     check_kafka()
     values = wanted.parameters
@@ -106,10 +106,12 @@ async def set_rule(request: web.Request) -> web.Response:
     return _answer(after)
 
 
-def _asked(request: web.Request) -> Rule:
+def asked_rule(request: web.Request) -> Rule:
+    """The rule of the path; raises `Problem`."""
     rule_id = request.match_info["rule_id"]
     if rule_id not in rules.all:
-        raise Problem(404, f"there is no rule {shown(rule_id)}")
+        there_are = ", ".join(rules.all)
+        raise Problem(404, f"there is no rule {shown(rule_id)}; there are {there_are}")
     return rules.all[rule_id]
 
 

@@ -1,5 +1,6 @@
 """`/docs`: what it shows of the description, its links and its examples."""
 
+import json
 import re
 import shlex
 from html import unescape
@@ -21,7 +22,7 @@ from orderapp.web.api import (
 from orderapp.web.api.sent_order import SentOrder
 from tests.rules.log import ControlLog
 from tests.switches import SwitchLog
-from tests.web.examples import TIME
+from tests.web.examples import RULE_TEST, TIME, run_instead
 
 
 async def taken(wanted, *_):
@@ -107,6 +108,7 @@ async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch, let
         pass
     monkeypatch.setattr(ordering, "take", taken)
     monkeypatch.setattr(checks.checker, "begin", lambda: None)
+    run_instead(monkeypatch, f"print({json.dumps(RULE_TEST)!r})")
     text = await (await client.get("/docs")).text()
     commands = [unescape(found) for found in re.findall(r"<code>(curl [^<]*)</code>", text)]
 
@@ -122,7 +124,7 @@ async def test_the_commands_of_the_page_do_what_it_says(client, monkeypatch, let
         async with client.request(method, path, headers=headers, data=data) as answer:
             answers[method, path] = answer.status
 
-    assert len(answers) == len(commands) == 30
+    assert len(answers) == len(commands) == 31
     assert answers.pop(("POST", "/api/orders")) == 202
     assert answers.pop(("POST", "/api/reconcile")) == 202
     assert answers.pop(("GET", "/readyz")) == 503

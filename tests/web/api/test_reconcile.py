@@ -3,9 +3,9 @@
 import asyncio
 import json
 import os
-import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from aiokafka import TopicPartition
@@ -14,7 +14,7 @@ from orderapp.engine.health.lag import LagUnknownError, Look, Position
 from orderapp.web.api import checks, progress, reconcile
 from orderapp.web.api.access import settings
 from orderapp.web.api.checks import Checker
-from tests.web.examples import ask
+from tests.web.examples import ask, run_instead
 
 AGREE = {
     "status": "agree", "orders": 5, "lost": {"records": 0, "groups": []}, "records": {},
@@ -34,12 +34,12 @@ async def until(check):
 
 @pytest.fixture
 def checker(monkeypatch):
-    """Runs what `does` says instead of the command, on a Kafka with so many `records`."""
+    """Runs what `does(…)` says instead of the command, on a Kafka with so many `records`."""
     made = Checker(0)
-    made.does, made.records = f"print({json.dumps(AGREE)!r})", 10
+    made.records = 10
 
-    async def spawn(*_, **options):
-        return await create(sys.executable, "-c", made.does, **options)
+    made.does = partial(run_instead, monkeypatch)
+    made.does(f"print({json.dumps(AGREE)!r})")
 
     async def look():
         return None
@@ -49,8 +49,6 @@ def checker(monkeypatch):
             raise LagUnknownError("away")
         return {TopicPartition("orders", 0): (5, 5 + made.records)}
 
-    create = asyncio.create_subprocess_exec
-    monkeypatch.setattr(asyncio, "create_subprocess_exec", spawn)
     monkeypatch.setattr(progress.monitor, "look", look)
     monkeypatch.setattr(progress.monitor, "sizes", sizes)
     for module in (checks, reconcile):
@@ -73,7 +71,7 @@ async def test_before_the_first_check_nothing_is_claimed(client, checker):
 
 @pytest.mark.parametrize(("report", "exit_status"), [(AGREE, 0), (DISAGREE, 1)])
 async def test_a_check_is_begun_and_its_result_kept(client, checker, report, exit_status):
-    checker.does = f"print({json.dumps(report)!r}); raise SystemExit({exit_status})"
+    checker.does(f"print({json.dumps(report)!r}); raise SystemExit({exit_status})")
     status, answer = await ask(client, "/api/reconcile", "POST")
     assert (status, answer["running"]) == (202, True)
     await checker.begin()
@@ -89,7 +87,7 @@ async def test_a_check_is_begun_and_its_result_kept(client, checker, report, exi
 
 
 async def test_one_runs_at_a_time(client, checker):
-    checker.does = "import time; time.sleep(60)"
+    checker.does("import time; time.sleep(60)")
     first = checker.begin()
     assert checker.begin() is first
     await until(lambda: checker.is_running)
@@ -97,12 +95,9 @@ async def test_one_runs_at_a_time(client, checker):
     assert first.done(), "a worker that stops waits for none"
 
 
-async def test_it_has_the_lowest_priority(checker, monkeypatch):
-    # It may not raise it again, and so its output is what it has.
-    checker.does = (
-        "import os, time, json\n"
-        "while os.getpriority(os.PRIO_PROCESS, 0) < 19: time.sleep(0.01)\n"
-        f"print({json.dumps(AGREE)!r})"
+async def test_it_has_the_lowest_priority(checker):
+    checker.does(
+        f"import os\nif os.getpriority(os.PRIO_PROCESS, 0) == 19: print({json.dumps(AGREE)!r})"
     )
     assert os.getpriority(os.PRIO_PROCESS, 0) < 19
     await checker.begin()
@@ -123,7 +118,8 @@ async def test_what_comes_to_no_result_is_said_and_leaves_the_one_before_with_it
     client, checker, monkeypatch, caplog, does, records, why
 ):
     await checker.begin()
-    checker.does, checker.records = does, records
+    checker.does(does)
+    checker.records = records
     if why == "too_long":
         monkeypatch.setattr(checks, "PATIENCE", 0.3)
     await checker.begin()

@@ -1,0 +1,43 @@
+"""Commands of ours that run beside the worker, each in a process of the lowest priority."""
+
+import asyncio
+import signal
+import sys
+from typing import NamedTuple
+
+#: What the process does before and after it is a command. Its end is set there, and not here:
+#: it comes too when the worker was killed meanwhile.
+_BEGIN = (
+    "import os, runpy, signal, sys; os.nice(19); "
+    "signal.setitimer(signal.ITIMER_REAL, float(sys.argv.pop(1)));"
+)
+_COMMAND = "runpy.run_module('orderapp', run_name='__main__', alter_sys=True)"
+
+
+class Done(NamedTuple):
+    """How a command ended, and what it said."""
+
+    status: int
+    out: bytes
+    complaint: str
+
+
+async def run(*arguments: str, seconds: float) -> Done:
+    """Run a command to its end. Raises TimeoutError when it takes longer, and OSError. It ends
+    with whoever waits for it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", f"{_BEGIN} {_COMMAND}", str(seconds), *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    status = await process.wait()
+    if status == -signal.SIGALRM:
+        raise TimeoutError
+    return Done(status, out, complaint.decode(errors="replace")[-2000:])
