@@ -1,7 +1,12 @@
-"""`faust -A orderapp rules test` reads the history of a real broker, and sends nothing."""
+"""`faust -A orderapp rules test` reads the history of a real broker, and sends nothing; by the
+API it does the same."""
 
 import json
+import socket
 import time
+from datetime import UTC, datetime
+
+import psutil
 
 from tests.e2e import records
 from tests.e2e.worker import eventually, faust
@@ -62,3 +67,44 @@ def test_a_time_without_orders_is_one_line(pipeline):
         done.stderr
         == "orderapp: there are no orders until 1999-01-01T00:00:00.000000Z in orders\n"
     )
+
+
+def test_by_the_api_a_burst_of_one_customer_is_found_as_by_the_command(pipeline):
+    since = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    burst = [records.order(FIRST + 500 + n, 5.0, "Burstia", customer_id=9876) for n in range(6)]
+    records.send(pipeline.kafka, burst)
+    path = f"/api/rules/CUSTOMER_VELOCITY/test?set=limit%3D3&since={since}"
+
+    status, found = pipeline.get(path)
+
+    assert (status, of(found, "Burstia")["raised"]) == (200, 3), found
+    details = [one["detail"] for one in found["examples"] if one["customer_id"] == 9876]
+    assert sorted(details) == [f"{n} orders in 60 s" for n in (4, 5, 6)]
+    same = ["--set", "limit=3", "--since", since, "--until", found["until"], "--json"]
+    worker = {"WEB_PORT": str(pipeline.port)}
+    done = faust(pipeline.data_dir, "rules", "test", "CUSTOMER_VELOCITY", *same, **worker)
+    assert json.loads(done.stdout) == found
+    status, nothing = pipeline.get("/api/rules/CUSTOMER_VELOCITY/test?since=1s")
+    assert (status, nothing["errors"][0]["field"]) == (404, "since"), nothing
+
+
+def test_by_the_api_nothing_goes_on_when_its_client_has_left(pipeline):
+    target = "/api/rules/CUSTOMER_VELOCITY/test"
+    with socket.create_connection(("127.0.0.1", pipeline.port)) as client:
+        client.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        eventually(lambda: beside(pipeline), "the command runs")
+    eventually(lambda: not beside(pipeline), "it has ended")
+
+    route = 'method="GET",route="/api/rules/{rule_id}/test",status="499"'
+    assert f"orderapp_http_requests_total{{{route}}} 1.0" in pipeline.text("/metrics")
+
+
+def beside(worker):
+    """Whether the worker has a test run beside it."""
+    for child in psutil.Process(worker.process.pid).children():
+        try:
+            if "CUSTOMER_VELOCITY" in child.cmdline():
+                return True
+        except psutil.Error:  # it has just ended
+            pass
+    return False

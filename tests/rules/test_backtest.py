@@ -210,6 +210,13 @@ def test_a_rule_with_a_window_is_tried_in_the_sequence_of_times():
         ]
 
 
+def test_of_the_same_moment_the_verdicts_do_not_depend_on_which_partition_is_read_first():
+    one, other = of_customer(1, 1), of_customer(1, 1, first=11)
+    for batches in ((one, other), (other, one)):
+        with velocity({}, *batches) as made:
+            assert [found.order_id for found in made.examples(9)] == [11, 12]
+
+
 def test_a_rule_with_a_window_is_compared_with_itself_as_it_is_in_force():
     with velocity({"limit": 3}, of_customer(1, 2, 3, 4), state="active") as made:
         assert made.counts() == Counts(raised=1, already=1, new=0, gone=1)

@@ -1,16 +1,45 @@
 """Rules as the API shows them, for the fake worker."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
-from tests.web_page.fake_orders import moment
+from tests.web_page.fake_orders import FIRST_ID, moment
 
 Json = dict[str, Any]
 AMOUNT = {"type": "number", "minimum": 0, "maximum": 1e12}
 COUNTRIES = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 64}}
 LIMIT = {"type": "integer", "minimum": 1, "exclusiveMaximum": 1000}
 SECONDS = {"type": "integer", "minimum": 1, "maximum": 3600, "default": 60}
+
+
+#: What a test has found: many countries, and twelve orders of two hours.
+TEST: Json = {
+    "rule": "CUSTOMER_VELOCITY", "parameters": {"limit": 4, "seconds": 60}, "since": moment(0),
+    "until": moment(1), "records": 1200, "unreadable": 1, "failures": 2,
+    "failure": "order 7: it failed", "raised": 12, "already": 5, "new": 7, "gone": 3,
+    "by_country": [
+        {"country": f"<b>{n}", "raised": 12 - n, "already": 5, "new": 7 - n, "gone": 0}
+        for n in range(30)
+    ],
+    "by_hour": [
+        {"hour": f"2026-11-23T1{n}:00Z", "raised": 6, "already": 3, "new": 3, "gone": n}
+        for n in range(2)
+    ],
+    "examples": [
+        {
+            "order_id": FIRST_ID + n, "customer_id": 1234, "amount": 350.0, "country": "DE",
+            "created_at": moment(n), "detail": "5 orders in 60 s", "link": "http://elsewhere/",
+        }
+        for n in range(1, 11)
+    ],
+}  # fmt: skip
+
+
+async def answer_test() -> web.Response:
+    """The answer to every test."""
+    return web.json_response(TEST)
 
 
 class FakeRules:
@@ -25,6 +54,9 @@ class FakeRules:
         #: Lists that were asked for, and what came as `If-Match` and body.
         self.listed = 0
         self.came: list[tuple[str, Json]] = []
+        #: What was to be tested, and the answer, which may be late or a problem.
+        self.tested: list[tuple[str, str]] = []
+        self.answer_test: Callable[[], Awaitable[web.Response]] = answer_test
         seconds = SECONDS | {"description": "How long a customer's orders are remembered."}
         self.declare(
             "CUSTOMER_VELOCITY",
@@ -78,11 +110,16 @@ class FakeRules:
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get("/api/rules", self._list)
         app.router.add_put("/api/rules/{rule_id}", self._put)
+        app.router.add_get("/api/rules/{rule_id}/test", self._test)
 
     async def _list(self, _: web.Request) -> web.Response:
         self.listed += 1
         rules = [*self.rules.values()]
         return web.json_response({"rules": rules, "changes": self.changes, "status": "ok"})
+
+    async def _test(self, request: web.Request) -> web.Response:
+        self.tested.append((request.match_info["rule_id"], request.query_string))
+        return await self.answer_test()
 
     async def _put(self, request: web.Request) -> web.Response:
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":

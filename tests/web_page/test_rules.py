@@ -5,12 +5,15 @@ import re
 
 import msgspec
 import pytest
+from aiohttp.web import Response
 from playwright.async_api import Locator, Page, Route, expect
 
+from orderapp.backtest_report import RuleTest
 from orderapp.web.api.rules_answer import OneRule, RuleList
 from tests.browser import OpenPage
 from tests.web_page.fake import FakeWorker, problem
 from tests.web_page.fake_orders import FIRST_ID, alert_of, make_order, stored
+from tests.web_page.fake_rules import TEST, answer_test
 from tests.web_page.page import story
 from tests.web_page.test_accessibility import tab_until
 from tests.web_page.test_letters import MARKUP, no_findings
@@ -293,6 +296,72 @@ async def test_nothing_is_asked_while_nobody_looks(
     assert worker.rules.listed == asked
 
 
+async def test_a_rule_is_tried_on_history_by_the_keyboard_and_its_examples_lead_to_orders(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    may_answer = asyncio.Event()
+
+    async def answer_late() -> Response:
+        await may_answer.wait()
+        return await answer_test()
+
+    worker.rules.answer_test = answer_late
+    worker.put(make_order(1))
+    page = await open_rules(worker, open_page)
+    velocity = rule(page, VELOCITY)
+    await velocity.get_by_label("limit").fill("0")
+    await velocity.get_by_role("button", name="Test").click()
+    await expect(velocity).to_contain_text("Not tested: look at limit.")
+    await velocity.get_by_label("limit").fill("4")
+    test = velocity.get_by_role("button", name=f"Test {VELOCITY} on the last 7 days")
+    await test.focus()
+    await page.keyboard.press("Enter")
+    await expect(velocity).to_contain_text("Testing, for half a minute at most")
+    await page.keyboard.press("Enter")
+    may_answer.set()
+
+    await expect(velocity.get_by_role("status").last).to_have_text(
+        "With limit=4 seconds=60, of 1,200 orders: 12 raised (1%). Of these 5 are raised "
+        "already by the rules as they are, and 7 would be new; 3 that it raises now would be "
+        "gone. 2 could not be judged; the first: order 7: it failed. 1 record can't be "
+        "read as orders."
+    )
+    assert worker.rules.tested == [(VELOCITY, "set=limit%3D4&since=7d")]
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    rows = velocity.get_by_role("table").get_by_role("row")
+    await expect(rows.first).to_have_text("By countryRaisedAlreadyNewGone")
+    await expect(rows.nth(1)).to_have_text("<b>012570")
+    await expect(velocity).to_contain_text("By country, the first 24 of 30")
+    await expect(rows).to_have_count(25)
+    await expect(velocity).to_contain_text("350.00 from DE, customer 1234, 5 orders in 60 s")
+    links = velocity.locator("li a")
+    await expect(links).to_have_count(10)
+    await links.first.click()
+    await expect(story(page)).to_contain_text(str(FIRST_ID + 1))
+
+
+async def test_a_test_that_can_not_be_made_says_why(
+    worker: FakeWorker, open_page: OpenPage
+) -> None:
+    worker.forbidden = "only on this machine"
+
+    async def busy() -> Response:
+        return problem(503, "a rule is being tested, and a worker tests one at a time")
+
+    worker.rules.answer_test = busy
+    page = await open_rules(worker, open_page)
+    risky = rule(page, RISKY)
+    test = risky.get_by_role("button", name="Test")
+    await test.click()
+    await expect(risky).to_contain_text("a rule is being tested")
+    assert worker.rules.tested == [(RISKY, "since=7d")]
+    worker.rules.answer_test = answer_test
+    await test.click()
+    await expect(risky).to_contain_text("12 raised")
+    await expect(risky).not_to_contain_text("is being tested")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_rules_are_for_everybody_at_every_width(
     worker: FakeWorker, open_page: OpenPage, scheme: str
@@ -308,6 +377,9 @@ async def test_rules_are_for_everybody_at_every_width(
     await limit.fill("x")
     await limit.press("Enter")
     await expect(limit).to_have_attribute("aria-invalid", "true")
+    await rule(page, VELOCITY).get_by_role("button", name="Test").click()
+    for title in ("By country", "By hour"):
+        await rule(page, VELOCITY).get_by_text(title).first.click()
     for width in (320, 390, 768, 1280, 2560):
         await page.set_viewport_size({"width": width, "height": 900})
         assert width == await page.evaluate("document.scrollingElement.scrollWidth")
@@ -346,3 +418,4 @@ async def test_the_fake_rules_are_those_of_the_api(
     msgspec.convert(await one.json(), OneRule)
     found = await (await request.get(url)).json()
     assert msgspec.to_builtins(msgspec.convert(found, RuleList)) == found
+    assert msgspec.to_builtins(msgspec.convert(TEST, RuleTest)) == TEST

@@ -1,9 +1,12 @@
 """Commands of ours that run beside the worker, each in a process of the lowest priority."""
 
 import asyncio
+import os
 import signal
 import sys
 from typing import NamedTuple
+
+from orderapp.app import app
 
 #: What the process does before and after it is a command. Its end is set there, and not here:
 #: it comes too when the worker was killed meanwhile.
@@ -30,6 +33,8 @@ async def run(*arguments: str, seconds: float) -> Done:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        # Its links are to lead to this worker, which may have been given another port.
+        env={**os.environ, "WEB_PORT": str(app.conf.web_port)},
     )
     try:
         out, complaint = await process.communicate()

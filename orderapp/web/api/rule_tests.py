@@ -104,8 +104,8 @@ async def _test(words: Sequence[str]) -> RuleTest:
         done = await beside.run(*words, "--json", seconds=LONGEST)
     except TimeoutError:
         text = (
-            f"there are more orders than can be tried in {LONGEST:g} s: give a later since, or "
-            f"run {join(['faust', '-A', 'orderapp', *words])}"
+            f"this takes longer than the {LONGEST:g} s that a test may take here: give a later "
+            f"since, or run {join(['faust', '-A', 'orderapp', *words])}"
         )
         raise _wrong("since", text, 422) from None
     lines = done.complaint.splitlines()

@@ -3,6 +3,7 @@
 import { offerCopy } from "./clipboard.js";
 import { ruleCommand, ruleTestCommand } from "./command.js";
 import { RuleField } from "./rule_field.js";
+import { RuleTest } from "./rule_test.js";
 import { settingsText, writeValue } from "./rule_value.js";
 import { byId, countText, make, momentText, replaceIfChanged, setText, shareText } from "./text.js";
 
@@ -37,6 +38,7 @@ export class RuleRow {
       this.#submit(change);
     });
     this.#parts.discard.addEventListener("click", () => this.#discard());
+    new RuleTest(rule.id, this.#parts, () => this.#tested());
     for (const name of ["command", "test"]) {
       const command = this.#parts[name];
       offerCopy(this.#parts[`${name}-copy`], () => command.textContent, command);
@@ -115,6 +117,7 @@ export class RuleRow {
     setText(this.#parts.text, this.#rule.text);
     this.element.setAttribute("aria-labelledby", title.id);
     this.#parts.set.setAttribute("aria-label", `Change ${this.id}`);
+    this.#parts.try.setAttribute("aria-label", `Test ${this.id} on the last 7 days`);
     this.#parts.discard.setAttribute("aria-label", `Discard what was entered for ${this.id}`);
     for (const name of ["command", "test"]) {
       this.#parts[name].id = `rule-${this.id}-${name}`;
@@ -134,13 +137,26 @@ export class RuleRow {
     this.#state.focus();
   }
 
+  /** The parameters that were entered, as `--set` takes them; null if one is wrong. */
+  #tested() {
+    this.say("");
+    if (!this.#isRight(this.#parameters, "Not tested")) return null;
+    const changed = this.#parameters.filter(({ isChanged }) => isChanged);
+    return changed.map(({ name, value }) => `${name}=${writeValue(value)}`);
+  }
+
+  #isRight(fields, otherwise) {
+    const wrong = fields.filter((field) => !field.check());
+    if (wrong.length === 0) return true;
+    this.say(`${otherwise}: look at ${wrong.map(({ name }) => name).join(", ")}.`, "bad");
+    wrong[0].focus();
+    return false;
+  }
+
   #submit(change) {
     const changed = this.#fields.filter(({ isChanged }) => isChanged);
-    const wrong = this.#fields.filter((field) => !field.check());
-    if (wrong.length > 0) {
-      this.say(`Not changed: look at ${wrong.map(({ name }) => name).join(", ")}.`, "bad");
-      wrong[0].focus();
-    } else if (changed.length === 0) this.say("It is so already: nothing was changed.");
+    if (!this.#isRight(this.#fields, "Not changed")) return;
+    if (changed.length === 0) this.say("It is so already: nothing was changed.");
     else change(this, this.#body(changed));
   }
 
