@@ -53,7 +53,6 @@ MODULES = [
     "orderapp.commands.completion",
     "orderapp.commands.tables",
     "orderapp.commands.send",
-    "orderapp.commands.model",
     "orderapp.commands.dlq",
     "orderapp.commands.doctor",
     "orderapp.commands.reconcile",
