@@ -1,7 +1,6 @@
 """Who may send orders: programs on this machine, whoever has the token, or anyone."""
 
 import hmac
-import logging
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -10,8 +9,6 @@ from orderapp.app import app, settings
 from orderapp.web.server.hosts import is_loopback, name_of
 from orderapp.web.server.problems import FieldError, Problem, shown
 from orderapp.web.server.proxies import sign_of_proxy
-
-logger = logging.getLogger(__name__)
 
 _CHALLENGE = 'Bearer realm="orderapp"'
 _WAY_OUT = (
@@ -26,18 +23,6 @@ def check_writer(request: web.Request) -> None:
     elif settings.web.take_orders == "local":
         _check_this_machine(request)
         _check_own_page(request)
-
-
-@app.task
-async def warn() -> None:
-    """Say that orders are taken from anyone."""
-    if settings.web.take_orders == "anyone":
-        logger.warning(
-            "ORDERAPP_TAKE_ORDERS=anyone: whoever reaches %s:%d may send orders, with no token "
-            "asked for; this is for demonstrations only",
-            app.conf.web_bind,
-            app.conf.web_port,
-        )
 
 
 def _check_this_machine(request: web.Request) -> None:

@@ -1,6 +1,8 @@
 """Taking orders: each goes to Kafka, once for an idempotency key, and is confirmed."""
 
-from orderapp.app import app
+import logging
+
+from orderapp.app import app, settings
 from orderapp.engine.errors import SendRefusedError, TransientError
 from orderapp.engine.health.topic_watch import place as topic_place
 from orderapp.engine.observe import trace_headers
@@ -9,6 +11,20 @@ from orderapp.web.api import keyed_orders
 from orderapp.web.api.new_order import NewOrder
 from orderapp.web.api.sent_order import KAFKA_PATIENCE, REFUSED, SentOrder, new_order, send
 from orderapp.web.server.problems import unavailable
+
+logger = logging.getLogger(__name__)
+
+
+@app.task
+async def warn() -> None:
+    """Say that orders are taken from anyone."""
+    if settings.web.take_orders == "anyone":
+        logger.warning(
+            "ORDERAPP_TAKE_ORDERS=anyone: whoever reaches %s:%d may send orders, with no token "
+            "asked for; this is for demonstrations only",
+            app.conf.web_bind,
+            app.conf.web_port,
+        )
 
 
 async def take(

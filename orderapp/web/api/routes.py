@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from orderapp.app import app
+from orderapp.web.api.access import check_writer
 from orderapp.web.server.middleware import Handler
 from orderapp.web.server.problems import FieldError, Problem, shown
 
@@ -79,7 +80,7 @@ class Route:
     #: Statuses of error answers besides those that every route may have, or follow from `body`
     #: and `guarded`.
     errors: Sequence[int] = ()
-    #: Whether `ORDERAPP_API_TOKEN` guards it.
+    #: Whether it is only for those who may send orders: `access.check_writer` is asked.
     guarded: bool = False
 
 
@@ -98,6 +99,8 @@ def serve(route: Route, *, seconds: float | None = PATIENCE) -> Callable[[Handle
             if request.query_string:
                 _check_text(request)
                 _check_names(request, known)
+            if route.guarded:
+                check_writer(request)
             async with asyncio.timeout(seconds):
                 return await view(request)
 

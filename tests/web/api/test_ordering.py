@@ -312,8 +312,10 @@ async def test_a_page_is_told_beforehand_what_it_may_change(client, store, topic
 async def test_in_a_demonstration_anyone_may_and_the_log_warns_of_it(
     client, store, topic, monkeypatch, caplog
 ):
-    monkeypatch.setattr(access, "settings", replace(settings, web=Web(take_orders="anyone")))
-    await access.warn()
+    for module in (access, ordering):
+        anyone = replace(settings, web=Web(take_orders="anyone"))
+        monkeypatch.setattr(module, "settings", anyone)
+    await ordering.warn()
     bind_to(monkeypatch, "0.0.0.0")
 
     assert (await post(client, **PROXIES["Apache"], Origin="https://evil.example"))[0] == 202
