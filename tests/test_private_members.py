@@ -32,8 +32,8 @@ USED = {
     "aiokafka.client.AIOKafkaClient": "_wait_on_metadata",
     "aiokafka.consumer.fetcher.Fetcher": "_fetch_max_wait_ms _fetch_min_bytes _fetch_task"
     " _isolation_level _records",
-    "aiokafka.consumer.fetcher.PartitionRecords": "_aborted_producers _consumer_record _records"
-    " _tp _unpack_records",
+    "aiokafka.consumer.fetcher.PartitionRecords": "_aborted_producers _consumer_record"
+    " _key_deserializer _records _records_iterator _tp _unpack_records _value_deserializer",
     "aiokafka.consumer.group_coordinator.GroupCoordinator": "_closing _coordination_task"
     " _do_commit_offsets _do_heartbeat _group_instance_id _push_error_to_user"
     " _session_timeout_ms",

@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy as Builder
@@ -83,6 +83,25 @@ def test_a_name_that_is_no_text_is_shown_and_loses_no_record(place, compression)
     assert all(record.headers == (GOOD,) for record in found if record.offset != place)
     assert {("orders", 3)} == {(record.topic, record.partition) for record in found}
     assert end == 6
+
+
+@pytest.mark.parametrize("deserializers", [(None, None), (None, int), (len, None)])
+def test_records_are_those_that_aiokafka_makes(deserializers):
+    builder = Builder(2, 0, False, -1, 0, 0, 1 << 20)
+    builder.append(0, 1000, b"key", b"12", [GOOD])
+    builder.append(1, 1001, b"key", b"34", [])
+    if deserializers == (None, None):
+        builder.append(2, 1002, None, b"", [])
+        builder.append(3, 1003, b"key", None, [])
+    data, made = bytes(builder.build()), []
+    for kind in (fetcher.PartitionRecords, *fetcher.PartitionRecords.__bases__):
+        tp, records = TopicPartition("orders", 3), fetcher.MemoryRecords(data)
+        found = kind(tp, records, None, 0, *deserializers, True, READ_UNCOMMITTED)
+        made.append(list(found))
+    ours, aiokafkas = made
+    assert ours == aiokafkas
+    assert len(ours) > 1
+    assert {type(record) for record in ours} == {ConsumerRecord}
 
 
 def test_reading_begins_in_the_middle_of_such_a_batch():
