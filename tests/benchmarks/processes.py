@@ -14,7 +14,9 @@ import psutil
 ROOT = Path(__file__).parents[2]
 #: Of our own environment, what a contender gets. Settings of a user's shell must not change
 #: what is measured.
-INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "REQUESTS_CA_BUNDLE", "TMPDIR", "VIRTUAL_ENV")
+INHERITED = (
+    "HOME", "LANG", "LC_ALL", "M2_REPO", "PATH", "REQUESTS_CA_BUNDLE", "TMPDIR", "VIRTUAL_ENV",
+)  # fmt: skip
 
 
 class Processes:
@@ -127,8 +129,10 @@ class Processes:
         """The last line that each of them wrote, for a person who looks for a reason."""
         lines = []
         for log in sorted(self._directory.glob("*.log")):
-            text = log.read_text(errors="replace").strip()
-            lines += text.splitlines()[-1:]
+            text = log.read_text(errors="replace")
+            # Java's tracebacks end with their frames.
+            told = [line for line in text.splitlines() if line and not line[0].isspace()]
+            lines += told[-1:]
         return " | ".join(lines) or "it wrote nothing"
 
 

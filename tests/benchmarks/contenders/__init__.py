@@ -11,6 +11,9 @@ Each has the settings that its library recommends. Kept equal: `acks=all`, at le
 orderapp syncs every commit of its SQLite (`synchronous` = FULL), and so does loop-full, which
 thereby makes the same promise; the others have NORMAL.
 
+Kafka Streams is written in Java, and runs on the Java that the embedded broker has; see
+`kafka_streams`. Where its jars cannot be had, it is left out with a line that says so.
+
 `VARIANTS` of orderapp run when they are asked for: without metrics, with a rule with a window,
 two and four workers on the same topics, each service in a worker of its own (`apart`), and
 `before`, the package of another checkout (`--before DIRECTORY`).
@@ -21,7 +24,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orderapp.engine.embedded.jars import Jar
 from orderapp.engine.embedded.ports import LOOPBACK
+from tests.benchmarks.contenders.kafka_streams import JARS
 from tests.ports import free_port
 
 #: Roles that are processes of their own where the library wants it so.
@@ -35,8 +40,6 @@ class Contender:
     name: str
     #: What follows `python -m`.
     command: tuple[str, ...]
-    #: The distribution whose version is shown.
-    library: str
     #: One process for each role, with the role as its last argument.
     by_role: bool = False
     #: Whether each role has a consumer group of its own.
@@ -50,6 +53,8 @@ class Contender:
     sends_on: bool = False
     #: Whether it has a web server, which needs a port.
     has_web: bool = False
+    #: What it needs of Maven's artifacts beside Kafka's own jars.
+    jars: tuple[Jar, ...] = ()
     #: The checkout whose orderapp it is, when not this one.
     tree: Path | None = None
 
@@ -105,7 +110,6 @@ WORKER = ("worker", "-l", "warn")
 ORDERAPP = Contender(
     "orderapp",
     ("faust", "-A", "orderapp", *WORKER),
-    "orderapp",
     stores=("sqlite", "couchbase", "none"),
     has_web=True,
 )
@@ -120,40 +124,34 @@ CONTENDERS = {
         Contender(
             "loop",
             (_ours("loop"),),
-            "confluent-kafka",
             stores=("sqlite", "couchbase", "none"),
         ),
-        Contender(
-            "loop-full", (_ours("loop"), "--full"), "confluent-kafka", stores=("sqlite",)
-        ),
+        Contender("loop-full", (_ours("loop"), "--full"), stores=("sqlite",)),
         Contender(
             "loop-direct",
             (_ours("loop"), "--direct"),
-            "confluent-kafka",
             direct=True,
             stores=("sqlite", "couchbase"),
         ),
-        Contender("quix", (_ours("quix"),), "quixstreams", by_role=True, groups_by_role=True),
+        Contender("quix", (_ours("quix"),), by_role=True, groups_by_role=True),
         Contender(
             "kafka-python",
             (_ours("kafka_python"),),
-            "kafka-python",
             by_role=True,
             groups_by_role=True,
         ),
         Contender(
             "faust",
             (_ours("faust"), "worker", "-l", "warn", "--without-web"),
-            "faust-streaming",
         ),
         Contender(
             "faust-direct",
             (_ours("faust_direct"), "worker", "-l", "warn", "--without-web"),
-            "faust-streaming",
             direct=True,
             stores=("sqlite",),
         ),
-        Contender("faststream", (_ours("faststream"),), "faststream", groups_by_role=True),
+        Contender("faststream", (_ours("faststream"),), groups_by_role=True),
+        Contender("kafka-streams", (_ours("kafka_streams"),), jars=JARS),
     )
 }
 
