@@ -1,7 +1,6 @@
 """Who may send orders: programs on this machine, whoever has the token, or anyone."""
 
 import hmac
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -11,9 +10,7 @@ from orderapp.web.server.problems import FieldError, Problem, shown
 from orderapp.web.server.proxies import sign_of_proxy
 
 _CHALLENGE = 'Bearer realm="orderapp"'
-_WAY_OUT = (
-    "set ORDERAPP_API_TOKEN for the worker, and send it as 'Authorization: Bearer <token>'"
-)
+_CURE = "set ORDERAPP_API_TOKEN for the worker, and send it as 'Authorization: Bearer <token>'"
 
 
 def check_writer(request: web.Request) -> None:
@@ -29,13 +26,13 @@ def _check_this_machine(request: web.Request) -> None:
     # The address that it listens on too: containers and routers can make others look local.
     if not is_loopback(app.conf.web_bind) or not is_loopback(request.remote or ""):
         raise Problem(
-            403, f"orders are taken here from other machines only with a token: {_WAY_OUT}"
+            403, f"orders are taken here from other machines only with a token: {_CURE}"
         )
     if sign := sign_of_proxy(request):
         raise Problem(
             403,
             f"this came through a proxy ({shown(sign)} shows it), and orders are taken from "
-            f"this machine only, directly (ORDERAPP_TAKE_ORDERS=local): {_WAY_OUT}",
+            f"this machine only, directly (ORDERAPP_TAKE_ORDERS=local): {_CURE}",
             FieldError(sign, "nothing that a proxy adds"),
         )
 
@@ -68,23 +65,16 @@ def _check_own_page(request: web.Request) -> None:
         raise Problem(
             403,
             f"Host {shown(host)} is not this machine, and orders are taken at localhost or "
-            f"127.0.0.1 only (ORDERAPP_TAKE_ORDERS=local): {_WAY_OUT}",
+            f"127.0.0.1 only (ORDERAPP_TAKE_ORDERS=local): {_CURE}",
             FieldError("Host", "localhost or 127.0.0.1"),
         )
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
-    foreign = origin is not None and _authority(origin) != host.lower()
-    if foreign or site not in {"none", "same-origin"}:
+    is_own = origin is None or origin.partition("://")[2].lower() == host.lower()
+    if not is_own or site not in {"none", "same-origin"}:
         raise Problem(
             403,
             "pages of other sites may not send orders (ORDERAPP_TAKE_ORDERS=local); programs "
-            f"may: {_WAY_OUT}",
+            f"may: {_CURE}",
             FieldError("Origin", f"http://{host}"),
         )
-
-
-def _authority(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:  # such as `http://[`
-        return ""
