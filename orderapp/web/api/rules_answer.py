@@ -8,7 +8,7 @@ import msgspec
 from orderapp.engine.observe.times import Time
 from orderapp.models import RuleChange, RuleState
 from orderapp.rule import Rule
-from orderapp.web.api.stats_answer import RuleFigures
+from orderapp.web.api.rule_figures import RuleFigures
 
 
 class RuleInForce(msgspec.Struct, frozen=True, kw_only=True):

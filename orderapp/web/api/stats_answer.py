@@ -7,7 +7,7 @@ import msgspec
 
 from orderapp.engine.observe.times import Time
 from orderapp.store import Activity, CountryStats
-from orderapp.web.api.rule_figures import RuleFigures as RuleFigures
+from orderapp.web.api.rule_figures import RuleFigures
 
 
 class Progress(msgspec.Struct, frozen=True):
