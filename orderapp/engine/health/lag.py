@@ -176,17 +176,19 @@ class LagMonitor(Service):
 
 
 def choose(groups: Collection[Group], topics: Collection[str]) -> Group | None:
-    """The group that does a service's work: one with live members, else the most advanced."""
+    """The group that does a service's work: one with live members, else the most advanced. Of
+    several with live members the one that is furthest behind: work waits there."""
 
     def done(group: Group) -> list[int]:
         return [at for tp, at in group.committed.items() if tp.topic in topics]
 
-    def rank(group: Group) -> tuple[bool, int]:
-        return group.members > 0, sum(done(group))
+    def advance(group: Group) -> int:
+        return sum(done(group))
 
     # Where a group begins is committed too, though it is 0.
     known = [group for group in groups if group.members or done(group)]
-    return max(known, key=rank, default=None)
+    live = [group for group in known if group.members]
+    return min(live, key=advance) if live else max(known, key=advance, default=None)
 
 
 def _waiting(

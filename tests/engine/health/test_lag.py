@@ -26,7 +26,10 @@ A0, A1, B0 = TopicPartition("a", 0), TopicPartition("a", 1), TopicPartition("b",
         ([Group("old", 0, {A0: 5})], "old"),
         ([Group("old", 0, {A0: 5}), Group("older", 0, {A0: 3, A1: 1})], "old"),
         ([Group("old", 0, {A0: 5}), Group("new", 1, {})], "new"),
-        ([Group("live", 2, {A0: 5}), Group("also live", 1, {A0: 6})], "also live"),
+        # Both do the work, and what one has done must not hide that it waits in the other.
+        ([Group("live", 2, {A0: 5}), Group("ahead", 1, {A0: 6})], "live"),
+        ([Group("ahead", 2, {A0: 5}), Group("begins", 1, {})], "begins"),
+        ([Group("live", 1, {A0: 5}), Group("ended", 0, {A0: 3})], "live"),
         ([Group("a", 0, {A0: 1}), Group("far in another topic", 0, {A0: 0, B0: 9})], "a"),
     ],
 )
