@@ -31,7 +31,7 @@ USED = {
     "aiokafka.admin.AIOKafkaAdminClient": "_client",
     "aiokafka.client.AIOKafkaClient": "_wait_on_metadata",
     "aiokafka.consumer.fetcher.Fetcher": "_fetch_max_wait_ms _fetch_min_bytes _fetch_task"
-    " _isolation_level _records",
+    " _isolation_level",
     "aiokafka.consumer.fetcher.PartitionRecords": "_aborted_producers _consumer_record"
     " _key_deserializer _records _records_iterator _tp _unpack_records _value_deserializer",
     "aiokafka.consumer.group_coordinator.GroupCoordinator": "_closing _coordination_task"

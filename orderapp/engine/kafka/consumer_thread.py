@@ -106,7 +106,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return {}
         if records:  # without an `await` since aiokafka's position is behind them
             self.consumer.fetches += 1  # type: ignore[attr-defined]
-            self._gathering.came(records)
+            self._gathering.came(len(records))
         return records
 
     @Service.task

@@ -5,15 +5,11 @@ each service, a transaction. At a thousand records a second, one by one, these a
 core, and each record waits for those before it. So Kafka is asked to hold its next answer for
 about as long as what has just come takes to be processed. After a pause the first record comes
 at once, and so does a backlog, which fills an answer by itself.
-
-Of what has come, partitions take turns. aiokafka alone would hand out all that it has of one
-first, in a backlog some thousands of records, and all others would wait.
 """
 
 import asyncio
-from collections.abc import Collection
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 #: Milliseconds for each partition that brought records (a delivery of its own), and at most.
 EACH, MOST = 1, 10
@@ -31,16 +27,11 @@ class Gathering:
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.TimerHandle | None = None
 
-    def came(self, tps: Collection[TopicPartition]) -> None:
-        """Records of these partitions have just been taken: the next fetch gathers, and what
-        else was fetched of them comes after that of others.
+    def came(self, partitions: int) -> None:
+        """Records of so many partitions have just been taken: the next fetch gathers.
 
         To be called before the fetcher asks for more."""
-        fetched = self._fetcher._records
-        for tp in tps:
-            if tp in fetched:
-                fetched.move_to_end(tp)
-        wait = min(MOST, EACH * len(tps))
+        wait = min(MOST, EACH * partitions)
         self._set(ENOUGH, wait)
         if self._end is not None:
             self._end.cancel()

@@ -301,7 +301,7 @@ async def test_records_on_their_way_from_the_consumers_thread_are_lag(monkeypatc
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetched)
     monkeypatch.setattr(driver.Consumer, "_wait_next_records", nothing)
     monkeypatch.setattr(consumer.outlook, "_in_thread", in_thread)
-    gathering = SimpleNamespace(came=lambda _tps: None)
+    gathering = SimpleNamespace(came=lambda _partitions: None)
     monkeypatch.setattr(consumer._thread, "_gathering", gathering, raising=False)
     await consumer._thread._fetch_records()
     await consumer.outlook.look([TP0])
