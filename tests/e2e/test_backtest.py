@@ -75,9 +75,15 @@ def test_by_the_api_a_burst_of_one_customer_is_found_as_by_the_command(pipeline)
     records.send(pipeline.kafka, burst)
     path = f"/api/rules/CUSTOMER_VELOCITY/test?set=limit%3D3&since={since}"
 
-    status, found = pipeline.get(path)
+    def tried():
+        # A machine that is too busy for the time that a test may take says so.
+        status, found = pipeline.get(path)
+        assert status in {200, 422}, found
+        return found if status == 200 else None
 
-    assert (status, of(found, "Burstia")["raised"]) == (200, 3), found
+    found = eventually(tried, "it is tried in time", 120)
+
+    assert of(found, "Burstia")["raised"] == 3
     details = [one["detail"] for one in found["examples"] if one["customer_id"] == 9876]
     assert sorted(details) == [f"{n} orders in 60 s" for n in (4, 5, 6)]
     same = ["--set", "limit=3", "--since", since, "--until", found["until"], "--json"]
@@ -95,8 +101,10 @@ def test_by_the_api_nothing_goes_on_when_its_client_has_left(pipeline):
         eventually(lambda: beside(pipeline), "the command runs")
     eventually(lambda: not beside(pipeline), "it has ended")
 
+    # The worker hears of that a little later.
     route = 'method="GET",route="/api/rules/{rule_id}/test",status="499"'
-    assert f"orderapp_http_requests_total{{{route}}} 1.0" in pipeline.text("/metrics")
+    line = f"orderapp_http_requests_total{{{route}}} 1.0"
+    eventually(lambda: line in pipeline.text("/metrics"), "it was counted")
 
 
 def beside(worker):

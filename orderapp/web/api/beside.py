@@ -1,4 +1,4 @@
-"""Commands of ours that run beside the worker, each in a process of the lowest priority."""
+"""Commands of ours that run beside the worker, each in a process of a lower priority."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from orderapp.app import app
 #: What the process does before and after it is a command. Its end is set there, and not here:
 #: it comes too when the worker was killed meanwhile.
 _BEGIN = (
-    "import os, runpy, signal, sys; os.nice(19); "
+    "import os, runpy, signal, sys; os.nice(int(sys.argv.pop(1))); "
     "signal.setitimer(signal.ITIMER_REAL, float(sys.argv.pop(1)));"
 )
 _COMMAND = "runpy.run_module('orderapp', run_name='__main__', alter_sys=True)"
@@ -25,11 +25,12 @@ class Done(NamedTuple):
     complaint: str
 
 
-async def run(*arguments: str, seconds: float) -> Done:
+async def run(*arguments: str, niceness: int, seconds: float) -> Done:
     """Run a command to its end. Raises TimeoutError when it takes longer, and OSError. It ends
     with whoever waits for it."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", f"{_BEGIN} {_COMMAND}", str(seconds), *arguments),
+        *(sys.executable, "-c", f"{_BEGIN} {_COMMAND}", str(niceness), str(seconds)),
+        *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -154,7 +154,7 @@ async def _records() -> int:
 
 async def _run() -> Report:
     """Run the command; raises ValueError with what it complains of, and as `beside.run`."""
-    done = await beside.run("reconcile", "--json", seconds=PATIENCE)
+    done = await beside.run("reconcile", "--json", niceness=19, seconds=PATIENCE)
     try:
         return _decode(done.out)
     except msgspec.MsgspecError:

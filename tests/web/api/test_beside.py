@@ -12,7 +12,7 @@ from orderapp.web.api import beside
 
 beside._COMMAND = "import time; sys.stdout = sys.stderr; print(os.getpid()); time.sleep(600)"
 beside.asyncio.subprocess.PIPE = None  # the test reads what it says
-asyncio.run(beside.run(seconds=5))
+asyncio.run(beside.run(niceness=5, seconds=5))
 """
 
 
